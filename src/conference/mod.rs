@@ -1,0 +1,6 @@
+//! Conferences: rooms with a name in which calls hear each other.
+
+pub mod actor;
+pub mod message;
+pub mod policy;
+pub mod snapshot;
