@@ -1,5 +1,6 @@
 //! Records of the provisioned things and the inputs that make them. Deserialising is validating.
 
+pub mod call;
 pub mod hook;
 pub mod sid;
 

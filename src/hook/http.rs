@@ -1,0 +1,5 @@
+//! http
+#[derive(Clone, Debug)]
+pub struct HookConfig;
+#[derive(Clone, Debug)]
+pub struct HookClient;

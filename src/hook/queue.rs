@@ -1,0 +1,3 @@
+//! queue
+#[derive(Clone, Debug)]
+pub struct StatusSender;
