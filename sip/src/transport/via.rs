@@ -1,0 +1,1 @@
+//! Via handling of the transport layer.
