@@ -224,14 +224,14 @@ impl ServerCost {
 
 impl Receive {
     fn of(windows: &[Window], seconds: u32) -> Self {
-        let mut rates: Vec<f64> =
+        let rates: Vec<f64> =
             windows.iter().map(|w| w.packets as f64 / f64::from(seconds)).collect();
-        rates.sort_by(f64::total_cmp);
+        let worst = rates.iter().copied().reduce(f64::min).unwrap_or(0.0);
         let sum = |count: fn(&Window) -> u64| windows.iter().map(count).sum();
         Self {
             participants: windows.len(),
-            packets_per_second_worst: round(rates.first().copied().unwrap_or(0.0)),
-            packets_per_second_median: round(rates.get(rates.len() / 2).copied().unwrap_or(0.0)),
+            packets_per_second_worst: round(worst),
+            packets_per_second_median: round(median(&rates).unwrap_or(0.0)),
             longest_gap_ms: Spread::of(windows.iter().map(|w| millis(w.longest_gap))),
             participants_with_gap_over_60_ms: windows
                 .iter()
@@ -284,9 +284,8 @@ impl Tones {
     }
 
     fn count(&mut self, levels: &[f64]) {
-        let mut errors: Vec<f64> = levels.iter().map(|level| level.abs()).collect();
-        errors.sort_by(f64::total_cmp);
-        let median = errors.get(errors.len() / 2).copied().unwrap_or(-FLOOR_DB);
+        let errors: Vec<f64> = levels.iter().map(|level| level.abs()).collect();
+        let median = median(&errors).unwrap_or(-FLOOR_DB);
         self.tones_checked += 1;
         self.tones_off += usize::from(median > LEVEL_TOLERANCE_DB);
         self.worst_level_error_db = self.worst_level_error_db.max(median);
@@ -295,9 +294,8 @@ impl Tones {
     }
 
     fn count_own(&mut self, levels: &[f64]) {
-        let loudest = levels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let worst = self.worst_own_db.unwrap_or(f64::NEG_INFINITY).max(loudest);
-        self.worst_own_db = worst.is_finite().then_some(worst);
+        let median = median(levels).unwrap_or(FLOOR_DB);
+        self.worst_own_db = Some(self.worst_own_db.unwrap_or(FLOOR_DB).max(median));
     }
 
     fn are_right(&self) -> bool {
@@ -317,6 +315,13 @@ impl Spread {
         };
         Self { p50: at(0.5), p99: at(0.99), max: at(1.0) }
     }
+}
+
+/// Of the looks at one tone: a single glitch spreads over all frequencies and shall not decide.
+fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied()
 }
 
 fn millis(time: Duration) -> f64 {
