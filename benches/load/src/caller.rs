@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use support::sdp;
 use support::{Dialog, Message};
 
-use crate::line::{Line, ack_of_failure};
+use crate::line::Line;
 
 /// RFC 3261 §17.1.1.1: estimate of the round trip; retransmissions start here and double.
 const T1: Duration = Duration::from_millis(500);
@@ -195,7 +195,7 @@ impl Caller {
                 if response.branch() != invite.branch() {
                     return Outcome::Nothing; // a late copy of the challenge
                 }
-                out.push(ack_of_failure(invite, response).to_bytes());
+                out.push(Message::ack_of_failure(invite, response).to_bytes());
                 let again = line.authorize(invite, response);
                 if let Some(again) = again {
                     self.send_invite(again, now, out);

@@ -51,15 +51,3 @@ impl Line {
         Some(again)
     }
 }
-
-/// The ACK of a final answer other than 2xx (RFC 3261 §17.1.1.3): in the INVITE's own transaction.
-pub(crate) fn ack_of_failure(invite: &Message, response: &Message) -> Message {
-    let mut ack = Message::request("ACK", invite.uri().unwrap_or_default());
-    for name in ["Via", "Max-Forwards", "From", "Call-ID", "Route"] {
-        for value in invite.all(name) {
-            ack = ack.with(name, value);
-        }
-    }
-    let cseq = invite.cseq().map_or(1, |(number, _)| number);
-    ack.with("To", response.header("To").unwrap_or_default()).with("CSeq", format!("{cseq} ACK"))
-}

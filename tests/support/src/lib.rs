@@ -33,11 +33,11 @@ pub mod wav;
 
 //pub use baresip::Baresip;
 pub use dialog::Dialog;
-//pub use heard::Heard;
-//pub use hook_server::{HookRequest, HookServer, Reply};
+pub use heard::Heard;
+pub use hook_server::{HookRequest, HookServer, Reply};
 pub use message::Message;
 pub use rest::{Answer, Rest};
-//pub use rtp_peer::RtpPeer;
+pub use rtp_peer::RtpPeer;
 pub use server::Server;
-//pub use sip_peer::SipPeer;
+pub use sip_peer::SipPeer;
 pub use tenant::Tenant;

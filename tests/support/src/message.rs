@@ -59,6 +59,34 @@ impl Message {
         reply
     }
 
+    /// The ACK of a final response other than 2xx, part of the INVITE's own transaction
+    /// (RFC 3261 §17.1.1.3).
+    #[must_use]
+    pub fn ack_of_failure(invite: &Self, response: &Self) -> Self {
+        Self::beside(invite, "ACK").with("To", response.header("To").unwrap_or_default())
+    }
+
+    /// The CANCEL of an INVITE (RFC 3261 §9.1).
+    #[must_use]
+    pub fn cancel_of(invite: &Self) -> Self {
+        Self::beside(invite, "CANCEL").with("To", invite.header("To").unwrap_or_default())
+    }
+
+    /// A request that shares the INVITE's target, topmost Via, route, From, Call-ID and CSeq number.
+    fn beside(invite: &Self, method: &str) -> Self {
+        let mut request = Self::request(method, invite.uri().unwrap_or_default());
+        if let Some(via) = invite.header("Via") {
+            request = request.with("Via", via);
+        }
+        for name in ["Route", "Max-Forwards", "From", "Call-ID"] {
+            for value in invite.all(name) {
+                request = request.with(name, value);
+            }
+        }
+        let number = invite.cseq().map_or(1, |(number, _)| number);
+        request.with("CSeq", format!("{number} {method}"))
+    }
+
     /// Adds a header at the end; for building in one expression.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
