@@ -31,7 +31,7 @@ pub mod tone;
 pub mod wait;
 pub mod wav;
 
-//pub use baresip::Baresip;
+pub use baresip::Baresip;
 pub use dialog::Dialog;
 pub use heard::Heard;
 pub use hook_server::{HookRequest, HookServer, Reply};

@@ -99,6 +99,15 @@ impl SipPeer {
         self
     }
 
+    /// Sends to where `request` came from, from now on: for a peer that plays the server.
+    pub fn answer_to(&mut self, request: &Message) {
+        let via = request.header("Via").unwrap_or_default();
+        let sent_by = via.split_whitespace().nth(1).and_then(|hop| hop.split(';').next());
+        if let Some(address) = sent_by.and_then(|hop| hop.parse().ok()) {
+            self.server = address;
+        }
+    }
+
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local
