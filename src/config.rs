@@ -1,1 +1,392 @@
-//! config
+//! The one configuration tree: defaults, then the TOML file, then the environment.
+//!
+//! Read once at start by `main.rs`; nothing else in the server reads the environment. Unknown keys
+//! are errors, durations carry their unit (`"20ms"`), secrets never print. `config/example.toml`
+//! lists every key; a test keeps it equal to the defaults here.
+//!
+//! Environment: the names in [`FIXED_VARIABLES`] and, for every other key, `TRUNKLINE__SECTION__KEY`
+//! (`TRUNKLINE__RTP__INACTIVITY_TIMEOUT=30s`). An empty variable counts as unset.
+
+mod net;
+mod units;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Format, Toml};
+use serde::{Deserialize, Serialize};
+
+use crate::model::Secret;
+
+pub use units::{PortRange, parse_duration};
+
+/// Variables whose names are fixed because scripts rely on them, and the key each one sets.
+pub const FIXED_VARIABLES: [(&str, &str); 7] = [
+    ("TRUNKLINE_HTTP_LISTEN", "http.listen"),
+    ("TRUNKLINE_SIP_LISTEN", "sip.listen"),
+    ("TRUNKLINE_MEDIA_IP", "media.ip"),
+    ("TRUNKLINE_RTP_PORTS", "rtp.ports"),
+    ("TRUNKLINE_DATA_DIR", "store.data_dir"),
+    ("TRUNKLINE_ADMIN_KEY", "api.admin_key"),
+    ("TRUNKLINE_LOG", "log.filter"),
+];
+
+const PREFIX: &str = "TRUNKLINE__";
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    pub http: Http,
+    pub sip: Sip,
+    pub rtp: Rtp,
+    pub media: Media,
+    pub store: Store,
+    pub hook: Hook,
+    pub call: Call,
+    pub api: Api,
+    pub log: Log,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    pub listen: SocketAddr,
+    pub workers: usize,
+    pub max_body_bytes: usize,
+    #[serde(with = "units::duration")]
+    pub request_timeout: Duration,
+    #[serde(with = "units::duration")]
+    pub keep_alive: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sip {
+    /// UDP and TCP.
+    pub listen: SocketAddr,
+    pub user_agent: String,
+    /// The account with this `sip_realm` answers requests addressed to a bare IP address.
+    #[serde(with = "units::optional")]
+    pub home_realm: Option<String>,
+    #[serde(with = "units::duration")]
+    pub t1: Duration,
+    #[serde(with = "units::duration")]
+    pub min_expires: Duration,
+    #[serde(with = "units::duration")]
+    pub default_expires: Duration,
+    #[serde(with = "units::duration")]
+    pub max_expires: Duration,
+    #[serde(with = "units::duration")]
+    pub nonce_lifetime: Duration,
+    pub max_calls: usize,
+    /// Per source address: sustained messages per second and the burst above it.
+    pub rate_per_second: u32,
+    pub rate_burst: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rtp {
+    pub ports: PortRange,
+    #[serde(with = "units::duration")]
+    pub inactivity_timeout: Duration,
+    #[serde(with = "units::duration")]
+    pub jitter_min: Duration,
+    #[serde(with = "units::duration")]
+    pub jitter_max: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Media {
+    /// The address put into SDP; see [`Config::media_ip`] for what unset means.
+    #[serde(with = "units::optional")]
+    pub ip: Option<IpAddr>,
+    /// 0: see [`Config::media_arbiters`].
+    pub arbiters: usize,
+    pub realtime_priority: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    pub data_dir: PathBuf,
+    /// Seals readable secrets at rest: 32 bytes in base64. Unset: kept in `data_dir/server.key`.
+    #[serde(with = "units::optional_secret")]
+    pub key: Option<Secret>,
+    pub read_connections: u32,
+    /// Call records and alerts waiting to be written; beyond this they are dropped and counted.
+    pub journal_capacity: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Hook {
+    #[serde(with = "units::duration")]
+    pub timeout: Duration,
+    pub user_agent: String,
+    pub max_reply_bytes: usize,
+    /// Whether hooks may go to loopback, link-local and private addresses.
+    pub allow_private_networks: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Call {
+    #[serde(with = "units::duration")]
+    pub max_duration: Duration,
+    #[serde(with = "units::duration")]
+    pub ended_retention: Duration,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Api {
+    pub wire: WireStyle,
+    #[serde(with = "units::optional_secret")]
+    pub admin_key: Option<Secret>,
+}
+
+/// How dates and numbers leave the API (contract rest.md §1.8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WireStyle {
+    /// RFC 2822 dates, E.164 numbers with `+`.
+    #[default]
+    Trunkline,
+    /// ISO 8601 dates, numbers without `+`.
+    Jambonz,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    pub filter: String,
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file cannot be read as TOML, a key is unknown, or a value has the wrong shape.
+    #[error("{0}")]
+    Unreadable(#[from] Box<figment::Error>),
+    #[error("configuration file {path} not found")]
+    NoFile { path: PathBuf },
+    /// A readable value that cannot work.
+    #[error("{key}: {reason}")]
+    Invalid { key: &'static str, reason: &'static str },
+}
+
+impl Config {
+    /// Defaults < `file` < the process environment, checked.
+    ///
+    /// # Errors
+    /// See [`Error`]; the text names the key.
+    pub fn load(file: Option<&Path>) -> Result<Self, Error> {
+        Self::load_from(
+            file,
+            std::env::vars_os().filter_map(|(name, value)| {
+                Some((name.into_string().ok()?, value.into_string().ok()?))
+            }),
+        )
+    }
+
+    /// As [`Config::load`], with the environment given; what tests use.
+    pub fn load_from(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Error> {
+        let mut figment = Figment::new();
+        if let Some(path) = file {
+            if !path.is_file() {
+                return Err(Error::NoFile { path: path.to_owned() });
+            }
+            figment = figment.merge(Toml::file_exact(path));
+        }
+        for (name, value) in variables.into_iter().filter(|(_, value)| !value.is_empty()) {
+            if let Some((_, key)) = FIXED_VARIABLES.iter().find(|(fixed, _)| *fixed == name) {
+                figment = figment.merge((*key, value));
+            } else if let Some(path) = name.strip_prefix(PREFIX) {
+                let key = path.to_ascii_lowercase().replace("__", ".");
+                figment = figment.merge((key, units::environment_value(&value)));
+            }
+        }
+        let config: Self = figment.extract().map_err(Box::new)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Refuses values that can be read but cannot work.
+    pub fn check(&self) -> Result<(), Error> {
+        let rules: [(&'static str, bool, &'static str); 14] = [
+            ("http.workers", (1..=64).contains(&self.http.workers), "must be 1 to 64"),
+            ("http.max_body_bytes", self.http.max_body_bytes >= 1024, "must be at least 1024"),
+            ("sip.t1", !self.sip.t1.is_zero(), "must not be zero"),
+            (
+                "sip.default_expires",
+                self.sip.min_expires <= self.sip.default_expires
+                    && self.sip.default_expires <= self.sip.max_expires,
+                "must lie between min_expires and max_expires",
+            ),
+            ("sip.nonce_lifetime", !self.sip.nonce_lifetime.is_zero(), "must not be zero"),
+            ("sip.max_calls", self.sip.max_calls > 0, "must not be zero"),
+            (
+                "sip.rate_burst",
+                self.sip.rate_per_second > 0 && self.sip.rate_burst > 0,
+                "rate_per_second and rate_burst must not be zero",
+            ),
+            ("sip.user_agent", units::is_header_text(&self.sip.user_agent), "must be plain text"),
+            ("rtp.jitter_max", self.rtp.jitter_min <= self.rtp.jitter_max, "below jitter_min"),
+            ("media.ip", self.media.ip.is_none_or(|ip| !ip.is_unspecified()), "must be specific"),
+            (
+                "store.read_connections",
+                (1..=64).contains(&self.store.read_connections),
+                "must be 1 to 64",
+            ),
+            ("store.journal_capacity", self.store.journal_capacity > 0, "must not be zero"),
+            ("hook.timeout", !self.hook.timeout.is_zero(), "must not be zero"),
+            (
+                "api.admin_key",
+                self.api.admin_key.as_ref().is_none_or(|key| units::is_token(&key.0)),
+                "must be 8 to 256 visible ASCII characters",
+            ),
+        ];
+        match rules.into_iter().find(|(_, holds, _)| !holds) {
+            Some((key, _, reason)) => Err(Error::Invalid { key, reason }),
+            None => Ok(()),
+        }
+    }
+
+    /// The address put into SDP: `media.ip`, else the SIP listen address when it is specific, else
+    /// the first address of this host that is not loopback, else 127.0.0.1. Sends no packet.
+    pub fn media_ip(&self) -> IpAddr {
+        let listen = self.sip.listen.ip();
+        match self.media.ip {
+            Some(ip) => ip,
+            None if !listen.is_unspecified() => listen,
+            None => net::first_address(),
+        }
+    }
+
+    /// How many media arbiters run: the configured number, or one less than the cores, at least 1.
+    pub fn media_arbiters(&self) -> usize {
+        match self.media.arbiters {
+            0 => {
+                std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1).max(1))
+            }
+            n => n,
+        }
+    }
+
+    /// The effective tree as TOML with secrets masked, for `--check-config`.
+    pub fn to_masked_toml(&self) -> String {
+        // Every field is a number, a string or a boolean inside a table, which TOML can hold.
+        toml::to_string_pretty(self).unwrap_or_else(|error| format!("# cannot print: {error}\n"))
+    }
+}
+
+/// Names that look like ours and mean nothing: a misspelt variable deserves a warning at start.
+pub fn stray_variables(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let known = |name: &str| {
+        name.starts_with(PREFIX) || FIXED_VARIABLES.iter().any(|(fixed, _)| *fixed == name)
+    };
+    names.into_iter().filter(|name| name.starts_with("TRUNKLINE_") && !known(name)).collect()
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            workers: 2,
+            max_body_bytes: 1024 * 1024,
+            request_timeout: Duration::from_secs(10),
+            keep_alive: Duration::from_secs(75),
+        }
+    }
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 5060)),
+            user_agent: "Trunkline".to_owned(),
+            home_realm: None,
+            t1: Duration::from_millis(500),
+            min_expires: Duration::from_secs(60),
+            default_expires: Duration::from_secs(3600),
+            max_expires: Duration::from_secs(7200),
+            nonce_lifetime: Duration::from_secs(300),
+            max_calls: 10_000,
+            rate_per_second: 1000,
+            rate_burst: 2000,
+        }
+    }
+}
+
+impl Default for Rtp {
+    fn default() -> Self {
+        Self {
+            ports: PortRange { first: 20_000, last: 29_999 },
+            inactivity_timeout: Duration::from_secs(60),
+            jitter_min: Duration::from_millis(20),
+            jitter_max: Duration::from_millis(200),
+        }
+    }
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self { ip: None, arbiters: 0, realtime_priority: true }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("./data"),
+            key: None,
+            read_connections: 4,
+            journal_capacity: 16_384,
+        }
+    }
+}
+
+impl Default for Hook {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            user_agent: "jambonz".to_owned(),
+            max_reply_bytes: 1024 * 1024,
+            allow_private_networks: true,
+        }
+    }
+}
+
+impl Default for Call {
+    fn default() -> Self {
+        Self {
+            max_duration: Duration::from_secs(180 * 60),
+            ended_retention: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+#[cfg(test)]
+mod tests;

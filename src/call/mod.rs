@@ -4,9 +4,15 @@
 //! has no socket, clock or task; inbound and outbound are one machine, direction is data.
 //! The actor around it carries the effects out.
 
+pub mod actor;
+pub mod answer;
+pub mod desk;
 mod effect;
 mod failure;
+pub mod guard;
 mod input;
+pub mod originate;
+pub mod prompt;
 mod record;
 mod setup;
 pub mod snapshot;

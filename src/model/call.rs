@@ -28,6 +28,14 @@ impl Direction {
             Self::Outbound => "outbound",
         }
     }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "inbound" => Some(Self::Inbound),
+            "outbound" => Some(Self::Outbound),
+            _ => None,
+        }
+    }
 }
 
 /// The `call_status` of events and reads (contract verbs.md §1.7). `queued` is reserved there and

@@ -1,8 +1,35 @@
-//! Records of the provisioned things and the inputs that make them. Deserialising is validating.
+//! Records of the provisioned things and the inputs that make them. Deserialising is validating:
+//! an input that exists is already correct in shape; what needs the database is the store's to say.
 
+pub mod account;
+pub mod alert;
+pub mod api_key;
+pub mod application;
+pub mod bucket;
 pub mod call;
+pub mod call_record;
+pub mod client;
 pub mod hook;
+pub mod input;
+pub mod number;
+pub mod phone_number;
+pub mod scope;
+pub mod service_provider;
 pub mod sid;
+pub mod timestamp;
 
-pub use hook::{Hook, HookMethod, Secret};
+pub use account::{Account, AccountInput, PlanType, RecordFormat};
+pub use alert::{Alert, AlertRow, AlertType};
+pub use api_key::{ApiKey, ApiKeyInput};
+pub use application::{Application, ApplicationInput, Speech};
+pub use bucket::BucketCredential;
+pub use call::Direction;
+pub use call_record::CallRecord;
+pub use client::{Client, ClientAuth, ClientInput};
+pub use hook::{Hook, HookInput, HookMethod, Secret, StoredHook};
+pub use input::{Fields, Invalid, Patch};
+pub use phone_number::{PhoneNumber, PhoneNumberInput};
+pub use scope::Scope;
+pub use service_provider::{ServiceProvider, ServiceProviderInput};
 pub use sid::*;
+pub use timestamp::Timestamp;

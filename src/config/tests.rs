@@ -1,0 +1,105 @@
+//! Tests of the configuration tree.
+
+use super::*;
+
+fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, Error> {
+    let path = std::env::temp_dir().join(format!("trunkline-config-{}.toml", uuid::Uuid::new_v4()));
+    std::fs::write(&path, file).unwrap();
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let loaded = Config::load_from(Some(&path), variables);
+    std::fs::remove_file(&path).unwrap();
+    loaded
+}
+
+#[test]
+fn example_file_shows_every_key_with_its_default() {
+    let example = include_str!("../../config/example.toml");
+    assert_eq!(load(example, &[]).unwrap(), Config::default());
+
+    let shown: toml::Table = example.parse().unwrap();
+    let printed: toml::Table = Config::default().to_masked_toml().parse().unwrap();
+    let keys = |table: &toml::Table| -> Vec<String> {
+        let mut keys: Vec<_> = table
+            .iter()
+            .flat_map(|(section, value)| {
+                let keys = value.as_table().unwrap().keys().cloned();
+                keys.map(move |key| format!("{section}.{key}"))
+            })
+            .collect();
+        keys.sort();
+        keys
+    };
+    assert_eq!(keys(&shown), keys(&printed));
+}
+
+#[test]
+fn environment_beats_file_beats_defaults() {
+    let config = load(
+        "[http]\nlisten = \"127.0.0.1:1\"\nworkers = 3\n[rtp]\ninactivity_timeout = \"5s\"\n",
+        &[
+            ("TRUNKLINE_HTTP_LISTEN", "127.0.0.1:2"),
+            ("TRUNKLINE_RTP_PORTS", "30000-30099"),
+            ("TRUNKLINE_ADMIN_KEY", "1234567890"),
+            ("TRUNKLINE_DATA_DIR", ""),
+            ("TRUNKLINE__RTP__INACTIVITY_TIMEOUT", "7s"),
+            ("TRUNKLINE__MEDIA__REALTIME_PRIORITY", "false"),
+            ("TRUNKLINE__SIP__MAX_CALLS", "17"),
+            ("HOME", "/root"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.http.listen.port(), 2);
+    assert_eq!(config.http.workers, 3);
+    assert_eq!(config.rtp.ports, PortRange { first: 30_000, last: 30_099 });
+    assert_eq!(config.rtp.inactivity_timeout, Duration::from_secs(7));
+    assert!(!config.media.realtime_priority);
+    assert_eq!(config.sip.max_calls, 17);
+    assert_eq!(config.api.admin_key, Some(Secret("1234567890".to_owned())));
+    assert_eq!(config.store, Store::default());
+}
+
+#[test]
+fn wrong_keys_and_values_are_refused_by_name() {
+    let cases: [(&str, &[(&str, &str)], &str); 9] = [
+        ("[http]\nlissen = \"x\"\n", &[], "lissen"),
+        ("[telephony]\n", &[], "telephony"),
+        ("[rtp]\njitter_min = 20\n", &[], "jitter_min"),
+        ("[rtp]\njitter_min = \"2 fortnights\"\n", &[], "jitter_min"),
+        ("[rtp]\njitter_min = \"300ms\"\n", &[], "jitter_max"),
+        ("[api]\nwire = \"other\"\n", &[], "wire"),
+        ("", &[("TRUNKLINE_ADMIN_KEY", "short")], "api.admin_key"),
+        ("", &[("TRUNKLINE_MEDIA_IP", "0.0.0.0")], "media.ip"),
+        ("", &[("TRUNKLINE__HTTP__WORKERZ", "1")], "workerz"),
+    ];
+    for (file, variables, named) in cases {
+        let error = load(file, variables).unwrap_err().to_string();
+        assert!(error.contains(named), "{error:?} does not name {named}");
+    }
+    assert!(matches!(
+        Config::load_from(Some(Path::new("/nonexistent.toml")), []),
+        Err(Error::NoFile { .. })
+    ));
+}
+
+#[test]
+fn secrets_do_not_print() {
+    let config = load("", &[("TRUNKLINE_ADMIN_KEY", "very-secret-key")]).unwrap();
+    assert!(!config.to_masked_toml().contains("very-secret-key"));
+    assert!(!format!("{config:?}").contains("very-secret-key"));
+    assert!(config.to_masked_toml().contains("admin_key = \"***\""));
+}
+
+#[test]
+fn media_address_is_configured_or_the_specific_listen_address() {
+    let config = load("", &[("TRUNKLINE_SIP_LISTEN", "10.9.8.7:5060")]).unwrap();
+    assert_eq!(config.media_ip().to_string(), "10.9.8.7");
+    let config = load("", &[("TRUNKLINE_MEDIA_IP", "203.0.113.9")]).unwrap();
+    assert_eq!(config.media_ip().to_string(), "203.0.113.9");
+    assert!(config.media_arbiters() >= 1);
+}
+
+#[test]
+fn stray_variables_are_told_apart() {
+    let names = ["TRUNKLINE_SIP_LISTN", "TRUNKLINE_LOG", "TRUNKLINE__SIP__T1", "PATH"];
+    assert_eq!(stray_variables(names.map(str::to_owned)), ["TRUNKLINE_SIP_LISTN"]);
+}

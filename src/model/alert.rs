@@ -1,0 +1,57 @@
+//! An alert: something the owner of an account should know (contract rest.md §2.13).
+
+use super::{AccountSid, ServiceProviderSid, Timestamp};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    pub account_sid: AccountSid,
+    pub alert_type: AlertType,
+    pub message: String,
+    pub detail: Option<String>,
+    /// What it is about: usually a call_sid.
+    pub target_sid: Option<String>,
+}
+
+/// An alert as listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertRow {
+    pub time: Timestamp,
+    pub service_provider_sid: Option<ServiceProviderSid>,
+    pub alert: Alert,
+}
+
+macro_rules! alert_types {
+    ($($variant:ident = $text:literal),+ $(,)?) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum AlertType { $($variant),+ }
+
+        impl AlertType {
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+alert_types! {
+    WebhookFailure = "webhook-failure",
+    WebhookConnectionFailure = "webhook-connection-failure",
+    WebhookUrlNotfound = "webhook-url-notfound",
+    WebhookAuthFailure = "webhook-auth-failure",
+    InvalidAppPayload = "invalid-app-payload",
+    NoTts = "no-tts",
+    NoStt = "no-stt",
+    TtsFailure = "tts-failure",
+    SttFailure = "stt-failure",
+    NoCarrier = "no-carrier",
+    AccountCallLimit = "account-call-limit",
+    AccountDeviceLimit = "account-device-limit",
+    ServiceProviderCallLimit = "service-provider-call-limit",
+    PlayUrlNotfound = "play-url-notfound",
+    ErrorUpdatingCall = "error-updating-call",
+    AlertFromApplication = "alert-from-application",
+}

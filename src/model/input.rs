@@ -1,0 +1,319 @@
+//! Reading the properties of a JSON object, with errors that name the property.
+//!
+//! Resources take their properties out of [`Fields`] one by one; what is left at
+//! [`Fields::finish`] is unknown. The coercions of contract rest.md §1.4 (booleans as `1`/`"0"`,
+//! integers as numeric strings) live here and nowhere else.
+
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+
+use super::{HookInput, Timestamp};
+
+/// A property of a partial update.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Patch<T> {
+    /// Not in the body: unchanged.
+    #[default]
+    Absent,
+    /// `null`: cleared, or back to its default.
+    Null,
+    Value(T),
+}
+
+impl<T> Patch<T> {
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
+    /// The value given, if one was.
+    pub fn value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent | Self::Null => None,
+        }
+    }
+
+    pub fn as_ref(&self) -> Patch<&T> {
+        match self {
+            Self::Absent => Patch::Absent,
+            Self::Null => Patch::Null,
+            Self::Value(value) => Patch::Value(value),
+        }
+    }
+
+    pub fn try_map<U, E>(self, f: impl FnOnce(T) -> Result<U, E>) -> Result<Patch<U>, E> {
+        Ok(match self {
+            Self::Absent => Patch::Absent,
+            Self::Null => Patch::Null,
+            Self::Value(value) => Patch::Value(f(value)?),
+        })
+    }
+
+    /// Writes into a nullable place.
+    pub fn apply(self, place: &mut Option<T>) {
+        match self {
+            Self::Absent => {}
+            Self::Null => *place = None,
+            Self::Value(value) => *place = Some(value),
+        }
+    }
+
+    /// Writes into a place that always holds something; `null` puts the default back.
+    pub fn apply_or(self, default: impl FnOnce() -> T, place: &mut T) {
+        match self {
+            Self::Absent => {}
+            Self::Null => *place = default(),
+            Self::Value(value) => *place = value,
+        }
+    }
+}
+
+/// Why a body was refused. The text is what the client sees in `msg`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Invalid {
+    #[error("missing field {0}")]
+    Missing(&'static str),
+    #[error("unknown property {0}")]
+    Unknown(String),
+    #[error("{name} must be {expected}")]
+    Wrong { name: &'static str, expected: &'static str },
+    #[error("{name} is longer than {max} characters")]
+    TooLong { name: &'static str, max: usize },
+    #[error("primary key {0} is immutable")]
+    PrimaryKey(&'static str),
+    #[error("{0} may not be modified")]
+    Fixed(&'static str),
+    /// A hook of this property cannot be used.
+    #[error("{name} {reason}")]
+    Hook { name: &'static str, reason: &'static str },
+    /// The body names something that does not exist, or belongs to someone else.
+    #[error("{what} not found for sid {sid}")]
+    NoSuch { what: &'static str, sid: String },
+    /// A rule whose wording is part of the contract.
+    #[error("{0}")]
+    Rule(&'static str),
+    /// A property refused by a grammar that explains itself.
+    #[error("{name}: {reason}")]
+    Grammar { name: &'static str, reason: String },
+}
+
+/// The properties of one object, taken out one by one.
+#[derive(Debug, Default)]
+pub struct Fields {
+    map: Map<String, Value>,
+}
+
+impl Fields {
+    pub fn new(map: Map<String, Value>) -> Self {
+        Self { map }
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
+
+    /// Takes a property as it came.
+    pub fn take(&mut self, name: &str) -> Patch<Value> {
+        match self.map.shift_remove(name) {
+            None => Patch::Absent,
+            Some(Value::Null) => Patch::Null,
+            Some(value) => Patch::Value(value),
+        }
+    }
+
+    /// Text of at most `max` characters.
+    pub fn text(&mut self, name: &'static str, max: usize) -> Result<Patch<String>, Invalid> {
+        self.take(name).try_map(|value| match value {
+            Value::String(text) if text.chars().count() > max => {
+                Err(Invalid::TooLong { name, max })
+            }
+            Value::String(text) if text.contains('\0') => {
+                Err(Invalid::Wrong { name, expected: "text without NUL" })
+            }
+            Value::String(text) => Ok(text),
+            _ => Err(Invalid::Wrong { name, expected: "a string" }),
+        })
+    }
+
+    /// As [`Fields::text`] with the empty string read as `null`.
+    pub fn text_or_empty(
+        &mut self,
+        name: &'static str,
+        max: usize,
+    ) -> Result<Patch<String>, Invalid> {
+        Ok(match self.text(name, max)? {
+            Patch::Value(text) if text.is_empty() => Patch::Null,
+            other => other,
+        })
+    }
+
+    /// Text that may be left out of an update but never empty or `null`.
+    pub fn name(&mut self, name: &'static str, max: usize) -> Result<Option<String>, Invalid> {
+        match self.text(name, max)? {
+            Patch::Absent => Ok(None),
+            Patch::Value(text) if !text.trim().is_empty() => Ok(Some(text)),
+            Patch::Null | Patch::Value(_) => {
+                Err(Invalid::Wrong { name, expected: "a string that is not empty" })
+            }
+        }
+    }
+
+    /// `true`/`false`, `1`/`0`, and each of them as a string.
+    pub fn flag(&mut self, name: &'static str) -> Result<Patch<bool>, Invalid> {
+        self.take(name).try_map(|value| match &value {
+            Value::Bool(flag) => Ok(*flag),
+            Value::Number(n) if n.as_i64() == Some(1) => Ok(true),
+            Value::Number(n) if n.as_i64() == Some(0) => Ok(false),
+            Value::String(text) => match text.as_str() {
+                "1" | "true" => Ok(true),
+                "0" | "false" => Ok(false),
+                _ => Err(Invalid::Wrong { name, expected: "a boolean" }),
+            },
+            _ => Err(Invalid::Wrong { name, expected: "a boolean" }),
+        })
+    }
+
+    /// An integer, or a string of one.
+    pub fn integer(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<i64>,
+    ) -> Result<Patch<i64>, Invalid> {
+        self.take(name).try_map(|value| {
+            let number = match &value {
+                Value::Number(n) => n.as_i64(),
+                Value::String(text) => text.trim().parse().ok(),
+                _ => None,
+            };
+            match number {
+                Some(n) if range.contains(&n) => Ok(n),
+                Some(_) => Err(Invalid::Wrong { name, expected: "an integer in range" }),
+                None => Err(Invalid::Wrong { name, expected: "an integer" }),
+            }
+        })
+    }
+
+    /// A date in RFC 2822 or ISO 8601 form.
+    pub fn date(&mut self, name: &'static str) -> Result<Patch<Timestamp>, Invalid> {
+        self.take(name).try_map(|value| {
+            value
+                .as_str()
+                .and_then(Timestamp::parse)
+                .ok_or(Invalid::Wrong { name, expected: "a date in RFC 2822 or ISO 8601 form" })
+        })
+    }
+
+    /// A sid; `parse` is the `parse` of its type.
+    pub fn sid<S>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Option<S>,
+    ) -> Result<Patch<S>, Invalid> {
+        self.take(name).try_map(|value| {
+            value.as_str().and_then(parse).ok_or(Invalid::Wrong { name, expected: "a sid (UUID)" })
+        })
+    }
+
+    pub fn object(&mut self, name: &'static str) -> Result<Patch<Map<String, Value>>, Invalid> {
+        self.take(name).try_map(|value| match value {
+            Value::Object(map) => Ok(map),
+            _ => Err(Invalid::Wrong { name, expected: "an object" }),
+        })
+    }
+
+    /// One of a closed set; `parse` reads it, `expected` lists it.
+    pub fn one_of<T>(
+        &mut self,
+        name: &'static str,
+        expected: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Patch<T>, Invalid> {
+        self.take(name).try_map(|value| {
+            value.as_str().and_then(parse).ok_or(Invalid::Wrong { name, expected })
+        })
+    }
+
+    /// A webhook object (contract rest.md §2.0).
+    pub fn hook(&mut self, name: &'static str) -> Result<Patch<HookInput>, Invalid> {
+        self.take(name).try_map(|value| match value {
+            Value::Object(map) => HookInput::read(name, map),
+            _ => Err(Invalid::Hook { name, reason: "must be an object" }),
+        })
+    }
+
+    /// Drops properties that are output only, so that a client may send back what it read.
+    pub fn ignore(&mut self, names: &[&str]) {
+        for name in names {
+            self.map.shift_remove(*name);
+        }
+    }
+
+    /// Refuses a property that this request may not carry.
+    pub fn refuse(&self, name: &'static str, why: Invalid) -> Result<(), Invalid> {
+        if self.has(name) { Err(why) } else { Ok(()) }
+    }
+
+    /// Whatever nobody took is unknown.
+    pub fn finish(self) -> Result<(), Invalid> {
+        match self.map.into_iter().next() {
+            Some((name, _)) => Err(Invalid::Unknown(name.chars().take(64).collect())),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn fields(value: Value) -> Fields {
+        let Value::Object(map) = value else { panic!("an object") };
+        Fields::new(map)
+    }
+
+    #[test]
+    fn booleans_come_in_six_spellings() {
+        for (value, flag) in [
+            (json!(true), true),
+            (json!(1), true),
+            (json!("1"), true),
+            (json!("true"), true),
+            (json!(0), false),
+            (json!("false"), false),
+        ] {
+            assert_eq!(fields(json!({"f": value})).flag("f"), Ok(Patch::Value(flag)));
+        }
+        for value in [json!(2), json!("yes"), json!([]), json!(1.5)] {
+            let refused = fields(json!({"f": value})).flag("f").unwrap_err();
+            assert_eq!(refused.to_string(), "f must be a boolean");
+        }
+    }
+
+    #[test]
+    fn integers_may_be_numeric_strings_within_range() {
+        assert_eq!(fields(json!({"n": "42"})).integer("n", 0..=99), Ok(Patch::Value(42)));
+        assert_eq!(fields(json!({"n": null})).integer("n", 0..=99), Ok(Patch::Null));
+        for value in [json!(100), json!("x"), json!(1.5), json!(true)] {
+            assert!(fields(json!({"n": value})).integer("n", 0..=99).is_err());
+        }
+    }
+
+    #[test]
+    fn text_is_limited_in_characters_not_bytes() {
+        assert!(fields(json!({"t": "ä".repeat(64)})).text("t", 64).is_ok());
+        let refused = fields(json!({"t": "a".repeat(65)})).text("t", 64).unwrap_err();
+        assert_eq!(refused.to_string(), "t is longer than 64 characters");
+        assert!(fields(json!({"t": 5})).text("t", 64).is_err());
+    }
+
+    #[test]
+    fn what_nobody_took_is_unknown() {
+        let mut fields = fields(json!({"a": 1, "b": 2, "c": 3}));
+        fields.ignore(&["a"]);
+        assert_eq!(fields.integer("b", 0..=9), Ok(Patch::Value(2)));
+        assert_eq!(fields.finish(), Err(Invalid::Unknown("c".to_owned())));
+    }
+}
