@@ -12,12 +12,15 @@ use actix::prelude::*;
 use media::source::Pcm;
 
 use crate::call::actor::CallActor;
-use crate::call::{ConferenceTarget, Snapshot};
+use crate::call::CallSnapshot;
 use crate::conference::actor::{ConferenceActor, Identity};
 use crate::conference::message::{self as room, Join};
+use crate::conference::news::{News, NewsLine};
 use crate::conference::snapshot::ConferenceSnapshot;
+use crate::hook::HookClient;
 use crate::media_io::hub::MediaPlane;
-use crate::model::{AccountSid, CallSid, ConferenceSid};
+use crate::model::{AccountSid, Alert, CallSid, ConferenceSid};
+use crate::store::Store;
 
 /// Ended calls kept readable at most, whatever the retention says.
 const MAX_ENDED: usize = 100_000;
@@ -26,7 +29,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// A call as REST sees it.
 #[derive(Clone)]
 pub struct LiveCall {
-    pub snapshot: Arc<Snapshot>,
+    pub snapshot: Arc<CallSnapshot>,
     /// `None` once the call has ended.
     pub actor: Option<Addr<CallActor>>,
     ended: Option<Instant>,
@@ -83,7 +86,7 @@ impl Live {
     }
 
     /// Shows a call as it stands; `actor` is `None` once it has ended.
-    pub fn publish_call(&self, snapshot: Arc<Snapshot>, actor: Option<Addr<CallActor>>) {
+    pub fn publish_call(&self, snapshot: Arc<CallSnapshot>, actor: Option<Addr<CallActor>>) {
         let ended = actor.is_none().then(Instant::now);
         let sid = snapshot.call_sid;
         write(&self.calls).insert(sid, LiveCall { snapshot, actor, ended });
@@ -92,7 +95,7 @@ impl Live {
     /// A call's actor is gone without having said how it ended: it failed.
     pub fn lose_call(&self, sid: CallSid) {
         if let Some(call) = write(&self.calls).get_mut(&sid) {
-            call.snapshot = Arc::new(Snapshot::clone(&call.snapshot).failed());
+            call.snapshot = Arc::new(CallSnapshot::clone(&call.snapshot).failed());
             call.actor = None;
             call.ended = Some(Instant::now());
         }
@@ -120,6 +123,8 @@ pub struct DirectoryActor {
     inactivity: Duration,
     retention: Duration,
     entry_tone: Arc<Pcm>,
+    hooks: HookClient,
+    store: Store,
     names: HashMap<(AccountSid, String), ConferenceSid>,
     rooms: HashMap<ConferenceSid, Room>,
 }
@@ -127,6 +132,7 @@ pub struct DirectoryActor {
 struct Room {
     identity: Identity,
     actor: Addr<ConferenceActor>,
+    news: NewsLine,
     /// Joins sent there; a room is forgotten only when it has seen all of them.
     joins: u64,
 }
@@ -139,9 +145,11 @@ impl DirectoryActor {
         inactivity: Duration,
         retention: Duration,
         entry_tone: Arc<Pcm>,
+        hooks: HookClient,
+        store: Store,
     ) -> Self {
         let (names, rooms) = (HashMap::new(), HashMap::new());
-        Self { live, plane, inactivity, retention, entry_tone, names, rooms }
+        Self { live, plane, inactivity, retention, entry_tone, hooks, store, names, rooms }
     }
 
     fn forget(&mut self, sid: ConferenceSid) {
@@ -202,7 +210,7 @@ impl Handler<Enter> for DirectoryActor {
                     self.entry_tone.clone(),
                     ctx.address(),
                 );
-                self.rooms.insert(sid, Room { identity, actor, joins: 0 });
+                self.rooms.insert(sid, Room { identity, actor, news: NewsLine::default(), joins: 0 });
                 self.names.insert(key, sid);
                 sid
             }
@@ -262,26 +270,17 @@ impl Handler<ConferenceGone> for DirectoryActor {
     }
 }
 
-/// A status event of a room, for its hook. It is written and sent here, on a control thread.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct ConferenceNews {
-    pub sid: ConferenceSid,
-    pub target: Arc<ConferenceTarget>,
-    /// The member concerned.
-    pub base: Arc<BaseFields>,
-    pub event: StatusEvent,
-    pub running_for: Duration,
-    /// After the event.
-    pub members: usize,
-    pub at: OffsetDateTime,
-}
-
-impl Handler<ConferenceNews> for DirectoryActor {
+/// Status events of rooms are put into words and sent here, on a control thread.
+impl Handler<News> for DirectoryActor {
     type Result = ();
 
-    fn handle(&mut self, news: ConferenceNews, _: &mut Context<Self>) {
-        let Some(room) = self.rooms.get_mut(&news.sid) else { return };
-        room.tell(&news, &self.hooks);
+    fn handle(&mut self, news: News, _: &mut Context<Self>) {
+        let Some(room) = self.rooms.get_mut(&news.identity.sid) else { return };
+        if news.is_wanted() {
+            let (store, account) = (self.store.clone(), news.identity.account);
+            room.news.send(news, &self.hooks, move |error| {
+                store.alerts().write(Alert::of_hook(account, None, error.alert()));
+            });
+        }
     }
 }

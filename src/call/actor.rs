@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use media::leg::{Leg, LegConfig};
@@ -19,7 +19,7 @@ use super::desk::{Desk, Keep};
 use super::guard::Guard;
 use super::originate::{NoRoute, Placed, Plan};
 use super::prompt::{Clip, Unplayable, fetch_all};
-use super::{Effect, Input, JoinConference, PlayId, Setup, State, TimerId, UpdateError};
+use super::{CallRecord, Effect, Input, JoinConference, PlayId, Setup, State, TimerId, UpdateError};
 use crate::conference::message::{ConferenceEvent, Guest, Happened, Join, Leave, Mute, MuteAll};
 use crate::conference::policy::{Entry, Exit, Refusal};
 use crate::conference::actor::ConferenceActor;
@@ -32,7 +32,7 @@ use crate::participant::actor::ParticipantActor;
 use crate::participant::message::{Negotiate, ParticipantEvent, Play, StopPlay};
 use crate::sip_io::message::{Action, DialogEvent, IncomingCall, Originate};
 use crate::sip_io::stack::StackActor;
-use crate::verb::{self, LeaveReason, Loops, PlayEnd, PlayReport, RunId};
+use crate::verb::{self, LeaveReason, Loops, PlayReport, RunId};
 
 pub struct CallActor {
     sid: CallSid,
@@ -146,7 +146,7 @@ impl CallActor {
                 Effect::SendDecline { status, reason, headers } => {
                     self.order(Action::Reject(reply(status, &reason, &headers)));
                 }
-                Effect::SendBye { headers } => self.order(Action::Bye(headers.into_pairs())),
+                Effect::SendBye { headers } => self.order(Action::Bye(pairs(&headers))),
                 Effect::SendCancel => self.order(Action::Cancel),
                 Effect::Hook(request) => self.ask(*request, ctx),
                 Effect::StatusEvent(request) => self.status.send(*request),
@@ -180,7 +180,7 @@ impl CallActor {
         self.desk.live.publish_call(Arc::new(self.state.snapshot()), actor);
     }
 
-    fn end(&mut self, record: &super::CallRecord, ctx: &mut Context<Self>) {
+    fn end(&mut self, record: &CallRecord, ctx: &mut Context<Self>) {
         tracing::info!(
             call_sid = %self.sid,
             call_status = record.call_status.as_str(),
@@ -456,11 +456,7 @@ impl CallActor {
             Some(participant) => participant.do_send(StopPlay(run)),
             None => {
                 self.playing = None;
-                let report = PlayReport {
-                    end: PlayEnd::Stopped,
-                    played: std::time::Duration::ZERO,
-                    last_offset_samples: 0,
-                };
+                let report = PlayReport { played: Duration::ZERO, last_offset_samples: 0 };
                 self.input(Input::PlayDone { id: PlayId(run), report }, ctx);
             }
         }
@@ -554,15 +550,14 @@ fn sdp_body(body: &bytes::Bytes, content_type: Option<&str>) -> Option<Body> {
         .then(|| Body { content_type: content_type.to_owned(), bytes: body.clone() })
 }
 
+/// Headers from outside as the stack takes them.
+pub(super) fn pairs(headers: &SipHeaders) -> Vec<(String, String)> {
+    headers.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
 fn reply(status: u16, reason: &str, headers: &SipHeaders) -> Reply {
-    let mut reply = Reply::new(status);
-    if !reason.is_empty() {
-        reply = reply.with_reason(reason);
-    }
-    for (name, value) in headers.iter() {
-        reply = reply.with_header(name, value);
-    }
-    reply
+    let reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
+    Reply { reason, headers: pairs(headers), ..Reply::new(status) }
 }
 
 /// The client that asked may have gone away; the call goes on.

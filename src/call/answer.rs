@@ -50,7 +50,7 @@ pub fn trace_id() -> String {
 
 /// The INVITE in plain words, for the first request to the application.
 pub fn invite_text(request: &Request, flow: &Flow) -> InviteText {
-    let user_of = |value: &str| sip::NameAddr::parse(value).ok()?.uri.user().map(|u| u.into_owned());
+    let user_of = |value: &str| value.parse::<sip::NameAddr>().ok()?.uri.user().map(|u| u.into_owned());
     let calling = request
         .header("P-Asserted-Identity")
         .and_then(user_of)

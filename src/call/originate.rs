@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix::Addr;
 use sip::{Credentials, Flow, Invite, NameAddr, Transport, Uri};
 
+use super::actor::pairs;
 use super::desk::{Desk, Keep, of_record};
 use super::{Application, Limits, Script, Setup, answer};
 use crate::hook::CallFacts;
@@ -141,7 +142,7 @@ async fn route(
         }
         TargetKind::User { name, override_to } => to_user(desk, account, name, override_to.as_deref())?,
         TargetKind::Sip { uri } => {
-            let uri = Uri::parse(uri).map_err(|_| NoRoute { status: 400, reason: "Bad SIP URI" })?;
+            let uri = uri.parse::<Uri>().map_err(|_| NoRoute { status: 400, reason: "Bad SIP URI" })?;
             let flow = match &target.proxy {
                 Some(_) => None,
                 None => Some(resolve(desk, &uri).await?),
@@ -151,14 +152,14 @@ async fn route(
     };
     let flow = match (&target.proxy, flow) {
         (Some(proxy), _) => {
-            let proxy = Uri::parse(proxy).map_err(|_| NoRoute { status: 400, reason: "Bad proxy" })?;
+            let proxy = proxy.parse::<Uri>().map_err(|_| NoRoute { status: 400, reason: "Bad proxy" })?;
             resolve(desk, &proxy).await?
         }
         (None, Some(flow)) => flow,
         (None, None) => return Err(NoRoute { status: 404, reason: "Not Found" }),
     };
     let mut invite = Invite::new(uri, flow, caller(desk, account, create)?, NameAddr::new(to));
-    invite.headers = create.headers.clone().into_pairs();
+    invite.headers = pairs(&create.headers);
     invite.credentials = credentials(target);
     Ok(invite)
 }
@@ -179,7 +180,7 @@ fn to_user(
     }
     let contact = desk.registrations.contacts(&aor).into_iter().next().ok_or_else(not_found)?;
     let to = match override_to {
-        Some(text) => Uri::parse(text).map_err(|_| not_found())?,
+        Some(text) => text.parse::<Uri>().map_err(|_| not_found())?,
         None => Uri::sip(Some(user), host, None).map_err(|_| not_found())?,
     };
     Ok((contact.uri, to, Some(contact.flow)))

@@ -17,11 +17,10 @@ use time::OffsetDateTime;
 use super::message::{
     Close, End, Guest, Happened, Join, Leave, Mute, MuteAll, Renegotiated, SeatLine, Tag,
 };
+use super::news::News;
 use super::policy::{Effect, Exit, Member, Policy, Refusal, Standing, StatusEvent};
 use super::snapshot::{ConferenceSnapshot, ParticipantSnapshot};
-use crate::directory::{
-    ConferenceChanged, ConferenceEmpty, ConferenceGone, ConferenceNews, DirectoryActor,
-};
+use crate::directory::{ConferenceChanged, ConferenceEmpty, ConferenceGone, DirectoryActor};
 use crate::call::ConferenceTarget;
 use crate::media_io::hub::Place;
 use crate::media_io::line::{Line, Moment, Scratch};
@@ -170,8 +169,8 @@ impl ConferenceActor {
             self.started = None;
         }
         let (Some(target), Some(inside)) = (&self.status, self.guests.get(&about)) else { return };
-        self.directory.do_send(ConferenceNews {
-            sid: self.identity.sid,
+        self.directory.do_send(News {
+            identity: self.identity.clone(),
             target: target.clone(),
             base: inside.guest.base.clone(),
             event,
@@ -188,7 +187,6 @@ impl ConferenceActor {
                 member_id: member.member_id,
                 standing,
                 muted: member.muted,
-                talking: self.is_talking(member.call),
                 moderator: member.moderator,
                 end_on_exit: member.end_on_exit,
                 tag: member.tag.clone(),

@@ -2,5 +2,6 @@
 
 pub mod actor;
 pub mod message;
+pub mod news;
 pub mod policy;
 pub mod snapshot;

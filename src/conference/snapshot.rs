@@ -27,7 +27,6 @@ pub struct ParticipantSnapshot {
     pub member_id: u32,
     pub standing: Standing,
     pub muted: bool,
-    pub talking: bool,
     pub moderator: bool,
     pub end_on_exit: bool,
     pub tag: Option<String>,

@@ -12,6 +12,23 @@ pub struct Alert {
     pub target_sid: Option<String>,
 }
 
+impl Alert {
+    /// What a hook has to say, stored for its account and call.
+    pub fn of_hook(
+        account_sid: AccountSid,
+        call: Option<CallSid>,
+        alert: crate::hook::Alert,
+    ) -> Self {
+        Self {
+            account_sid,
+            alert_type: alert.kind,
+            message: alert.message,
+            detail: alert.detail,
+            target_sid: call.map(|sid| sid.to_string()),
+        }
+    }
+}
+
 /// An alert as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlertRow {

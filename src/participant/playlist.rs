@@ -7,7 +7,7 @@ use media::mixer::{self, PlayDone, PlayId};
 use media::source::Pcm;
 
 use super::message::Play;
-use crate::verb::{Loops, PlayEnd, PlayReport, RunId};
+use crate::verb::{Loops, PlayReport, RunId};
 
 pub struct Playlist {
     pub id: RunId,
@@ -73,11 +73,7 @@ impl Playlist {
 
     /// The name and outcome of the whole list, after its last clip.
     pub fn report(self, last: &PlayDone) -> (RunId, PlayReport) {
-        let end = match last.end {
-            mixer::PlayEnd::Finished => PlayEnd::Completed,
-            _ => PlayEnd::Stopped,
-        };
         let offset = self.clips.get(self.at).map_or(0, |pcm| pcm.to_origin(last.offset));
-        (self.id, PlayReport { end, played: self.played, last_offset_samples: offset })
+        (self.id, PlayReport { played: self.played, last_offset_samples: offset })
     }
 }
