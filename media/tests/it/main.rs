@@ -1,0 +1,2 @@
+//! The long tests.
+
