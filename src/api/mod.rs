@@ -1,1 +1,128 @@
-//! api
+//! The HTTP facade. This file is the route table: the only place where a path is written.
+//!
+//! A resource is one file; its handlers take a [`Principal`] (which closes them to strangers), the
+//! path, a [`Query`] and a [`Body`], and answer with one of the shapes of [`reply`]. The checks come
+//! in the order of the contract: token 401, sids 400, reach 403, body 400, unknown 404, state 422.
+
+pub mod auth;
+pub mod body;
+pub mod error;
+pub mod query;
+pub mod reply;
+mod shell;
+pub mod state;
+pub mod system;
+mod table;
+
+mod accounts;
+mod alerts;
+mod api_keys;
+mod applications;
+mod clients;
+mod phone_numbers;
+mod recent_calls;
+mod service_providers;
+
+use std::net::TcpListener;
+
+use actix_web::dev::Server;
+use actix_web::middleware::{Compress, NormalizePath, from_fn};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{App, HttpServer, ResponseError};
+
+pub use auth::Principal;
+pub use body::Body;
+pub use error::ApiError;
+pub use query::Query;
+pub use reply::{Reply, Wire};
+pub use state::{AppState, Change};
+
+use table::path;
+
+/// The whole surface, on any listener: `/v1`, the same at `/api/v1`, and what is outside of both.
+pub fn configure(config: &mut ServiceConfig, state: AppState) {
+    config.app_data(web::Data::new(state));
+    config.app_data(web::PathConfig::default().error_handler(|_, _| ApiError::MalformedSid.into()));
+    path("/").get(system::health).on(config);
+    path("/health").get(system::health).on(config);
+    path("/metrics").get(system::metrics).on(config);
+    config.service(web::scope("/v1").configure(v1));
+    config.service(web::scope("/api/v1").configure(v1));
+    config.default_service(web::to(|| async { ApiError::NotFound.error_response() }));
+}
+
+fn v1(c: &mut ServiceConfig) {
+    use service_providers as providers;
+
+    path("/ServiceProviders").get(providers::list).post(providers::create).on(c);
+    path("/ServiceProviders/{sp}")
+        .get(providers::read)
+        .put(providers::update)
+        .delete(providers::delete)
+        .on(c);
+    path("/ServiceProviders/{sp}/Accounts").get(accounts::list_of_provider).on(c);
+    path("/ServiceProviders/{sp}/ApiKeys").get(api_keys::list_of_provider).on(c);
+    path("/ServiceProviders/{sp}/Applications").get(applications::list_of_provider).on(c);
+    path("/ServiceProviders/{sp}/PhoneNumbers").get(phone_numbers::list_of_provider).on(c);
+    path("/ServiceProviders/{sp}/RecentCalls").get(recent_calls::list_of_provider).on(c);
+    path("/ServiceProviders/{sp}/Alerts").get(alerts::list_of_provider).on(c);
+
+    path("/Accounts").get(accounts::list).post(accounts::create).on(c);
+    path("/Accounts/{a}").get(accounts::read).put(accounts::update).delete(accounts::delete).on(c);
+    path("/Accounts/{a}/ApiKeys").get(api_keys::list_of_account).on(c);
+    path("/Accounts/{a}/Applications")
+        .get(applications::list_of_account)
+        .post(applications::create_in_account)
+        .on(c);
+    path("/Accounts/{a}/Applications/{sid}")
+        .get(applications::read_in_account)
+        .put(applications::update_in_account)
+        .delete(applications::delete_in_account)
+        .on(c);
+    path("/Accounts/{a}/RecentCalls").get(recent_calls::list_of_account).on(c);
+    path("/Accounts/{a}/Alerts").get(alerts::list_of_account).on(c);
+    path("/Accounts/{a}/WebhookSecret").get(accounts::webhook_secret).on(c);
+
+    path("/ApiKeys").post(api_keys::create).on(c);
+    path("/ApiKeys/{sid}").delete(api_keys::delete).on(c);
+
+    path("/Applications").get(applications::list).post(applications::create).on(c);
+    path("/Applications/{sid}")
+        .get(applications::read)
+        .put(applications::update)
+        .delete(applications::delete)
+        .on(c);
+
+    path("/PhoneNumbers").get(phone_numbers::list).post(phone_numbers::create).on(c);
+    path("/PhoneNumbers/{sid}")
+        .get(phone_numbers::read)
+        .put(phone_numbers::update)
+        .delete(phone_numbers::delete)
+        .on(c);
+
+    path("/Clients").get(clients::list).post(clients::create).on(c);
+    path("/Clients/{sid}").get(clients::read).put(clients::update).delete(clients::delete).on(c);
+}
+
+/// The HTTP server on a bound listener. It ends when its handle stops it; signals are the
+/// business of `server.rs`.
+pub fn serve(listener: TcpListener, state: AppState) -> std::io::Result<Server> {
+    let http = state.config.http.clone();
+    actix_web::rt::spawn(state.metrics.clone().keep_up());
+    let server = HttpServer::new(move || {
+        let state = state.clone();
+        App::new()
+            .configure(move |config| configure(config, state))
+            .wrap(NormalizePath::trim())
+            .wrap(from_fn(shell::around))
+            .wrap(Compress::default())
+    });
+    Ok(server
+        .workers(http.workers)
+        .client_request_timeout(http.request_timeout)
+        .keep_alive(http.keep_alive)
+        .disable_signals()
+        .shutdown_timeout(5)
+        .listen(listener)?
+        .run())
+}

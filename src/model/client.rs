@@ -1,5 +1,7 @@
 //! A SIP client: the user of a phone (contract rest.md §2.10).
 
+use md5::{Digest, Md5};
+
 use super::{Account, AccountSid, ClientSid, Fields, Invalid, Patch, Secret, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,12 @@ pub struct ClientAuth {
     /// MD5(username:realm:password) in lower-case hex (RFC 2617 §3.2.2.2) for the realm asked for.
     /// None: no password is set, so every answer to a challenge is wrong.
     pub ha1: Option<Secret>,
+}
+
+/// MD5(username:realm:password) in lower-case hex.
+pub fn ha1(username: &str, realm: &str, password: &Secret) -> Secret {
+    let digest = Md5::digest(format!("{username}:{realm}:{}", password.0));
+    Secret(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// First character, then `X` to the same length.
@@ -129,6 +137,14 @@ mod tests {
     fn obscured_passwords_keep_their_length() {
         assert_eq!(obscured("secret"), "sXXXXX");
         assert_eq!(obscured(""), "");
+    }
+
+    #[test]
+    fn ha1_is_the_one_of_the_rfc() {
+        // RFC 2617 §3.5.
+        let password = Secret("Circle Of Life".to_owned());
+        let expected = "939e7578ed9e3c518a452acee763bce9";
+        assert_eq!(ha1("Mufasa", "testrealm@host.com", &password).0, expected);
     }
 
     #[test]

@@ -1,0 +1,42 @@
+//! What the store can refuse or fail at. `api/error.rs` has the table to HTTP.
+
+use std::path::PathBuf;
+
+use crate::model::Invalid;
+
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The object does not exist.
+    #[error("not found")]
+    NotFound,
+    /// It exists, but beyond the scope of the request; or it would have to be moved or made there.
+    #[error("out of reach")]
+    OutOfReach,
+    /// A unique value is taken; the text is for the client.
+    #[error("{0}")]
+    Duplicate(&'static str),
+    /// The object is in use; the text is for the client.
+    #[error("{0}")]
+    InUse(&'static str),
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+
+    #[error("database")]
+    Database(#[from] sqlx::Error),
+    #[error("migrating the database")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A stored value that the store itself would never have written.
+    #[error("column {column} holds what it should not")]
+    Corrupt { column: &'static str },
+    /// Sealed with another key, or changed since.
+    #[error("a sealed value cannot be opened")]
+    Unsealable,
+    #[error("the server key must be 32 bytes in base64 ({origin})")]
+    BadKey { origin: &'static str },
+    /// The database was sealed with another server key than the one at hand.
+    #[error("the server key does not belong to this database; restore the one it was made with")]
+    WrongKey,
+    #[error("{path}")]
+    File { path: PathBuf, source: std::io::Error },
+}

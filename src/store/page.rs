@@ -1,0 +1,104 @@
+//! Lists: which page of them, how far they reach, how they are searched.
+
+use sqlx::QueryBuilder;
+
+use super::Db;
+use crate::model::{Scope, Timestamp};
+
+/// One page of a list. `number` counts from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    pub number: u32,
+    pub size: u32,
+}
+
+impl Page {
+    fn offset(self) -> i64 {
+        i64::from(self.number.saturating_sub(1)).saturating_mul(i64::from(self.size))
+    }
+
+    pub(super) fn push(self, query: &mut QueryBuilder<Db>) {
+        query.push(" LIMIT ").push_bind(i64::from(self.size));
+        query.push(" OFFSET ").push_bind(self.offset());
+    }
+}
+
+/// Rows of one page, and how many there are on all pages together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing<T> {
+    pub total: i64,
+    pub rows: Vec<T>,
+}
+
+/// A span of time; an end left out is open. Both ends belong to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    pub from: Option<Timestamp>,
+    pub to: Option<Timestamp>,
+}
+
+impl Window {
+    pub(super) fn push(self, query: &mut QueryBuilder<Db>, column: &'static str) {
+        if let Some(from) = self.from {
+            query.push(" AND ").push(column).push(" >= ").push_bind(from);
+        }
+        if let Some(to) = self.to {
+            query.push(" AND ").push(column).push(" <= ").push_bind(to);
+        }
+    }
+}
+
+/// Limits a query to what `scope` reaches. The columns are SQL, never input.
+pub(super) fn push_scope(
+    query: &mut QueryBuilder<Db>,
+    scope: Scope,
+    account_column: &'static str,
+    provider_column: &'static str,
+) {
+    match scope {
+        Scope::Admin => {}
+        Scope::Account(sid) => {
+            query.push(" AND ").push(account_column).push(" = ").push_bind(sid);
+        }
+        Scope::ServiceProvider(sid) => {
+            query.push(" AND ").push(provider_column).push(" = ").push_bind(sid);
+        }
+    }
+}
+
+/// Limits a query to rows whose column holds `text` somewhere, in any case.
+pub(super) fn push_containing(query: &mut QueryBuilder<Db>, column: &'static str, text: &str) {
+    query.push(" AND lower(").push(column).push(") LIKE lower(");
+    query.push_bind(containing(text)).push(") ESCAPE '\\'");
+}
+
+/// A LIKE pattern in which the wildcards of `text` are plain characters.
+fn containing(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for c in text.chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_in_a_search_are_plain_characters() {
+        assert_eq!(containing("50%_A\\"), "%50\\%\\_A\\\\%");
+    }
+
+    #[test]
+    fn the_first_page_starts_at_the_top() {
+        assert_eq!(Page { number: 1, size: 50 }.offset(), 0);
+        assert_eq!(Page { number: 3, size: 50 }.offset(), 100);
+        assert!(Page { number: u32::MAX, size: u32::MAX }.offset() > 0);
+    }
+}
