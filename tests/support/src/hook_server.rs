@@ -166,7 +166,6 @@ impl HookServer {
     ///
     /// # Panics
     /// When they do not `within`; what came is shown.
-    #[must_use]
     pub fn wait_for(
         &self,
         path: &str,
@@ -201,8 +200,7 @@ impl HookServer {
         let is_final = |event: &HookRequest| {
             matches!(event.text("call_status"), "completed" | "failed" | "busy" | "no-answer")
         };
-        // Judged by the wait alone; the events are read anew below.
-        let _ = self.wait_for(path, within, |events| {
+        self.wait_for(path, within, |events| {
             events.iter().any(|event| event.text("call_sid") == call_sid && is_final(event))
         });
         let events = self.events(path, call_sid);

@@ -141,9 +141,23 @@ impl Server {
     /// # Errors
     /// When it has not gone after `within`.
     pub fn terminate(&mut self, within: Duration) -> Result<ExitStatus> {
-        crate::stamp::signal(self.pid(), libc::SIGTERM)?;
+        self.ask_to_end()?;
+        self.wait_exit(within)
+    }
+
+    /// SIGTERM.
+    ///
+    /// # Errors
+    /// When there is no process any more.
+    pub fn ask_to_end(&self) -> Result<()> {
+        crate::stamp::signal(self.pid(), libc::SIGTERM).context("SIGTERM")
+    }
+
+    /// # Errors
+    /// When it has not gone after `within`.
+    pub fn wait_exit(&mut self, within: Duration) -> Result<ExitStatus> {
         wait::until(within, || self.child.try_wait().ok().flatten())
-            .with_context(|| format!("still running {within:?} after SIGTERM"))
+            .with_context(|| format!("still running after {within:?}"))
     }
 
     /// Starts it anew on the same ports and data.
