@@ -62,8 +62,8 @@ impl Live {
     }
 
     /// Calls in progress on the whole server.
-    pub fn active_calls(&self) -> usize {
-        read(&self.calls).values().filter(|c| c.actor.is_some()).count()
+    pub fn active_calls(&self) -> Vec<Addr<CallActor>> {
+        read(&self.calls).values().filter_map(|call| call.actor.clone()).collect()
     }
 
     /// The room whose sid or name `segment` is; a sid is tried first.
@@ -101,11 +101,9 @@ impl Live {
         }
     }
 
-    /// Forgets an ended call; `false` when it is unknown or still up.
-    pub fn forget_ended(&self, sid: CallSid) -> bool {
-        let mut calls = write(&self.calls);
-        let ended = calls.get(&sid).is_some_and(|c| c.actor.is_none());
-        ended && calls.remove(&sid).is_some()
+    /// Drops a call from what can be read (REST DELETE).
+    pub fn forget(&self, sid: CallSid) {
+        write(&self.calls).remove(&sid);
     }
 }
 

@@ -10,6 +10,8 @@ pub mod media_io;
 pub mod model;
 pub mod participant;
 pub mod routing;
+pub mod server;
 pub mod sip_io;
 pub mod store;
 pub mod verb;
+pub mod welcome;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use sip::auth::Nonces;
 use sip::registrar::{Bindings, Limits};
 use sip::{DialogId, Endpoint, Event, Flow, Output, Reply, Request, TransactionId, Transport};
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 
 use super::gate::{Findings, Gate, Verdict};
@@ -28,7 +28,9 @@ use crate::call::desk::Desk;
 /// What the stack is built from.
 pub struct StackParts {
     pub endpoint: Endpoint,
-    pub udp: Arc<UdpSocket>,
+    /// Bound and non-blocking.
+    pub udp: std::net::UdpSocket,
+    pub tcp: std::net::TcpListener,
     /// The address the sockets are bound to.
     pub local: SocketAddr,
     pub connections: Connections,
@@ -43,6 +45,8 @@ pub struct StackParts {
 
 pub struct StackActor {
     parts: StackParts,
+    /// The datagram socket, once the actor runs.
+    udp: Option<Arc<UdpSocket>>,
     bindings: Bindings,
     streams: HashMap<ConnectionId, mpsc::Sender<Bytes>>,
     /// Messages for connections that are still being opened.
@@ -62,6 +66,7 @@ impl StackActor {
     pub fn new(parts: StackParts) -> Self {
         Self {
             parts,
+            udp: None,
             bindings: Bindings::new(MAX_AORS),
             streams: HashMap::new(),
             opening: HashMap::new(),
@@ -69,6 +74,16 @@ impl StackActor {
             owners: HashMap::new(),
             wake: None,
         }
+    }
+
+    /// Hands the sockets to the runtime of this arbiter.
+    fn listen(&mut self, ctx: &mut Context<Self>) -> std::io::Result<()> {
+        let udp = Arc::new(UdpSocket::from_std(self.parts.udp.try_clone()?)?);
+        ctx.add_stream(UdpStream::new(udp.clone()));
+        self.udp = Some(udp);
+        let tcp = TcpListener::from_std(self.parts.tcp.try_clone()?)?;
+        actix::spawn(self.parts.connections.clone().accept(tcp));
+        Ok(())
     }
 
     fn admit(&mut self, source: SocketAddr) -> bool {
@@ -105,7 +120,8 @@ impl StackActor {
     fn transmit(&mut self, flow: Flow, bytes: Bytes) {
         metrics::counter!("sip_messages_sent_total").increment(1);
         if flow.transport == Transport::Udp {
-            if let Err(error) = udp::send(&self.parts.udp, flow.peer, &bytes) {
+            let Some(socket) = &self.udp else { return };
+            if let Err(error) = udp::send(socket, flow.peer, &bytes) {
                 tracing::debug!(peer = %flow.peer, %error, "SIP datagram not sent");
             }
             return;
@@ -306,7 +322,10 @@ impl Actor for StackActor {
         // Orders come from our own actors; what the network sends comes as streams with their own
         // back-pressure.
         ctx.set_mailbox_capacity(4096);
-        ctx.add_stream(UdpStream::new(self.parts.udp.clone()));
+        if let Err(error) = self.listen(ctx) {
+            tracing::error!(%error, "cannot listen for SIP");
+            ctx.stop();
+        }
         ctx.run_interval(SWEEP_EVERY, |this, _| this.sweep());
     }
 }
