@@ -77,39 +77,46 @@ fn is_public(ip: IpAddr) -> bool {
 
 /// Everything the IANA special-purpose registry (RFC 6890) calls globally reachable.
 fn is_public_v4(ip: Ipv4Addr) -> bool {
-    !matches!(
-        ip.octets(),
-        [0 | 10 | 127, ..]              // this network, private, loopback
-            | [100, 64..=127, ..]       // carrier-grade NAT (RFC 6598)
-            | [169, 254, ..]            // link-local, metadata services among it
-            | [172, 16..=31, ..]        // private
-            | [192, 0, 0 | 2, _]        // protocol assignments, documentation
-            | [192, 88, 99, _]          // 6to4 relays
-            | [192, 168, ..]            // private
-            | [198, 18..=19, ..]        // benchmarks
-            | [198, 51, 100, _]         // documentation
-            | [203, 0, 113, _]          // documentation
-            | [224..=255, ..] // multicast, reserved, broadcast
-    )
+    let [a, b, c, _] = ip.octets();
+    let special = match (a, b) {
+        // This network, private, loopback; multicast, reserved and broadcast.
+        (0 | 10 | 127 | 224..=255, _)
+        // Carrier-grade NAT (RFC 6598); link-local, metadata services among it; private.
+        | (100, 64..=127) | (169, 254) | (172, 16..=31) | (192, 168)
+        // Benchmarks.
+        | (198, 18..=19) => true,
+        // Protocol assignments and documentation; 6to4 relays; documentation twice.
+        (192, 0) => matches!(c, 0 | 2),
+        (192, 88) => c == 99,
+        (198, 51) => c == 100,
+        (203, 0) => c == 113,
+        _ => false,
+    };
+    !special
 }
 
 fn is_public_v6(ip: Ipv6Addr) -> bool {
-    let low_v4 = |high: u16, low: u16| {
-        let [a, b] = high.to_be_bytes();
-        let [c, d] = low.to_be_bytes();
-        is_public_v4(Ipv4Addr::new(a, b, c, d))
-    };
+    if let Some(ip) = carried_v4(ip) {
+        return is_public_v4(ip);
+    }
     match ip.segments() {
-        // Forms that carry an IPv4 address: mapped, compatible (with :: and ::1), NAT64, 6to4.
-        [0, 0, 0, 0, 0, 0xffff | 0, high, low] => low_v4(high, low),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => low_v4(high, low),
-        [0x2002, high, low, ..] => low_v4(high, low),
+        // Protocol assignments with Teredo among them; documentation.
+        [0x2001, 0..=0x01ff | 0x0db8, ..] | [0x3fff, 0..=0x0fff, ..] => false,
         // Only 2000::/3 is global unicast; unique local, link-local and multicast are outside.
-        [first, ..] if !(0x2000..0x4000).contains(&first) => false,
-        // Protocol assignments with Teredo among them, and documentation.
-        [0x2001, 0..=0x01ff | 0x0db8, ..] => false,
-        [0x3fff, 0..=0x0fff, ..] => false,
-        _ => true,
+        [first, ..] => (0x2000..0x4000).contains(&first),
+    }
+}
+
+/// The IPv4 address within one that is mapped, compatible (`::` and `::1` look like it), from
+/// NAT64 or from 6to4.
+fn carried_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    match ip.segments() {
+        [0, 0, 0, 0, 0, 0xffff | 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => {
+            Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
+        }
+        _ => None,
     }
 }
 

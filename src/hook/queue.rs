@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{HookClient, HookError, HookRequest, ResolvedHook};
 use crate::model::Secret;
@@ -48,6 +48,8 @@ struct Line {
     /// The reserved place.
     last: mpsc::Sender<Box<dyn Errand>>,
     refused: AtomicU64,
+    /// Closed when the task has ended.
+    work: watch::Sender<()>,
 }
 
 #[derive(Clone, Debug)]
@@ -79,9 +81,12 @@ impl StatusSender {
     ) -> Self {
         let (events, waiting) = mpsc::channel(LINE_LENGTH);
         let (last, reserved) = mpsc::channel(1);
-        let line = Arc::new(Line { events, last, refused: AtomicU64::new(0) });
-        runtime.spawn(deliver(waiting, reserved, client, on_failure));
-        Self { line }
+        let (work, working) = watch::channel(());
+        runtime.spawn(async move {
+            deliver(waiting, reserved, client, on_failure).await;
+            drop(working);
+        });
+        Self { line: Arc::new(Line { events, last, refused: AtomicU64::new(0), work }) }
     }
 
     /// Puts one event into the line. Never waits.
@@ -106,7 +111,7 @@ impl StatusSender {
 
     /// Waits until the last event is delivered or has failed; for an orderly shutdown.
     pub async fn finished(&self) {
-        self.line.events.closed().await;
+        self.line.work.closed().await;
     }
 }
 
@@ -197,6 +202,7 @@ async fn deliver(
     // What was put into the line before the last event may have arrived since the line was seen
     // empty.
     waiting.close();
+    reserved.close();
     while let Some(errand) = waiting.recv().await {
         courier.run(errand).await;
     }

@@ -19,13 +19,13 @@ use crate::model::HookMethod;
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     /// Counted from 0, over all connections.
-    pub number: usize,
+    pub(super) number: usize,
     /// Counted from 0.
-    pub connection: usize,
+    pub(super) connection: usize,
     /// `POST /path?query HTTP/1.1`.
-    pub line: String,
-    pub headers: Vec<(String, String)>,
-    pub body: String,
+    pub(super) line: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
 }
 
 pub(super) enum Answer {
@@ -40,29 +40,29 @@ pub(super) enum Answer {
 }
 
 pub(super) struct TestServer {
-    pub address: SocketAddr,
+    pub(super) address: SocketAddr,
     seen: mpsc::UnboundedReceiver<Seen>,
 }
 
 impl Seen {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         let mut of_name = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
         let found = of_name.next().map(|(_, value)| value.as_str());
         assert!(of_name.next().is_none(), "{name} came twice");
         found
     }
 
-    pub fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 }
 
 impl Answer {
-    pub fn json(body: &str) -> Self {
+    pub(super) fn json(body: &str) -> Self {
         Self::status(200, "application/json; charset=utf-8", body)
     }
 
-    pub fn status(status: u16, content_type: &str, body: &str) -> Self {
+    pub(super) fn status(status: u16, content_type: &str, body: &str) -> Self {
         Self::Raw(format!(
             "HTTP/1.1 {status} Any\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
@@ -71,7 +71,7 @@ impl Answer {
 }
 
 impl TestServer {
-    pub async fn start(answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
+    pub(super) async fn start(answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (saw, seen) = mpsc::unbounded_channel();
@@ -89,11 +89,11 @@ impl TestServer {
         Self { address, seen }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(super) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn hook(&self, path: &str) -> ResolvedHook {
+    pub(super) fn hook(&self, path: &str) -> ResolvedHook {
         ResolvedHook {
             url: Url::parse(&self.url(path)).unwrap(),
             method: HookMethod::Post,
@@ -102,12 +102,12 @@ impl TestServer {
     }
 
     /// The next request, which must come soon.
-    pub async fn next(&mut self) -> Seen {
+    pub(super) async fn next(&mut self) -> Seen {
         timeout(Duration::from_secs(10), self.seen.recv()).await.expect("a request").unwrap()
     }
 
     /// A request that has come already.
-    pub fn seen(&mut self) -> Option<Seen> {
+    pub(super) fn seen(&mut self) -> Option<Seen> {
         self.seen.try_recv().ok()
     }
 }

@@ -61,10 +61,8 @@ fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a 
         }
         // An I/O error names the cause of what it wraps as its source, and skips the wrapped one.
         let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(wrapped) = wrapped {
-            if let Some(found) = find(wrapped) {
-                return Some(found);
-            }
+        if let Some(found) = wrapped.and_then(|wrapped| find(wrapped)) {
+            return Some(found);
         }
         next = error.source();
     }
