@@ -215,10 +215,11 @@ impl State {
                 let bye = Effect::SendBye { headers: SipHeaders::default() };
                 self.finish(Ending::no_answer(EndedBy::Jambonz).saying(bye), turn);
             }
-            Phase::Ended if self.direction() == Direction::Outbound => {
+            // It was given up, and stands all the same.
+            Phase::Ended => {
                 turn.out.push(Effect::SendBye { headers: SipHeaders::default() });
             }
-            Phase::New | Phase::Up { .. } | Phase::Ended => {}
+            Phase::New | Phase::Up { .. } => {}
         }
     }
 

@@ -7,17 +7,23 @@
 mod alert;
 mod error;
 mod facts;
+mod guard;
 pub mod http;
+mod js_json;
 pub mod payload;
 pub mod queue;
 mod resolve;
+mod retry;
+mod sign;
 mod snake_case;
+#[cfg(test)]
+mod test_server;
 
 pub use alert::{Alert, AlertKind};
 pub use error::{ConnectFault, HookError, Phase};
 pub use facts::{BaseFields, CallFacts};
 pub use http::{HookClient, HookConfig};
-pub use queue::StatusSender;
+pub use queue::{StatusHook, StatusPayload, StatusSender};
 pub use resolve::{Base, Login, ResolvedHook};
 
 use serde_json::{Map, Value};

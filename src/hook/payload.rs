@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 pub use super::facts::{BaseFields, CallFacts};
 use super::snake_case::wire_keys;
 use crate::model::AccountSid;
-use crate::model::call::SpeechDefaults;
+use crate::model::call::{Direction, SpeechDefaults};
 
 /// An INVITE in plain words, for `session:new` of an inbound call.
 #[derive(Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub struct SessionExtras<'a> {
 /// The first request of a session.
 pub fn session_new(base: &BaseFields, extras: &SessionExtras<'_>) -> Map<String, Value> {
     let mut map = base.to_map();
-    if let Some(invite) = extras.invite {
+    if base.facts.direction == Direction::Inbound {
         let facts = &base.facts;
         map.insert("caller_name".into(), facts.caller_name.as_str().into());
         map.insert("has_recording".into(), false.into());
@@ -60,7 +60,9 @@ pub fn session_new(base: &BaseFields, extras: &SessionExtras<'_>) -> Map<String,
             map.insert("public_ip".into(), ip.as_str().into());
         }
         map.insert("service_provider_sid".into(), facts.service_provider_sid.to_string().into());
-        map.insert("sip".into(), sip_object(invite));
+        if let Some(invite) = extras.invite {
+            map.insert("sip".into(), sip_object(invite));
+        }
     }
     if let Some(speech) = extras.defaults {
         map.insert("defaults".into(), defaults(speech));

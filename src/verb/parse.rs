@@ -131,3 +131,6 @@ const UNBUILT: [&str; 33] = [
 const MAX_VERBS: usize = 1000;
 const MAX_NAME_CHARS: usize = 64;
 const MAX_LOGGED: usize = 20;
+
+#[cfg(test)]
+mod tests;

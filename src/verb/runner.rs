@@ -202,3 +202,6 @@ fn ask(question: Question, run: RunId, verb: &Verb, wants_reply: bool) -> Effect
     let Question { kind, hook, fields } = question;
     Effect::Ask(Ask { run, kind, hook, fields, verb_id: verb.id.clone(), wants_reply })
 }
+
+#[cfg(test)]
+mod tests;

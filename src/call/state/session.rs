@@ -313,6 +313,8 @@ impl State {
         }
         match self.phase {
             Phase::Up { .. } => self.hang_up(SipHeaders::default(), turn),
+            // The 200 is on its way; its arrival ends what is left.
+            Phase::Early(Early { answer_asked: true, .. }) => {}
             _ => self.decline(603, "Decline".into(), "application ended without answer", turn),
         }
     }
