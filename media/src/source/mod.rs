@@ -23,6 +23,11 @@ impl Pcm {
         Self { samples: samples.into_boxed_slice(), rate, origin: rate }
     }
 
+    /// Samples at `rate`, of a file at another.
+    fn converted(samples: Vec<i16>, rate: SampleRate, origin: SampleRate) -> Self {
+        Self { origin, ..Self::new(samples, rate) }
+    }
+
     /// Silence of a duration.
     pub fn silence(rate: SampleRate, duration: std::time::Duration) -> Self {
         Self::new(vec![0; rate.samples_in(duration) as usize], rate)

@@ -6,13 +6,13 @@ use super::Pcm;
 use crate::time::SampleRate;
 
 /// Level of the beep.
-const BEEP_DBFS: f32 = -15.0;
+const BEEP_DBFS: f32 = -18.0;
 /// Length of each of its two tones.
-const BEEP_TONE_MS: u32 = 120;
+const BEEP_TONE_MS: u32 = 125;
 
-/// The short two-tone a room hears when a member enters: 600 Hz, then 800 Hz, 240 ms.
-pub fn beep(rate: SampleRate) -> Pcm {
-    let samples = (rate.hz() / 1_000 * BEEP_TONE_MS) as usize;
+/// The short two-tone a room hears when a member enters: 600 Hz, then 800 Hz, 250 ms.
+pub fn entry_beep(rate: SampleRate) -> Pcm {
+    let samples = (rate.hz() * BEEP_TONE_MS / 1_000) as usize;
     let mut low = sine(rate, 600.0, BEEP_DBFS, samples);
     let mut high = sine(rate, 800.0, BEEP_DBFS, samples);
     shape(&mut low, rate);
@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn the_beep_is_two_tones_one_after_the_other() {
-        let beep = beep(SampleRate::NARROW);
+        let beep = entry_beep(SampleRate::NARROW);
+        assert_eq!(beep.duration(), std::time::Duration::from_millis(250));
         let (low, high) = beep.samples().split_at(beep.samples().len() / 2);
         for (half, there, not_there) in [(low, 600.0, 800.0), (high, 800.0, 600.0)] {
             assert!((goertzel_dbfs(half, 8_000, there) - BEEP_DBFS).abs() < 1.0);
