@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use media::source::Pcm;
 
-use crate::call::actor::CallActor;
 use crate::call::CallSnapshot;
+use crate::call::actor::CallActor;
 use crate::conference::actor::{ConferenceActor, Identity};
 use crate::conference::message::{self as room, Join};
 use crate::conference::news::{News, NewsLine};
@@ -73,9 +73,7 @@ impl Live {
         by_sid
             .filter(|c| c.snapshot.account == account)
             .or_else(|| {
-                rooms
-                    .values()
-                    .find(|c| c.snapshot.account == account && c.snapshot.name == segment)
+                rooms.values().find(|c| c.snapshot.account == account && c.snapshot.name == segment)
             })
             .cloned()
     }
@@ -208,7 +206,8 @@ impl Handler<Enter> for DirectoryActor {
                     self.entry_tone.clone(),
                     ctx.address(),
                 );
-                self.rooms.insert(sid, Room { identity, actor, news: NewsLine::default(), joins: 0 });
+                self.rooms
+                    .insert(sid, Room { identity, actor, news: NewsLine::default(), joins: 0 });
                 self.names.insert(key, sid);
                 sid
             }

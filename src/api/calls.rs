@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::auth::Principal;
 use super::body::Body;
-use super::error::{ApiError, INSUFFICIENT_PERMISSIONS};
+use super::error::ApiError;
 use super::query::Query;
 use super::reply::{self, Reply};
 use super::state::{AppState, Doors};
@@ -82,7 +82,9 @@ pub(super) async fn list(
 fn is_asked_for(call: &LiveCall, query: &Query) -> bool {
     let call = &call.snapshot;
     let same = |name, value: &str| {
-        query.get(name).is_none_or(|asked| asked.trim_start_matches('+') == value.trim_start_matches('+'))
+        query
+            .get(name)
+            .is_none_or(|asked| asked.trim_start_matches('+') == value.trim_start_matches('+'))
     };
     same("direction", call.direction.as_str())
         && same("from", &call.from)
@@ -135,11 +137,7 @@ pub(super) async fn delete(
     reply::no_content()
 }
 
-pub(super) async fn count(
-    principal: Principal,
-    state: Data<AppState>,
-    a: Path<String>,
-) -> Reply {
+pub(super) async fn count(principal: Principal, state: Data<AppState>, a: Path<String>) -> Reply {
     let account = principal.reach_account(&state, &a).await?;
     let calls = state.doors()?.live.calls(account);
     let live = |direction: Direction| {

@@ -130,7 +130,9 @@ fn view(p: &ParticipantSnapshot, room: &ConferenceSnapshot, doors: &Doors, wire:
         "joined_at": wire.date(joined_at),
         "duration": Timestamp::now().seconds_since(joined_at),
     });
-    if let (Some(call), Some(shown)) = (doors.live.call(room.account, p.call), shown.as_object_mut()) {
+    if let (Some(call), Some(shown)) =
+        (doors.live.call(room.account, p.call), shown.as_object_mut())
+    {
         let call = &call.snapshot;
         shown.insert("application_sid".into(), json!(call.application_sid));
         shown.insert("direction".into(), json!(call.direction));

@@ -71,9 +71,18 @@ pub(super) async fn read(
     let client = state.store.routing().client(account, name).await?;
     let allows = |chosen: fn(&ClientAuth) -> bool| flag(client.as_ref().is_some_and(chosen));
     let mut shown = registration(name, contact);
-    shown.insert("allow_direct_app_calling".into(), allows(|c| c.client.allow_direct_app_calling).into());
-    shown.insert("allow_direct_queue_calling".into(), allows(|c| c.client.allow_direct_queue_calling).into());
-    shown.insert("allow_direct_user_calling".into(), allows(|c| c.client.allow_direct_user_calling).into());
+    shown.insert(
+        "allow_direct_app_calling".into(),
+        allows(|c| c.client.allow_direct_app_calling).into(),
+    );
+    shown.insert(
+        "allow_direct_queue_calling".into(),
+        allows(|c| c.client.allow_direct_queue_calling).into(),
+    );
+    shown.insert(
+        "allow_direct_user_calling".into(),
+        allows(|c| c.client.allow_direct_user_calling).into(),
+    );
     shown.insert("registered_status".into(), status(contact).into());
     shown.insert("proxy".into(), json!(contact.map(|c| c.flow.local.to_string())));
     reply::ok(&shown)

@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use media::leg::{Leg, LegConfig};
+use media::rtp::{SeqNo, Ssrc};
 use media::sdp::{self, LocalMedia, Negotiated};
+use media::source::Pcm;
+use media::time::RtpTime;
 use sip::{Body, EndCause, Invite, Reply, Request, Response};
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
@@ -18,13 +21,15 @@ use tokio::sync::oneshot;
 use super::desk::{Desk, Keep};
 use super::guard::Guard;
 use super::originate::{NoRoute, Placed, Plan};
-use super::prompt::{Clip, Unplayable, fetch_all};
-use super::{CallRecord, Effect, Input, JoinConference, PlayId, Setup, State, TimerId, UpdateError};
+use super::prompt::{Unplayable, fetch_all};
+use super::{
+    CallRecord, Effect, Input, JoinConference, PlayId, Setup, State, TimerId, UpdateError,
+};
+use crate::conference::actor::ConferenceActor;
 use crate::conference::message::{ConferenceEvent, Guest, Happened, Join, Leave, Mute, MuteAll};
 use crate::conference::policy::{Entry, Exit, Refusal};
-use crate::conference::actor::ConferenceActor;
 use crate::directory::Enter;
-use crate::hook::{BaseFields, HookId, HookReply, HookError, HookRequest, StatusSender};
+use crate::hook::{BaseFields, HookError, HookId, HookReply, HookRequest, StatusSender};
 use crate::media_io::line::Line;
 use crate::model::CallSid;
 use crate::model::call::{SipHeaders, UpdateCall};
@@ -53,7 +58,9 @@ pub struct CallActor {
 
 /// How the call starts, once its actor runs.
 enum Begin {
-    Inbound { offer: Option<Body> },
+    Inbound {
+        offer: Option<Body>,
+    },
     Outbound {
         stack: Addr<StackActor>,
         invite: Box<Result<Invite, NoRoute>>,
@@ -106,14 +113,7 @@ impl CallActor {
         })
     }
 
-    fn new(
-        sid: CallSid,
-        desk: Desk,
-        keep: Keep,
-        state: State,
-        begin: Begin,
-        guard: Guard,
-    ) -> Self {
+    fn new(sid: CallSid, desk: Desk, keep: Keep, state: State, begin: Begin, guard: Guard) -> Self {
         let media = Media { local: None, answer: None, answer_is_due: false, agreed: None };
         let status = desk.status_sender(sid, state.snapshot().account_sid);
         Self {
@@ -149,7 +149,7 @@ impl CallActor {
                 Effect::SendBye { headers } => self.order(Action::Bye(pairs(&headers))),
                 Effect::SendCancel => self.order(Action::Cancel),
                 Effect::Hook(request) => self.ask(*request, ctx),
-                Effect::StatusEvent(request) => self.status.send(*request),
+                Effect::StatusEvent(request) => self.status.send(request),
                 Effect::StartTimer { id, after } => {
                     let handle = ctx.run_later(after, move |this, ctx| {
                         this.timers.remove(&id);
@@ -231,8 +231,16 @@ impl CallActor {
             session_id: u64::from(rand::random::<u32>()),
             version: 1,
         };
-        let leg = Leg::new(LegConfig::random(self.desk.cname.clone(), rand::random()));
-        let line = Line::new(ports, leg, Instant::now());
+        let now = Instant::now();
+        let leg = Leg::new(LegConfig {
+            ssrc: Ssrc(rand::random()),
+            first_seq: SeqNo(rand::random()),
+            first_timestamp: RtpTime(rand::random()),
+            seed: rand::random(),
+            cname: self.desk.cname.clone(),
+            now,
+        });
+        let line = Line::new(ports, leg, now);
         let events = ctx.address().recipient();
         let inactivity = self.desk.config.rtp.inactivity_timeout;
         self.guard.participant =
@@ -246,10 +254,10 @@ impl CallActor {
     }
 
     fn agree(&mut self, agreed: Negotiated) {
-        self.media.agreed = Some(agreed);
         if let Some(participant) = self.participant() {
-            participant.do_send(Negotiate(agreed));
+            participant.do_send(Negotiate(agreed.clone()));
         }
+        self.media.agreed = Some(agreed);
     }
 
     /// Our side as the next description shall show it: each one has a higher version (RFC 3264 §8).
@@ -431,7 +439,7 @@ impl CallActor {
     fn fetched(
         &mut self,
         run: RunId,
-        fetched: Result<Vec<Clip>, Unplayable>,
+        fetched: Result<Vec<Arc<Pcm>>, Unplayable>,
         loops: Loops,
         seek_samples: u64,
         ctx: &mut Context<Self>,
@@ -649,7 +657,7 @@ impl CallActor {
         let answer = sdp_body(response.body(), response.content_type());
         match answer.map(|body| sdp::accept_answer(&body.bytes, &CODECS)) {
             Some(Ok(agreed)) => {
-                if self.media.agreed != Some(agreed) {
+                if self.media.agreed.as_ref() != Some(&agreed) {
                     self.agree(agreed);
                 }
                 self.input(Input::Answered, ctx);
@@ -675,7 +683,7 @@ impl Handler<ParticipantEvent> for CallActor {
             }
             ParticipantEvent::Inactive => self.input(Input::MediaTimeout, ctx),
             ParticipantEvent::Digit(digit) => {
-                tracing::debug!(call_sid = %self.sid, ms = digit.duration_ms(), "digit received");
+                tracing::debug!(call_sid = %self.sid, ms = digit.duration.as_millis(), "digit received");
             }
             ParticipantEvent::Failed => self.media_failed(500, "media failed", ctx),
         }

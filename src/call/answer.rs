@@ -7,8 +7,8 @@ use sip::{Flow, Request, Transport};
 
 use crate::hook::CallFacts;
 use crate::hook::payload::InviteText;
-use crate::model::call::Direction;
 use crate::model::CallSid;
+use crate::model::call::Direction;
 use crate::sip_io::gate::{Admitted, Answer};
 
 /// What never changes during an inbound call.
@@ -50,7 +50,8 @@ pub fn trace_id() -> String {
 
 /// The INVITE in plain words, for the first request to the application.
 pub fn invite_text(request: &Request, flow: &Flow) -> InviteText {
-    let user_of = |value: &str| value.parse::<sip::NameAddr>().ok()?.uri.user().map(|u| u.into_owned());
+    let user_of =
+        |value: &str| value.parse::<sip::NameAddr>().ok()?.uri.user().map(|u| u.into_owned());
     let calling = request
         .header("P-Asserted-Identity")
         .and_then(user_of)

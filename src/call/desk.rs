@@ -18,7 +18,7 @@ use crate::hook::{self, BaseFields, HookClient, StatusSender};
 use crate::media_io::hub::MediaPlane;
 use crate::media_io::port_pool::PortPool;
 use crate::model::call::{EndedBy, SpeechDefaults};
-use crate::model::{self, AccountSid, Alert, AlertType, CallSid, Timestamp};
+use crate::model::{self, AccountSid, Alert, CallSid, Timestamp};
 use crate::sip_io::gate::Answer;
 use crate::sip_io::message::{DialogEvent, IncomingCall};
 use crate::sip_io::registrations::Registrations;
@@ -109,7 +109,7 @@ impl Desk {
     /// The ordered queue for one call's status events.
     pub fn status_sender(&self, call: CallSid, account: AccountSid) -> StatusSender {
         let desk = self.clone();
-        StatusSender::spawn(self.hooks.clone(), move |error| {
+        StatusSender::start(self.hooks.clone(), move |error| {
             desk.write_alert(account, Some(call), error.alert());
         })
     }
@@ -119,16 +119,8 @@ impl Desk {
         self.write_alert(base.facts.account_sid, Some(base.facts.call_sid), alert);
     }
 
-    pub fn write_alert(&self, account_sid: AccountSid, call: Option<CallSid>, alert: hook::Alert) {
-        // Every kind a hook can report is among the contract's types.
-        let Some(alert_type) = AlertType::parse(alert.kind.as_str()) else { return };
-        self.store.alerts().write(Alert {
-            account_sid,
-            alert_type,
-            message: alert.message,
-            detail: alert.detail,
-            target_sid: call.map(|sid| sid.to_string()),
-        });
+    fn write_alert(&self, account_sid: AccountSid, call: Option<CallSid>, alert: hook::Alert) {
+        self.store.alerts().write(Alert::of_hook(account_sid, call, alert));
     }
 
     /// Stores the record of a call that ended.

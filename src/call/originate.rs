@@ -140,9 +140,12 @@ async fn route(
             });
             return Err(NoRoute { status: 603, reason: "Decline" });
         }
-        TargetKind::User { name, override_to } => to_user(desk, account, name, override_to.as_deref())?,
+        TargetKind::User { name, override_to } => {
+            to_user(desk, account, name, override_to.as_deref())?
+        }
         TargetKind::Sip { uri } => {
-            let uri = uri.parse::<Uri>().map_err(|_| NoRoute { status: 400, reason: "Bad SIP URI" })?;
+            let uri =
+                uri.parse::<Uri>().map_err(|_| NoRoute { status: 400, reason: "Bad SIP URI" })?;
             let flow = match &target.proxy {
                 Some(_) => None,
                 None => Some(resolve(desk, &uri).await?),
@@ -152,7 +155,8 @@ async fn route(
     };
     let flow = match (&target.proxy, flow) {
         (Some(proxy), _) => {
-            let proxy = proxy.parse::<Uri>().map_err(|_| NoRoute { status: 400, reason: "Bad proxy" })?;
+            let proxy =
+                proxy.parse::<Uri>().map_err(|_| NoRoute { status: 400, reason: "Bad proxy" })?;
             resolve(desk, &proxy).await?
         }
         (None, Some(flow)) => flow,

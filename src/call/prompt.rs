@@ -4,22 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use media::source::{Pcm, wav};
+use media::time::SampleRate;
 
 use crate::hook::HookClient;
 
 /// The rate of every mixer, for now.
-pub const RATE: u32 = 8000;
+pub const RATE: SampleRate = SampleRate::NARROW;
 /// A file larger than this is refused: an hour of 16 kHz 16-bit audio is 115 MB.
 const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
 /// The longest `silence_stream://`.
 const MAX_SILENCE: Duration = Duration::from_secs(3600);
-
-/// One clip ready to be played, with the rate its file had.
-#[derive(Clone)]
-pub struct Clip {
-    pub pcm: Arc<Pcm>,
-    pub file_rate: u32,
-}
 
 /// A clip that cannot be played.
 #[derive(Debug)]
@@ -32,7 +26,7 @@ pub struct Unplayable {
 ///
 /// # Errors
 /// [`Unplayable`] names the URL and what went wrong.
-pub async fn fetch_all(client: &HookClient, urls: &[String]) -> Result<Vec<Clip>, Unplayable> {
+pub async fn fetch_all(client: &HookClient, urls: &[String]) -> Result<Vec<Arc<Pcm>>, Unplayable> {
     let mut clips = Vec::with_capacity(urls.len());
     for url in urls {
         let unplayable = |detail: String| Unplayable { url: url.clone(), detail };
@@ -41,7 +35,7 @@ pub async fn fetch_all(client: &HookClient, urls: &[String]) -> Result<Vec<Clip>
     Ok(clips)
 }
 
-async fn fetch(client: &HookClient, url: &str) -> Result<Clip, String> {
+async fn fetch(client: &HookClient, url: &str) -> Result<Arc<Pcm>, String> {
     if let Some(ms) = url.strip_prefix("silence_stream://") {
         return silence(ms);
     }
@@ -53,12 +47,11 @@ async fn fetch(client: &HookClient, url: &str) -> Result<Clip, String> {
         wav::parse(&bytes, RATE).map_err(|error| error.to_string())
     });
     let decoded = decoding.await.map_err(|_| "the decoder failed".to_owned())??;
-    Ok(Clip { file_rate: decoded.file_rate, pcm: Arc::new(decoded.pcm) })
+    Ok(Arc::new(decoded))
 }
 
-fn silence(ms: &str) -> Result<Clip, String> {
+fn silence(ms: &str) -> Result<Arc<Pcm>, String> {
     let length: u64 = ms.parse().map_err(|_| "silence_stream:// needs milliseconds".to_owned())?;
     let length = Duration::from_millis(length).min(MAX_SILENCE);
-    let samples = usize::try_from(length.as_millis()).unwrap_or(0) * (RATE as usize / 1000);
-    Ok(Clip { pcm: Arc::new(Pcm::silence(RATE, samples)), file_rate: RATE })
+    Ok(Arc::new(Pcm::silence(RATE, length)))
 }

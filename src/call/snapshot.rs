@@ -47,6 +47,19 @@ pub struct CallSnapshot {
 }
 
 impl CallSnapshot {
+    /// The same call after a fault inside the server ended it.
+    pub fn failed(self) -> Self {
+        let sip_reason = "Server Internal Error".into();
+        let ended_by = Some(EndedBy::Jambonz);
+        Self {
+            call_status: CallStatus::Failed,
+            sip_status: 500,
+            sip_reason,
+            call_termination_by: ended_by,
+            ..self
+        }
+    }
+
     pub(super) fn of(base: &BaseFields, service_url: Option<String>) -> Self {
         let facts = &*base.facts;
         let inbound = facts.direction == Direction::Inbound;

@@ -94,6 +94,13 @@ impl State {
         }
     }
 
+    /// The dialog's Call-ID, known once the INVITE is out. Before [`Input::Start`].
+    pub fn set_call_id(&mut self, call_id: String) {
+        let facts = Arc::make_mut(&mut self.setup.facts);
+        facts.call_id = call_id;
+        self.base.facts = self.setup.facts.clone();
+    }
+
     /// Takes one input and appends what follows from it to `out`, in order.
     pub fn handle(
         &mut self,

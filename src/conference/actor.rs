@@ -20,8 +20,8 @@ use super::message::{
 use super::news::News;
 use super::policy::{Effect, Exit, Member, Policy, Refusal, Standing, StatusEvent};
 use super::snapshot::{ConferenceSnapshot, ParticipantSnapshot};
-use crate::directory::{ConferenceChanged, ConferenceEmpty, ConferenceGone, DirectoryActor};
 use crate::call::ConferenceTarget;
+use crate::directory::{ConferenceChanged, ConferenceEmpty, ConferenceGone, DirectoryActor};
 use crate::media_io::hub::Place;
 use crate::media_io::line::{Line, Moment, Scratch};
 use crate::media_io::tick::{Tick, TickMetrics};
@@ -266,7 +266,7 @@ impl StreamHandler<Tick> for ConferenceActor {
         }
         self.mixer.tick(at.now);
         for seated in &mut self.seats {
-            seated.line.send(self.mixer.payload(seated.seat), &mut self.scratch);
+            seated.line.send(at.now, self.mixer.payload(seated.seat), &mut self.scratch);
         }
         while self.mixer.poll_event().is_some() {}
         self.metrics.count(tick, at.now);
@@ -310,8 +310,7 @@ impl Handler<SeatLine> for ConferenceActor {
             owner.do_send(TakeBack(line));
             return;
         };
-        let seat = self.mixer.add_seat(SeatConfig { codec });
-        self.mixer.mute(seat, member.muted);
+        let seat = self.mixer.add_seat(SeatConfig { codec, muted: member.muted });
         self.seats.push(Seated { call, seat, line, told_inactive: false });
         if self.ticking.is_none() {
             self.ticking = Some(ctx.add_stream(self.place.arbiter.subscribe()));
@@ -324,9 +323,9 @@ impl Handler<Renegotiated> for ConferenceActor {
 
     fn handle(&mut self, Renegotiated { call, agreed }: Renegotiated, _: &mut Context<Self>) {
         if let Some(seated) = self.seats.iter_mut().find(|s| s.call == call) {
+            self.mixer.set_codec(seated.seat, agreed.codec);
             seated.line.negotiate(&agreed, Moment::now().now);
             seated.told_inactive = false;
-            self.mixer.set_codec(seated.seat, agreed.codec);
         }
     }
 }

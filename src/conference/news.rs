@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use super::actor::Identity;
 use super::policy::StatusEvent;
 use crate::call::ConferenceTarget;
-use crate::hook::payload::{self, ConferenceNews};
+use crate::hook::payload::ConferenceStatus;
 use crate::hook::queue::StatusPayload;
 use crate::hook::{BaseFields, HookClient, HookError, StatusHook};
 use crate::verb::StatusEventName;
@@ -48,15 +48,16 @@ impl News {
 
 impl StatusPayload for News {
     fn into_body(self: Box<Self>) -> Map<String, Value> {
-        let news = ConferenceNews {
+        let status = ConferenceStatus {
+            base: self.base,
             event: self.event.as_str(),
-            account_sid: self.identity.account,
-            name: &self.identity.name,
-            running_for: self.running_for,
+            account: self.identity.account,
+            name: self.identity.name,
+            duration: self.running_for.as_secs_f64(),
             members: self.members,
-            at: self.at,
+            time: self.at,
         };
-        payload::conference_status(&self.base, &news)
+        status.to_map()
     }
 }
 

@@ -73,17 +73,33 @@ impl StatusEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Fetch the call's audio and give it a seat.
-    Seat { call: CallSid, muted: bool },
+    Seat {
+        call: CallSid,
+        muted: bool,
+    },
     /// Keep the call where it is until the room starts.
     Wait(CallSid),
-    Refuse { call: CallSid, why: Refusal },
+    Refuse {
+        call: CallSid,
+        why: Refusal,
+    },
     /// Give the call's audio back, if it had been fetched.
-    Release { call: CallSid, exit: Exit },
-    Mute { call: CallSid, muted: bool },
+    Release {
+        call: CallSid,
+        exit: Exit,
+    },
+    Mute {
+        call: CallSid,
+        muted: bool,
+    },
     /// The entry tone, heard by the room.
     Beep,
     /// Tell the status hook; `about` is the member concerned, `members` the count after the event.
-    Notify { event: StatusEvent, about: CallSid, members: usize },
+    Notify {
+        event: StatusEvent,
+        about: CallSid,
+        members: usize,
+    },
     /// The room has nobody left.
     Empty,
 }
@@ -394,20 +410,14 @@ mod tests {
         let (b, c) = (entry(true), entry(true));
         enter(&mut room, &a);
         enter(&mut room, &b);
-        assert_eq!(
-            enter(&mut room, &c),
-            [Effect::Refuse { call: c.call, why: Refusal::Full }]
-        );
+        assert_eq!(enter(&mut room, &c), [Effect::Refuse { call: c.call, why: Refusal::Full }]);
         assert_eq!(
             enter(&mut room, &b),
             [Effect::Refuse { call: b.call, why: Refusal::AlreadyIn }]
         );
         exit(&mut room, b.call, Exit::Left);
         room.locked = true;
-        assert_eq!(
-            enter(&mut room, &c),
-            [Effect::Refuse { call: c.call, why: Refusal::Locked }]
-        );
+        assert_eq!(enter(&mut room, &c), [Effect::Refuse { call: c.call, why: Refusal::Locked }]);
     }
 
     #[test]
@@ -450,9 +460,6 @@ mod tests {
         enter(&mut room, &w);
         let mut out = Vec::new();
         room.on_end(&mut out);
-        assert_eq!(
-            out,
-            [Effect::Release { call: w.call, exit: Exit::Ended }, Effect::Empty]
-        );
+        assert_eq!(out, [Effect::Release { call: w.call, exit: Exit::Ended }, Effect::Empty]);
     }
 }

@@ -7,12 +7,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use media::codec::CodecKind;
-use media::leg::{Leg, Received};
+use media::dtmf::DtmfEvent;
+use media::leg::{Leg, Received, Transmit};
 use media::mixer::{Mixer, SeatId};
-use media::sdp::Negotiated;
+use media::sdp::{Direction, Negotiated};
+use media::time::NtpTime;
 
 use super::port_pool::PortPair;
 use super::sys;
@@ -55,46 +57,44 @@ impl Moment {
         if age > Duration::from_secs(1) { self.now } else { self.now - age }
     }
 
-    fn wall(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + self.wall
+    fn ntp(&self) -> NtpTime {
+        NtpTime::from_unix(self.wall)
     }
 }
-
-/// A digit that ended, as the call hears of it.
-pub type Digit = media::dtmf::Digit;
 
 pub struct Line {
     ports: PortPair,
     leg: Leg,
+    codec: Option<CodecKind>,
     /// The peer the RTP socket is connected to: the kernel then drops everybody else's packets.
     connected: Option<SocketAddr>,
     ticks: u32,
-    opened: Instant,
+    /// When the peer was first expected to send.
+    since: Instant,
     send_errors: metrics::Counter,
 }
 
 impl Line {
     pub fn new(ports: PortPair, leg: Leg, now: Instant) -> Self {
         let send_errors = metrics::counter!("rtp_send_errors_total");
-        Self { ports, leg, connected: None, ticks: 0, opened: now, send_errors }
+        Self { ports, leg, codec: None, connected: None, ticks: 0, since: now, send_errors }
     }
 
-    pub fn rtp_port(&self) -> u16 {
-        self.ports.port()
-    }
-
-    pub fn leg(&self) -> &Leg {
-        &self.leg
+    /// What is spoken on the line, once it was negotiated.
+    pub fn codec(&self) -> Option<CodecKind> {
+        self.codec
     }
 
     /// Takes over what offer and answer agreed on; also after a re-INVITE.
     pub fn negotiate(&mut self, agreed: &Negotiated, now: Instant) {
-        self.leg.negotiate(agreed, now);
-        self.opened = now;
-        self.connected = None;
-        // An unconnected socket hears everybody again until the new peer has shown itself.
-        if let Err(error) = sys::disconnect(self.ports.rtp.as_fd()) {
-            tracing::debug!(%error, "cannot detach the RTP socket from its former peer");
+        self.leg.negotiate(agreed);
+        self.codec = Some(agreed.codec);
+        self.since = now;
+        if self.connected.take().is_some() {
+            // An unconnected socket hears everybody again until the new peer has shown itself.
+            if let Err(error) = sys::disconnect(self.ports.rtp.as_fd()) {
+                tracing::debug!(%error, "cannot detach the RTP socket from its former peer");
+            }
         }
     }
 
@@ -105,7 +105,7 @@ impl Line {
         seat: SeatId,
         mixer: &mut Mixer,
         scratch: &mut Scratch,
-        mut on_digit: impl FnMut(Digit),
+        mut on_digit: impl FnMut(DtmfEvent),
     ) {
         for _ in 0..MAX_PER_TICK {
             let got = match sys::receive(self.ports.rtp.as_fd(), &mut scratch.input) {
@@ -116,31 +116,32 @@ impl Line {
             };
             let arrival = at.arrival(got.stamp);
             let bytes = scratch.input.get(..got.len).unwrap_or_default();
-            match self.leg.handle_rtp(arrival, got.from, bytes) {
-                Received::Audio(packet) => mixer.push(seat, arrival, &packet),
-                Received::Digit(digit) => on_digit(digit),
-                Received::Rtcp | Received::Nothing => {}
+            if let Received::Audio(packet) = self.leg.handle_rtp(arrival, got.from, bytes) {
+                mixer.push(seat, arrival, &packet);
             }
         }
-        self.follow_latch();
+        while let Some(digit) = self.leg.poll_digit(at.now) {
+            on_digit(digit);
+        }
+        self.follow_peer();
         self.ticks = self.ticks.wrapping_add(1);
-        if self.ticks % RTCP_EVERY == 0 {
+        if self.ticks.is_multiple_of(RTCP_EVERY) {
             self.exchange_rtcp(at, scratch);
         }
     }
 
-    /// Once the peer's address is settled, the kernel filters for us.
-    fn follow_latch(&mut self) {
-        let settled = self.leg.settled_peer();
-        if settled == self.connected {
+    /// Once the peer sends from where it said, the kernel filters for us, and knows the route.
+    fn follow_peer(&mut self) {
+        let confirmed = self.leg.confirmed_peer();
+        if confirmed == self.connected {
             return;
         }
-        if let Some(peer) = settled {
+        if let Some(peer) = confirmed {
             if let Err(error) = self.ports.rtp.connect(peer) {
                 tracing::debug!(%error, "cannot attach the RTP socket to its peer");
             }
         }
-        self.connected = settled;
+        self.connected = confirmed;
     }
 
     fn exchange_rtcp(&mut self, at: Moment, scratch: &mut Scratch) {
@@ -148,59 +149,61 @@ impl Line {
             let bytes = scratch.input.get(..got.len).unwrap_or_default();
             self.leg.handle_rtcp(at.arrival(got.stamp), got.from, bytes);
         }
-        if let Some(len) = self.leg.poll_rtcp(at.now, at.wall(), &mut scratch.output) {
-            self.send_rtcp(len, scratch);
+        if let Some(report) = self.leg.poll_rtcp(at.now, at.ntp(), &mut scratch.output) {
+            self.send_rtcp(report, scratch);
         }
     }
 
-    fn send_rtcp(&self, len: usize, scratch: &Scratch) {
-        let Some(bytes) = scratch.output.get(..len) else { return };
-        let sent = match self.leg.rtcp_destination() {
-            Some((to, true)) => self.ports.rtp.send_to(bytes, to),
-            Some((to, false)) => self.ports.rtcp.send_to(bytes, to),
-            None => return,
+    fn send_rtcp(&self, report: Transmit, scratch: &Scratch) {
+        let Some(bytes) = scratch.output.get(..report.len) else { return };
+        let sent = if self.leg.is_rtcp_muxed() {
+            self.send_on_rtp(bytes, report.to)
+        } else {
+            self.ports.rtcp.send_to(bytes, report.to)
         };
         if let Err(error) = sent {
             tracing::trace!(%error, "RTCP not sent");
         }
     }
 
-    /// What is spoken on the line, once it was negotiated.
-    pub fn codec(&self) -> Option<CodecKind> {
-        self.leg.codec()
-    }
-
-    /// Sends one period of encoded audio.
-    pub fn send(&mut self, payload: &[u8], scratch: &mut Scratch) {
-        let Some((len, to)) = self.leg.write_rtp(payload, &mut scratch.output) else { return };
-        let Some(bytes) = scratch.output.get(..len) else { return };
-        let sent = if self.connected == Some(to) {
+    fn send_on_rtp(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        if self.connected == Some(to) {
             self.ports.rtp.send(bytes)
         } else {
             self.ports.rtp.send_to(bytes, to)
-        };
-        if sent.is_err() {
+        }
+    }
+
+    /// Sends one period of encoded audio.
+    pub fn send(&mut self, now: Instant, payload: &[u8], scratch: &mut Scratch) {
+        let Some(packet) = self.leg.write_rtp(now, payload, &mut scratch.output) else { return };
+        let Some(bytes) = scratch.output.get(..packet.len) else { return };
+        if self.send_on_rtp(bytes, packet.to).is_err() {
             self.send_errors.increment(1);
         }
     }
 
     /// Time passed without a packet being due: the timestamps go on.
     pub fn skip(&mut self, ticks: u32) {
-        self.leg.skip_ticks(ticks);
+        for _ in 0..ticks {
+            self.leg.skip_tick();
+        }
     }
 
     /// Says goodbye on RTCP (RFC 3550 §6.6).
     pub fn close(&mut self, scratch: &mut Scratch) {
-        if let Some(len) = self.leg.write_bye(&mut scratch.output) {
-            self.send_rtcp(len, scratch);
+        let at = Moment::now();
+        if let Some(goodbye) = self.leg.write_bye(at.now, at.ntp(), &mut scratch.output) {
+            self.send_rtcp(goodbye, scratch);
         }
     }
 
     /// How long the peer has sent nothing, although it should.
     pub fn silence(&self, now: Instant) -> Duration {
-        if !self.leg.expects_audio() {
+        if !self.leg.direction().is_some_and(Direction::receives) {
             return Duration::ZERO;
         }
-        now.saturating_duration_since(self.leg.last_received().unwrap_or(self.opened))
+        let heard = self.leg.last_received().map_or(self.since, |at| at.max(self.since));
+        now.saturating_duration_since(heard)
     }
 }

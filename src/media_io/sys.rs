@@ -109,7 +109,7 @@ pub fn enable_receive_timestamps(socket: BorrowedFd<'_>) -> io::Result<()> {
             libc::SOL_SOCKET,
             libc::SO_TIMESTAMPNS,
             (&raw const on).cast(),
-            mem::size_of::<libc::c_int>() as libc::socklen_t,
+            size_of::<libc::c_int>() as libc::socklen_t,
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
@@ -124,7 +124,7 @@ pub fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
     let result = unsafe {
         let mut nobody: libc::sockaddr = mem::zeroed();
         nobody.sa_family = libc::AF_UNSPEC as libc::sa_family_t;
-        let size = mem::size_of_val(&nobody) as libc::socklen_t;
+        let size = size_of_val(&nobody) as libc::socklen_t;
         libc::connect(socket.as_raw_fd(), &raw const nobody, size)
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
@@ -152,11 +152,10 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received
     // all-zero is a valid value for both C structs.
     let (len, from, stamp) = unsafe {
         let mut name: libc::sockaddr_storage = mem::zeroed();
-        let mut part =
-            libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+        let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
         let mut header: libc::msghdr = mem::zeroed();
         header.msg_name = (&raw mut name).cast();
-        header.msg_namelen = mem::size_of_val(&name) as libc::socklen_t;
+        header.msg_namelen = size_of_val(&name) as libc::socklen_t;
         header.msg_iov = &raw mut part;
         header.msg_iovlen = 1;
         header.msg_control = control.0.as_mut_ptr().cast();
@@ -171,14 +170,16 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received
             if (*cursor).cmsg_level == libc::SOL_SOCKET
                 && (*cursor).cmsg_type == libc::SCM_TIMESTAMPNS
             {
-                let spec: libc::timespec = libc::CMSG_DATA(cursor).cast::<libc::timespec>().read_unaligned();
+                let spec: libc::timespec =
+                    libc::CMSG_DATA(cursor).cast::<libc::timespec>().read_unaligned();
                 stamp = Some(duration(spec));
             }
             cursor = libc::CMSG_NXTHDR(&raw const header, cursor);
         }
         (len as usize, address(&name), stamp)
     };
-    let from = from.ok_or_else(|| io::Error::other("datagram without an internet source address"))?;
+    let from =
+        from.ok_or_else(|| io::Error::other("datagram without an internet source address"))?;
     Ok(Received { len, from, stamp })
 }
 

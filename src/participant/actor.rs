@@ -10,10 +10,10 @@ use actix::prelude::*;
 use media::codec::CodecKind;
 use media::mixer::{Event, Mixer, MixerConfig, PlayDone, SeatConfig, SeatId};
 
-use super::playlist::Playlist;
 use super::message::{
     Close, HandOver, LineLost, Negotiate, ParticipantEvent, Play, StopPlay, TakeBack,
 };
+use super::playlist::Playlist;
 use crate::conference::actor::ConferenceActor;
 use crate::conference::message::{Renegotiated, SeatLine};
 use crate::media_io::hub::Place;
@@ -214,18 +214,13 @@ impl Solo {
         match self.seat {
             Some(seat) => self.mixer.set_codec(seat, codec),
             None => {
-                self.seat = Some(self.mixer.add_seat(SeatConfig { codec }));
+                self.seat = Some(self.mixer.add_seat(SeatConfig::new(codec)));
                 self.start_clip();
             }
         }
     }
 
-    fn tick(
-        &mut self,
-        tick: Tick,
-        scratch: &mut Scratch,
-        mut tell: impl FnMut(ParticipantEvent),
-    ) {
+    fn tick(&mut self, tick: Tick, scratch: &mut Scratch, mut tell: impl FnMut(ParticipantEvent)) {
         let Some(seat) = self.seat else { return };
         let at = Moment::now();
         self.line.receive(at, seat, &mut self.mixer, scratch, |digit| {
@@ -233,7 +228,7 @@ impl Solo {
         });
         self.line.skip(tick.skipped);
         self.mixer.tick(at.now);
-        self.line.send(self.mixer.payload(seat), scratch);
+        self.line.send(at.now, self.mixer.payload(seat), scratch);
         while let Some(Event::PlayDone(done)) = self.mixer.poll_event() {
             if let Some((id, report)) = self.clip_ended(&done) {
                 tell(ParticipantEvent::Played { id, report });

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use media::dtmf::DtmfEvent;
 use media::sdp::Negotiated;
 use media::source::Pcm;
 
 use crate::conference::actor::ConferenceActor;
-use crate::media_io::line::{Digit, Line};
+use crate::media_io::line::Line;
 use crate::verb::{Loops, PlayReport, RunId};
 
 /// Offer and answer agreed: audio may flow. Repeated after a re-INVITE.
@@ -58,10 +59,13 @@ pub struct Close;
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
 pub enum ParticipantEvent {
-    Played { id: RunId, report: PlayReport },
+    Played {
+        id: RunId,
+        report: PlayReport,
+    },
     /// The peer sent nothing for the configured time.
     Inactive,
-    Digit(Digit),
+    Digit(DtmfEvent),
     /// Media failed beyond repair; the call should end.
     Failed,
 }

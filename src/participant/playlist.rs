@@ -9,10 +9,10 @@ use media::source::Pcm;
 use super::message::Play;
 use crate::verb::{Loops, PlayReport, RunId};
 
-pub struct Playlist {
-    pub id: RunId,
+pub(super) struct Playlist {
+    pub(super) id: RunId,
     /// The player of the clip that sounds now.
-    pub playing: Option<PlayId>,
+    pub(super) playing: Option<PlayId>,
     clips: Vec<Arc<Pcm>>,
     at: usize,
     /// Rounds still to come after this one; `None` is for ever.
@@ -23,7 +23,7 @@ pub struct Playlist {
 }
 
 impl Playlist {
-    pub fn new(play: Play) -> Self {
+    pub(super) fn new(play: Play) -> Self {
         let first = play.clips.first();
         Self {
             id: play.id,
@@ -40,14 +40,14 @@ impl Playlist {
     }
 
     /// The clip to start now, from where it starts.
-    pub fn next_clip(&mut self) -> Option<mixer::Play> {
+    pub(super) fn next_clip(&mut self) -> Option<mixer::Play> {
         let pcm = self.clips.get(self.at)?.clone();
         let offset = std::mem::take(&mut self.offset);
         Some(mixer::Play { offset, ..mixer::Play::once(pcm) })
     }
 
     /// Notes how the clip ended; whether another one follows.
-    pub fn clip_ended(&mut self, done: &PlayDone) -> bool {
+    pub(super) fn clip_ended(&mut self, done: &PlayDone) -> bool {
         if let Some(pcm) = self.clips.get(self.at) {
             self.played += pcm.rate().duration_of(done.samples);
         }
@@ -72,7 +72,7 @@ impl Playlist {
     }
 
     /// The name and outcome of the whole list, after its last clip.
-    pub fn report(self, last: &PlayDone) -> (RunId, PlayReport) {
+    pub(super) fn report(self, last: &PlayDone) -> (RunId, PlayReport) {
         let offset = self.clips.get(self.at).map_or(0, |pcm| pcm.to_origin(last.offset));
         (self.id, PlayReport { played: self.played, last_offset_samples: offset })
     }

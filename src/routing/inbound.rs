@@ -85,8 +85,7 @@ pub fn route(dialled: &str, client: Permissions) -> Route {
 /// Names of conferences and queues (contract rest.md §3.1).
 fn is_name(name: &str) -> bool {
     let length = name.chars().count();
-    (1..=64).contains(&length)
-        && !name.chars().any(|c| c.is_control() || c == '/' || c == ':')
+    (1..=64).contains(&length) && !name.chars().any(|c| c.is_control() || c == '/' || c == ':')
 }
 
 #[cfg(test)]
@@ -120,7 +119,10 @@ mod tests {
         for (dialled, expected) in table {
             assert_eq!(route(&dialled, all), expected, "{dialled}");
         }
-        assert_eq!(route("1000", Permissions { device_application: None, ..all }), Route::OwnNumber);
+        assert_eq!(
+            route("1000", Permissions { device_application: None, ..all }),
+            Route::OwnNumber
+        );
         let none = Permissions { direct_app: false, direct_queue: false, ..all };
         for dialled in [format!("app-{app}"), "conference-a".into(), "queue-a".into()] {
             assert_eq!(route(&dialled, none), Route::NotAllowed, "{dialled}");

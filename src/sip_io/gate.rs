@@ -10,9 +10,7 @@ use sip::auth::{DigestCredentials, NonceVerdict, Nonces, challenge, verify};
 use sip::{Method, Reply, Request};
 
 use crate::model::{Account, AccountSid, Application, ClientAuth};
-use crate::routing::inbound::{
-    Admission, Facts, Permissions, Route, admit, route,
-};
+use crate::routing::inbound::{Admission, Facts, Permissions, Route, admit, route};
 use crate::store::{NumberRoute, Store};
 
 /// A call that may come in, and what answers it.
@@ -100,7 +98,8 @@ impl Gate {
         let dialled = request.uri().user().unwrap_or_default().into_owned();
         findings.number = routing.phone_number(&dialled).await?;
         if let Some(client) = &findings.client {
-            findings.dialled = Some(self.dialled(&dialled, client, findings.number.as_ref()).await?);
+            findings.dialled =
+                Some(self.dialled(&dialled, client, findings.number.as_ref()).await?);
         }
         Ok(findings)
     }
@@ -202,11 +201,11 @@ impl Findings {
         now: Instant,
     ) -> Result<(), Reply> {
         let realm = self.realm.as_deref().unwrap_or_default();
-        let mut ask = |stale| {
+        let ask = |nonces: &mut Nonces, stale| {
             let nonce = nonces.issue(now, source);
             Reply::new(401).with_header("WWW-Authenticate", challenge(realm, &nonce, stale))
         };
-        let Some(given) = credentials(request, realm) else { return Err(ask(false)) };
+        let Some(given) = credentials(request, realm) else { return Err(ask(nonces, false)) };
         let client = self.client.as_ref().filter(|c| c.client.is_active && c.account.is_active);
         // Without a client the same work is done on a hash nobody has, so that the time says nothing.
         let ha1 = client.and_then(|c| c.ha1.as_ref()).map_or(NOBODY, |secret| secret.0.as_str());
@@ -217,8 +216,8 @@ impl Findings {
         // Only a right digest may use up a count of its nonce.
         match nonces.check(now, source, &given) {
             NonceVerdict::Fresh => Ok(()),
-            NonceVerdict::Stale => Err(ask(true)),
-            NonceVerdict::Bad => Err(ask(false)),
+            NonceVerdict::Stale => Err(ask(nonces, true)),
+            NonceVerdict::Bad => Err(ask(nonces, false)),
         }
     }
 

@@ -147,7 +147,9 @@ impl StackActor {
 
     fn on_event(&mut self, event: Event, ctx: &mut Context<Self>) {
         match event {
-            Event::Invite { dialog, request, flow, .. } => self.on_invite(dialog, request, flow, ctx),
+            Event::Invite { dialog, request, flow, .. } => {
+                self.on_invite(dialog, request, flow, ctx)
+            }
             Event::Request { txn, request, flow, dialog: None } => {
                 self.on_register(txn, request, flow, ctx);
             }

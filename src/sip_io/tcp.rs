@@ -33,10 +33,18 @@ pub type ConnectionId = u64;
 #[derive(Message)]
 #[rtype(result = "()")]
 pub enum StreamEvent {
-    Opened { id: ConnectionId, writer: mpsc::Sender<Bytes> },
-    Message { flow: Flow, bytes: Bytes },
+    Opened {
+        id: ConnectionId,
+        writer: mpsc::Sender<Bytes>,
+    },
+    Message {
+        flow: Flow,
+        bytes: Bytes,
+    },
     /// Ended, or could not be opened at all.
-    Closed { flow: Flow },
+    Closed {
+        flow: Flow,
+    },
 }
 
 /// Opens and accepts connections and gives them their ids.
@@ -146,7 +154,7 @@ impl Connections {
                     if len == 0 {
                         return Ok(());
                     }
-                    framer.push(buffer.get(..len).unwrap_or_default()).map_err(io::Error::other)?;
+                    framer.push(buffer.get(..len).unwrap_or_default());
                     while let Some(frame) = framer.next().map_err(io::Error::other)? {
                         match frame {
                             Frame::Message(bytes) => {

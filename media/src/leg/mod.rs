@@ -220,6 +220,17 @@ impl Leg {
         self.media.as_ref()?.peer.rtp_destination()
     }
 
+    /// The peer's address once it has sent from where it said it would. Nobody else's packets are
+    /// accepted from then on, so the caller may have the kernel drop them.
+    pub fn confirmed_peer(&self) -> Option<SocketAddr> {
+        self.media.as_ref()?.peer.confirmed()
+    }
+
+    /// When the last good RTP packet arrived, held ones included.
+    pub fn last_received(&self) -> Option<Instant> {
+        self.counters.last_received
+    }
+
     /// Figures for status pages, and for noticing a peer that went silent.
     pub fn stats(&self) -> LegStats {
         let reception = self.receiver.totals();

@@ -96,6 +96,11 @@ impl Peer {
         is_peer
     }
 
+    /// The negotiated address, once something good has come from it: no other source can rule then.
+    pub(super) fn confirmed(&self) -> Option<SocketAddr> {
+        (self.heard == Heard::AsNegotiated).then_some(self.rtp)
+    }
+
     /// Where to send RTP.
     pub(super) fn rtp_destination(&self) -> Option<SocketAddr> {
         let to = match self.heard {
