@@ -11,10 +11,13 @@
 #![warn(missing_docs)]
 
 pub mod auth;
+mod dialog;
 pub mod endpoint;
 mod error;
 pub mod message;
 pub mod registrar;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 pub mod transaction;
 pub mod transport;
 

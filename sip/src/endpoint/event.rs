@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::order::{Body, DialogId, TransactionId};
+use super::order::Body;
+use crate::dialog::DialogId;
 use crate::message::{Request, Response};
+use crate::transaction::TransactionId;
 use crate::transport::Flow;
 
 /// One thing for the shell to do.

@@ -6,14 +6,6 @@ pub use crate::message::build::Body;
 use crate::message::{NameAddr, Uri};
 use crate::transport::Flow;
 
-/// Names a call's dialog for its whole life. Never used twice by one endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DialogId(pub(crate) u64);
-
-/// Names a transaction. Never used twice by one endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TransactionId(pub(crate) u64);
-
 /// A response to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {

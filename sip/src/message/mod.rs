@@ -27,4 +27,4 @@ pub use uri::{Scheme, Uri};
 
 pub(crate) use params::{is_token, quote, split_outside_quotes, unquote};
 pub(crate) use typed::{media_type, parse_number};
-pub(crate) use uri::bracketed;
+pub(crate) use uri::{bracketed, escape_user};

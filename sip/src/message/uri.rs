@@ -316,7 +316,8 @@ pub(crate) fn bracketed(ip: IpAddr) -> String {
     }
 }
 
-fn escape_user(user: &str) -> String {
+/// A user part with everything escaped that could end it.
+pub(crate) fn escape_user(user: &str) -> String {
     let mut out = String::with_capacity(user.len());
     for b in user.bytes() {
         // RFC 3261 §25.1: unreserved and user-unreserved
