@@ -88,12 +88,24 @@ impl Peer {
 
     /// Judges a well-formed RTCP packet; it must come from the host RTP comes from.
     pub(super) fn admit_rtcp(&mut self, from: SocketAddr) -> bool {
-        let known = self.rtcp_heard.map_or(from.ip() == self.rtp_host(), |heard| heard == from);
+        let known = match self.rtcp_heard {
+            Some(heard) => heard == from,
+            None => from.ip() == self.rtp_host(),
+        };
         let is_peer = known || from == self.rtcp;
         if is_peer {
             self.rtcp_heard = Some(from);
         }
         is_peer
+    }
+
+    /// Where good packets have come from.
+    pub(super) fn settled(&self) -> Option<SocketAddr> {
+        match self.heard {
+            Heard::Nothing(_) => None,
+            Heard::AsNegotiated => Some(self.rtp),
+            Heard::Elsewhere(source) => Some(source),
+        }
     }
 
     /// Where to send RTP.

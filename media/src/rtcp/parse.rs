@@ -2,9 +2,7 @@
 
 #![warn(clippy::indexing_slicing)]
 
-use super::{
-    GOODBYE, RECEIVER_REPORT, ReportBlock, SENDER_REPORT, SOURCE_DESCRIPTION, SenderInfo,
-};
+use super::{GOODBYE, RECEIVER_REPORT, ReportBlock, SENDER_REPORT, SOURCE_DESCRIPTION, SenderInfo};
 use crate::error::Error;
 use crate::rtp::Ssrc;
 use crate::time::{NtpTime, RtpTime};
@@ -70,9 +68,11 @@ pub fn parse(datagram: &[u8]) -> Result<Compound<'_>, Error> {
     loop {
         let at = have - rest.len();
         let malformed = Error::MalformedRtcp { at, have };
-        let (packet, after) = split(rest).ok_or(malformed.clone())?;
+        let Some((packet, after)) = split(rest) else { return Err(malformed) };
         let is_report = matches!(packet.kind, SENDER_REPORT | RECEIVER_REPORT);
-        if (at == 0 && !is_report) || (packet.is_padded && !after.is_empty()) || packet.item().is_none()
+        if (at == 0 && !is_report)
+            || (packet.is_padded && !after.is_empty())
+            || packet.item().is_none()
         {
             return Err(malformed);
         }
@@ -231,7 +231,8 @@ mod tests {
 
     #[test]
     fn a_sender_report_reads_back_and_names_its_sender() {
-        let info = SenderInfo { ntp: NtpTime(99 << 30), rtp: RtpTime(5), packets: 7, octets: 1_120 };
+        let info =
+            SenderInfo { ntp: NtpTime(99 << 30), rtp: RtpTime(5), packets: 7, octets: 1_120 };
         let report =
             Report { ssrc: Ssrc(9), sender: Some(info), block: Some(block(4, -3)), cname: "x@y" };
         let mut out = [0; 200];
@@ -249,7 +250,9 @@ mod tests {
         let mut out = [0; 200];
         let len = write_bye(&report, &mut out).unwrap();
         let items: Vec<_> = parse(&out[..len]).unwrap().collect();
-        assert!(matches!(&items[0], Item::ReceiverReport { blocks, .. } if blocks.clone().count() == 0));
+        assert!(
+            matches!(&items[0], Item::ReceiverReport { blocks, .. } if blocks.clone().count() == 0)
+        );
         assert!(matches!(&items[2], Item::Goodbye { ssrcs } if ssrcs.clone().eq([Ssrc(9)])));
     }
 
@@ -265,7 +268,10 @@ mod tests {
             ("longer than the datagram", vec![0x80, 201, 0, 2, 0, 0, 0, 9]),
             ("trailing bytes", with(&[1, 2, 3])),
             ("more blocks than bytes", vec![0x81, 201, 0, 1, 0, 0, 0, 9]),
-            ("padding in the middle", [&[0xa0, 201, 0, 2, 0, 0, 0, 9, 0, 0, 0, 4][..], &rr].concat()),
+            (
+                "padding in the middle",
+                [&[0xa0, 201, 0, 2, 0, 0, 0, 9, 0, 0, 0, 4][..], &rr].concat(),
+            ),
             ("padding of zero", vec![0xa0, 201, 0, 2, 0, 0, 0, 9, 0, 0, 0, 0]),
             ("cname beyond the chunk", with(&[0x81, 202, 0, 2, 0, 0, 0, 9, 1, 200, 65, 0])),
         ];

@@ -1,8 +1,6 @@
 //! Writing compound packets (RFC 3550 §6.1): a report, our CNAME, and at the end a goodbye.
 
-use super::{
-    GOODBYE, RECEIVER_REPORT, ReportBlock, SENDER_REPORT, SOURCE_DESCRIPTION, SenderInfo,
-};
+use super::{GOODBYE, RECEIVER_REPORT, ReportBlock, SENDER_REPORT, SOURCE_DESCRIPTION, SenderInfo};
 use crate::error::Error;
 use crate::rtp::Ssrc;
 
