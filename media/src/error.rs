@@ -1,6 +1,7 @@
-//! What can fail in this crate. Malformed packets are counted by their receiver, not logged.
+//! What can fail in this crate. Malformed packets are counted by their receiver, not logged; SDP and
+//! WAV have errors of their own ([`sdp::Error`](crate::sdp::Error), [`wav::Error`](crate::source::wav::Error)).
 
-/// Failures of packet, SDP and audio-file handling.
+/// Failures of packet and mixer calls.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -28,32 +29,6 @@ pub enum Error {
         /// Bytes in the datagram.
         have: usize,
     },
-    /// The description is longer than we read.
-    #[error("sdp has {have} bytes, limit is {limit}")]
-    SdpTooLong {
-        /// Bytes received.
-        have: usize,
-        /// Bytes allowed.
-        limit: usize,
-    },
-    /// A line of the description cannot be understood and matters.
-    #[error("malformed sdp line {line}")]
-    MalformedSdp {
-        /// Line number, from 1.
-        line: usize,
-    },
-    /// More media sections than we answer.
-    #[error("sdp has more than {limit} media sections")]
-    TooManyMedia {
-        /// Sections allowed.
-        limit: usize,
-    },
-    /// No media section is plain RTP audio that can be taken (`RTP/AVP` or `RTP/AVPF`, port not 0).
-    #[error("no usable audio in the description")]
-    NoUsableMedia,
-    /// There is audio, but no codec both sides have.
-    #[error("no codec in common")]
-    NoCommonCodec,
     /// The peer did not agree on telephone-event, so digits cannot be sent as RTP.
     #[error("telephone-event was not negotiated")]
     NoTelephoneEvent,

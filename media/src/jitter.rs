@@ -8,11 +8,18 @@
 //!
 //! It does not decode and does not conceal: the mixer's seat does.
 
+mod depth;
+
+#[cfg(test)]
+mod tests;
+
 use std::time::{Duration, Instant};
 
 use crate::codec::CodecKind;
 use crate::rtp::{AudioPacket, SeqNo, Ssrc};
 use crate::time::{RtpTime, SampleRate};
+
+use depth::Depth;
 
 /// Packets held at most.
 pub const MAX_PACKETS: usize = 32;
@@ -158,24 +165,6 @@ impl Entry {
     }
 }
 
-/// How deep the buffer should be and has been, in clock units.
-#[derive(Debug)]
-struct Depth {
-    start: u32,
-    max: u32,
-    /// One step of growing and shrinking: 20 ms.
-    step: u32,
-    /// What is aimed at before a pull: grows with late packets, decays to `start`.
-    target: u32,
-    /// Least left after a pull in the current window.
-    spare: u32,
-    /// Units played in the window.
-    window: u32,
-    too_deep: bool,
-    /// Units played since the last late packet.
-    calm: u32,
-}
-
 impl JitterBuffer {
     /// Timestamps further off than this are a jump, not a delay.
     const MAX_JUMP: Duration = Duration::from_secs(2);
@@ -257,7 +246,12 @@ impl JitterBuffer {
 
     /// The time from the cursor to the end of the newest packet: what is buffered, gaps included.
     pub fn delay(&self) -> Duration {
-        self.clock.duration_of(u64::from(self.span()))
+        let span = match self.state {
+            State::Playing => self.span(),
+            State::Idle => 0,
+            State::Filling { .. } => self.span_from(self.entries[0].timestamp),
+        };
+        self.clock.duration_of(u64::from(span))
     }
 
     /// What the delay aims at.
@@ -465,62 +459,5 @@ impl JitterBuffer {
     /// The configuration it was built with.
     pub fn config(&self) -> JitterConfig {
         self.config
-    }
-}
-
-impl Depth {
-    /// How long the spare is watched before the delay is called too deep.
-    const WINDOW: Duration = Duration::from_secs(2);
-    /// How long without a late packet before the target comes down a step.
-    const CALM: Duration = Duration::from_secs(10);
-
-    fn new(clock: SampleRate, config: JitterConfig) -> Self {
-        let max = clock.samples_in(config.max) as u32;
-        let start = (clock.samples_in(config.start) as u32).min(max);
-        let step = clock.hz() / 50;
-        Self {
-            start,
-            max,
-            step,
-            target: start,
-            spare: u32::MAX,
-            window: 0,
-            too_deep: false,
-            calm: 0,
-        }
-    }
-
-    /// Grows, but once for a burst of late packets.
-    fn on_late(&mut self) {
-        if self.calm >= 2 * self.step {
-            self.target = (self.target + self.step).min(self.max);
-        }
-        self.calm = 0;
-        self.begin_window();
-    }
-
-    fn on_played(&mut self, units: u32, spare: u32, clock: SampleRate) {
-        self.spare = self.spare.min(spare);
-        self.window += units;
-        self.calm = self.calm.saturating_add(units);
-        if u64::from(self.calm) >= clock.samples_in(Self::CALM) && self.target > self.start {
-            self.target = self.target.saturating_sub(self.step).max(self.start);
-            self.calm = 2 * self.step;
-        }
-        if u64::from(self.window) >= clock.samples_in(Self::WINDOW) {
-            self.too_deep = self.spare >= self.target.max(self.step);
-            self.spare = u32::MAX;
-            self.window = 0;
-        }
-    }
-
-    fn shrunk(&mut self) {
-        self.begin_window();
-    }
-
-    fn begin_window(&mut self) {
-        self.too_deep = false;
-        self.spare = u32::MAX;
-        self.window = 0;
     }
 }

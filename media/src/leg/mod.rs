@@ -89,6 +89,7 @@ pub struct Leg {
 struct Media {
     peer: Peer,
     rtcp_mux: bool,
+    codec: CodecKind,
     payload_type: PayloadType,
     dtmf_payload_type: Option<PayloadType>,
     direction: Direction,
@@ -128,6 +129,7 @@ impl Leg {
         self.media = Some(Media {
             peer,
             rtcp_mux: negotiated.rtcp_mux,
+            codec: negotiated.codec,
             payload_type: negotiated.payload_type,
             dtmf_payload_type: negotiated.dtmf_payload_type,
             direction: negotiated.direction,
@@ -220,13 +222,22 @@ impl Leg {
         self.media.as_ref()?.peer.rtp_destination()
     }
 
-    /// The peer's address once it has sent from where it said it would. Nobody else's packets are
-    /// accepted from then on, so the caller may have the kernel drop them.
-    pub fn confirmed_peer(&self) -> Option<SocketAddr> {
-        self.media.as_ref()?.peer.confirmed()
+    /// The address RTP was found to come from; `None` until something good has arrived.
+    pub fn settled_peer(&self) -> Option<SocketAddr> {
+        self.media.as_ref()?.peer.settled()
     }
 
-    /// When the last good RTP packet arrived, held ones included.
+    /// What we send.
+    pub fn codec(&self) -> Option<CodecKind> {
+        self.media.as_ref().map(|media| media.codec)
+    }
+
+    /// Whether the peer is to send: only then does its silence mean that it is gone.
+    pub fn expects_audio(&self) -> bool {
+        self.media.as_ref().is_some_and(|media| media.direction.receives())
+    }
+
+    /// When the last good RTP packet arrived.
     pub fn last_received(&self) -> Option<Instant> {
         self.counters.last_received
     }

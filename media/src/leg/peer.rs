@@ -88,7 +88,10 @@ impl Peer {
 
     /// Judges a well-formed RTCP packet; it must come from the host RTP comes from.
     pub(super) fn admit_rtcp(&mut self, from: SocketAddr) -> bool {
-        let known = self.rtcp_heard.map_or(from.ip() == self.rtp_host(), |heard| heard == from);
+        let known = match self.rtcp_heard {
+            Some(heard) => heard == from,
+            None => from.ip() == self.rtp_host(),
+        };
         let is_peer = known || from == self.rtcp;
         if is_peer {
             self.rtcp_heard = Some(from);
@@ -96,9 +99,13 @@ impl Peer {
         is_peer
     }
 
-    /// The negotiated address, once something good has come from it: no other source can rule then.
-    pub(super) fn confirmed(&self) -> Option<SocketAddr> {
-        (self.heard == Heard::AsNegotiated).then_some(self.rtp)
+    /// Where good packets have come from.
+    pub(super) fn settled(&self) -> Option<SocketAddr> {
+        match self.heard {
+            Heard::Nothing(_) => None,
+            Heard::AsNegotiated => Some(self.rtp),
+            Heard::Elsewhere(source) => Some(source),
+        }
     }
 
     /// Where to send RTP.

@@ -68,7 +68,7 @@ pub fn parse(datagram: &[u8]) -> Result<Compound<'_>, Error> {
     loop {
         let at = have - rest.len();
         let malformed = Error::MalformedRtcp { at, have };
-        let (packet, after) = split(rest).ok_or(malformed.clone())?;
+        let Some((packet, after)) = split(rest) else { return Err(malformed) };
         let is_report = matches!(packet.kind, SENDER_REPORT | RECEIVER_REPORT);
         if (at == 0 && !is_report)
             || (packet.is_padded && !after.is_empty())
