@@ -6,6 +6,7 @@
 
 mod application;
 mod bad_input;
+mod bad_requests;
 mod conference;
 mod crash;
 mod outbound;

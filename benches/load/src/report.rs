@@ -114,8 +114,11 @@ impl Report {
             }
         }
         let set_up = SetUp::of(&run.seats);
+        let all_stood = set_up.failed == 0;
         let tones = Tones::of(args, &run.seats, &heard);
-        let passed = set_up.failed == 0 && tones.as_ref().is_none_or(Tones::are_right);
+        let receive = Receive::of(&windows, args.seconds);
+        let all_receive = args.uri.is_some() || receive.packets_per_second_worst > 0.0;
+        let right = tones.as_ref().is_none_or(Tones::are_right);
         Self {
             tool: concat!("trunkline-load ", env!("CARGO_PKG_VERSION")).to_owned(),
             machine: Machine::here(),
@@ -124,13 +127,13 @@ impl Report {
             server: pid
                 .zip(spent.server.as_ref())
                 .map(|(pid, cpu)| ServerCost::of(pid, cpu, spent)),
-            receive: Receive::of(&windows, args.seconds),
+            receive,
             tones,
             own: OwnCost {
                 cpu_percent_of_a_core: percent(spent.own.total_us, spent.window),
                 lateness_ms: Spread::of(spent.lateness.iter().map(|&late| millis(late))),
             },
-            passed,
+            passed: all_stood && all_receive && right,
         }
     }
 
