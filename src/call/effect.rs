@@ -29,9 +29,12 @@ pub enum Effect {
     /// [`Input::HookReply`](super::Input::HookReply) with the same id, also when the call has
     /// ended meanwhile (it is ignored then, but for an alert).
     Hook(Box<HookRequest>),
-    /// Through the call's ordered queue ([`StatusSender`](crate::hook::StatusSender)); nothing
-    /// comes back.
-    StatusEvent(Box<HookRequest>),
+    /// Through the call's ordered queue: [`StatusSender::send`](crate::hook::StatusSender::send),
+    /// or `send_last` for the last event of the call. Nothing comes back.
+    StatusEvent {
+        request: Box<HookRequest>,
+        last: bool,
+    },
 
     /// Starts a timer, or starts it anew.
     StartTimer {
