@@ -104,8 +104,10 @@ impl State {
                 self.on_provisional(CallStatus::EarlyMedia, status, &reason, turn);
             }
             Input::Rejected { status, reason, reason_header } => {
-                self.base.sip_reason_header = reason_header.map(Into::into);
-                self.on_rejected(status, reason, turn);
+                if !self.is_answered() && !self.has_ended() {
+                    self.base.sip_reason_header = reason_header.map(Into::into);
+                    self.on_rejected(status, reason, turn);
+                }
             }
             Input::Answered => self.on_answered(turn),
             Input::ProgressSent => self.on_progress_sent(turn),
