@@ -45,13 +45,16 @@ pub enum Effect {
         id: TimerId,
     },
 
+    /// Files one after the other, the whole list `loops` times. A time limit on it is ours: it
+    /// comes as a timer and ends in [`Effect::StopPlay`].
     Play {
         id: PlayId,
         urls: Vec<String>,
         loops: Loops,
         seek_samples: u64,
     },
-    /// [`Input::PlayDone`](super::Input::PlayDone) follows, or nothing if the call has gone on.
+    /// The player answers with [`Input::PlayDone`](super::Input::PlayDone), which a limited play
+    /// waits for and every other ignores.
     StopPlay {
         id: PlayId,
     },
