@@ -29,9 +29,12 @@ pub enum Effect {
     /// [`Input::HookReply`](super::Input::HookReply) with the same id, also when the call has
     /// ended meanwhile (it is ignored then, but for an alert).
     Hook(Box<HookRequest>),
-    /// Through the call's ordered queue ([`StatusSender`](crate::hook::StatusSender)); nothing
-    /// comes back.
-    StatusEvent(Box<HookRequest>),
+    /// Through the call's ordered queue: [`StatusSender::send`](crate::hook::StatusSender::send),
+    /// or `send_last` for the last event of the call. Nothing comes back.
+    StatusEvent {
+        request: Box<HookRequest>,
+        last: bool,
+    },
 
     /// Starts a timer, or starts it anew.
     StartTimer {
@@ -42,13 +45,16 @@ pub enum Effect {
         id: TimerId,
     },
 
+    /// Files one after the other, the whole list `loops` times. A time limit on it is ours: it
+    /// comes as a timer and ends in [`Effect::StopPlay`].
     Play {
         id: PlayId,
         urls: Vec<String>,
         loops: Loops,
         seek_samples: u64,
     },
-    /// [`Input::PlayDone`](super::Input::PlayDone) follows, or nothing if the call has gone on.
+    /// The player answers with [`Input::PlayDone`](super::Input::PlayDone), which a limited play
+    /// waits for and every other ignores.
     StopPlay {
         id: PlayId,
     },

@@ -1,8 +1,10 @@
 //! The core of one call (contract verbs.md §1.6, §1.7): where its dialog stands, which status that
 //! is, and how it ends. Exactly one final event leaves it, whatever arrives in whatever order.
 //!
-//! `state/session.rs` has the application side, `state/update.rs` the API's live control.
+//! `state/ending.rs` has the ways out, `state/session.rs` the application side,
+//! `state/update.rs` the API's live control.
 
+mod ending;
 mod session;
 mod update;
 
@@ -17,13 +19,12 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use super::{
-    AppFailure, CallRecord, CallSnapshot, Effect, Input, Setup, Termination, TimerId, status,
-};
+use super::{AppFailure, CallSnapshot, Effect, Input, Setup, TimerId, status};
 use crate::hook::payload::{self, SessionExtras};
 use crate::hook::{BaseFields, HookId, HookKind, HookRequest, ResolvedHook};
 use crate::model::call::{CallStatus, Direction, EndedBy, SipHeaders};
 use crate::verb::{Line, Runner};
+use ending::{Ending, x_reason};
 use session::Session;
 
 #[derive(Debug)]
@@ -65,15 +66,6 @@ struct Turn<'a> {
     now: Instant,
     wall: OffsetDateTime,
     out: &'a mut Vec<Effect>,
-}
-
-/// How a call ends: its last status, and what is still said to the far end.
-struct Ending {
-    status: CallStatus,
-    /// Absent: the last status stays.
-    sip: Option<(u16, String)>,
-    ended_by: EndedBy,
-    last_word: Option<Effect>,
 }
 
 impl State {
@@ -119,8 +111,10 @@ impl State {
                 self.on_provisional(CallStatus::EarlyMedia, status, &reason, turn);
             }
             Input::Rejected { status, reason, reason_header } => {
-                self.base.sip_reason_header = reason_header.map(Into::into);
-                self.on_rejected(status, reason, turn);
+                if !self.is_answered() && !self.has_ended() {
+                    self.base.sip_reason_header = reason_header.map(Into::into);
+                    self.on_rejected(status, reason, turn);
+                }
             }
             Input::Answered => self.on_answered(turn),
             Input::ProgressSent => self.on_progress_sent(turn),
@@ -303,8 +297,8 @@ impl State {
 
     fn on_dialog_failed(&mut self, turn: &mut Turn<'_>) {
         match self.phase {
-            // Nobody is left to send a BYE to.
-            Phase::Up { .. } => self.finish(Ending::completed(EndedBy::Jambonz), turn),
+            // RFC 3261 §12.2.1.2: such a dialog is terminated by a BYE all the same.
+            Phase::Up { .. } => self.hang_up(SipHeaders::default(), turn),
             Phase::Cancelling => self.finish(Ending::no_answer(EndedBy::Jambonz), turn),
             Phase::New | Phase::Early(_) | Phase::Ended => {}
         }
@@ -344,81 +338,6 @@ impl State {
         }
     }
 
-    // ---- ways to end ----
-
-    /// BYE; nothing if the call is not up.
-    fn hang_up(&mut self, headers: SipHeaders, turn: &mut Turn<'_>) {
-        if self.is_answered() {
-            let bye = Effect::SendBye { headers };
-            self.finish(Ending::completed(EndedBy::Jambonz).saying(bye), turn);
-        }
-    }
-
-    fn hang_up_for(&mut self, reason: &str, turn: &mut Turn<'_>) {
-        self.hang_up(x_reason(reason), turn);
-    }
-
-    fn cancel(&mut self, turn: &mut Turn<'_>) {
-        if matches!(self.phase, Phase::Early(_)) {
-            self.phase = Phase::Cancelling;
-            self.stop_timer(TimerId::Ring, turn);
-            turn.out.push(Effect::SendCancel);
-            self.start_timer(TimerId::Cancel, CANCEL_PATIENCE, turn);
-        }
-    }
-
-    /// Rejects an inbound call; every rejection says why.
-    fn decline(&mut self, code: u16, reason: String, why: &str, turn: &mut Turn<'_>) {
-        self.decline_with(code, reason, x_reason(why), turn);
-    }
-
-    fn decline_with(
-        &mut self,
-        code: u16,
-        reason: String,
-        headers: SipHeaders,
-        turn: &mut Turn<'_>,
-    ) {
-        let response = Effect::SendDecline { status: code, reason: reason.clone(), headers };
-        self.finish(Ending::failed(code, reason, EndedBy::Jambonz).saying(response), turn);
-    }
-
-    /// The one way out of life.
-    fn finish(&mut self, ending: Ending, turn: &mut Turn<'_>) {
-        let answered = match self.phase {
-            Phase::Ended => return,
-            Phase::Up { since, at } => Some((turn.now.duration_since(since).as_secs(), at)),
-            _ => None,
-        };
-        let (sip_status, sip_reason) =
-            ending.sip.unwrap_or_else(|| (self.base.sip_status, self.base.sip_reason.to_string()));
-        self.set_status(ending.status, sip_status, &sip_reason);
-        self.base.ended_by = Some(ending.ended_by);
-        if ending.status == CallStatus::Completed {
-            self.base.duration = Some(answered.map_or(0, |(seconds, _)| seconds));
-        }
-        self.phase = Phase::Ended;
-        turn.out.extend(ending.last_word);
-        self.stop_verbs(turn);
-        for id in std::mem::take(&mut self.timers) {
-            turn.out.push(Effect::StopTimer { id });
-        }
-        self.send_status_event(turn);
-        turn.out.push(Effect::Publish);
-        let record = CallRecord {
-            facts: self.setup.facts.clone(),
-            attempted_at: self.attempted_at.unwrap_or(turn.wall),
-            answered_at: answered.map(|(_, at)| at),
-            terminated_at: turn.wall,
-            duration: answered.map_or(0, |(seconds, _)| seconds),
-            sip_status,
-            call_status: ending.status,
-            termination: Termination::of(ending.status, self.direction(), ending.ended_by),
-            remote_host: self.setup.remote_host.clone(),
-        };
-        turn.out.push(Effect::Ended(Box::new(record)));
-    }
-
     // ---- status, timers, requests ----
 
     fn set_status(&mut self, status: CallStatus, code: u16, reason: &str) {
@@ -431,7 +350,8 @@ impl State {
         if let Some(target) = self.session.status_target(turn) {
             let body = payload::plain(&self.base);
             let request = self.request(HookKind::CallStatus, target, body);
-            turn.out.push(Effect::StatusEvent(Box::new(request)));
+            let last = self.base.call_status.is_final();
+            turn.out.push(Effect::StatusEvent { request: Box::new(request), last });
         }
     }
 
@@ -479,31 +399,6 @@ impl State {
     }
 }
 
-impl Ending {
-    fn completed(ended_by: EndedBy) -> Self {
-        Self { status: CallStatus::Completed, sip: None, ended_by, last_word: None }
-    }
-
-    fn failed(code: u16, reason: String, ended_by: EndedBy) -> Self {
-        Self { status: CallStatus::Failed, sip: Some((code, reason)), ended_by, last_word: None }
-    }
-
-    fn no_answer(ended_by: EndedBy) -> Self {
-        let sip = Some((487, "Request Terminated".into()));
-        Self { status: CallStatus::NoAnswer, sip, ended_by, last_word: None }
-    }
-
-    fn saying(self, effect: Effect) -> Self {
-        Self { last_word: Some(effect), ..self }
-    }
-}
-
-fn x_reason(text: &str) -> SipHeaders {
-    let mut headers = SipHeaders::default();
-    headers.set("X-Reason", text);
-    headers
-}
-
 /// What an application is shown of a BYE: the headers that SIP does not define.
 fn extension_headers(headers: &[(String, String)]) -> Option<Map<String, Value>> {
     let mut map = Map::new();
@@ -517,6 +412,3 @@ fn extension_headers(headers: &[(String, String)]) -> Option<Map<String, Value>>
 
 const MAX_DURATION_REASON: &str = "Max Call Duration";
 const MAX_SHOWN_HEADERS: usize = 64;
-/// RFC 3261 §9.1: without a final response in 64*T1 the INVITE counts as cancelled; the stack's
-/// own timer comes first.
-const CANCEL_PATIENCE: Duration = Duration::from_secs(40);

@@ -122,25 +122,34 @@ fn write_number(number: &Number, out: &mut String) {
 
 /// ECMA-262 §6.1.6.1.20 (Number::toString), radix 10.
 fn write_double(double: f64, out: &mut String) {
-    if !double.is_finite() {
-        return out.push_str("null");
+    if double.is_sign_negative() && double != 0.0 {
+        out.push('-');
     }
-    if double == 0.0 {
-        return out.push('0'); // negative zero has no sign
+    match shortest_digits(double.abs()) {
+        Some((digits, point)) => write_digits(&digits, point, out),
+        None => out.push('0'),
     }
-    // The shortest digits that read back as the same double, as `d.ddde±x`.
-    let scientific = format!("{double:e}");
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific.as_str(), "0"));
-    let (sign, mantissa) = match mantissa.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", mantissa),
-    };
-    let digits: String = mantissa.chars().filter(|c| *c != '.').collect();
-    // The value is 0.DIGITS × 10^point.
-    let point = exponent.parse::<i32>().unwrap_or_default() + 1;
+}
 
-    out.push_str(sign);
-    write_digits(&digits, point, out);
+/// The shortest digits that read back as the same double, and where the point is: the value is
+/// 0.DIGITS × 10^point. `None` for zero.
+///
+/// The digits are those of `serde_json` and not of the standard library: where two candidates are
+/// equally near, such as …851.2 and …851.3 for 2023347301156851.25, JavaScript engines and
+/// `serde_json` take the even digit, but the standard library the larger one.
+fn shortest_digits(double: f64) -> Option<(String, i32)> {
+    let text = Number::from_f64(double)?.to_string();
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text.as_str(), "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = [whole, fraction].concat();
+    let digits = all.trim_start_matches('0');
+    let leading_zeros = all.len() - digits.len();
+    let digits = digits.trim_end_matches('0');
+    if digits.is_empty() {
+        return None;
+    }
+    let exponent: i32 = exponent.parse().ok()?;
+    Some((digits.to_owned(), whole.len() as i32 - leading_zeros as i32 + exponent))
 }
 
 fn write_digits(digits: &str, point: i32, out: &mut String) {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 pub use super::facts::{BaseFields, CallFacts};
+use super::queue::StatusPayload;
 use super::snake_case::wire_keys;
 use crate::model::AccountSid;
 use crate::model::call::{Direction, SpeechDefaults};
@@ -109,7 +110,7 @@ pub struct ConferenceStatus {
 
 impl ConferenceStatus {
     /// The body as it goes on the wire; durations are told to the millisecond.
-    pub fn to_map(&self) -> Map<String, Value> {
+    pub fn to_json(&self) -> Map<String, Value> {
         let mut map = self.base.to_map();
         let duration = (self.duration * 1000.0).round() / 1000.0;
         map.insert("event".into(), self.event.into());
@@ -119,6 +120,12 @@ impl ConferenceStatus {
         map.insert("members".into(), self.members.into());
         map.insert("time".into(), iso_8601(self.time).into());
         wire_keys(map)
+    }
+}
+
+impl StatusPayload for ConferenceStatus {
+    fn into_body(self: Box<Self>) -> Map<String, Value> {
+        self.to_json()
     }
 }
 
@@ -281,3 +288,6 @@ const STANDARD: [&str; 58] = [
     "via",
     "warning",
 ];
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! Where a hook really goes: relative URLs, and whose credentials travel with the request
 //! (contract verbs.md §1.2, D-2).
 
+use std::fmt;
+
 use url::Url;
 
 use super::HookError;
@@ -13,13 +15,24 @@ pub struct Login {
     pub password: Secret,
 }
 
-/// A hook that can be asked as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A hook that can be asked as it is. `Debug` shows the URL without its query, which may hold a
+/// token.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ResolvedHook {
     /// `http` or `https`, without user name and password; the fragment holds retry parameters.
     pub url: Url,
     pub method: HookMethod,
     pub auth: Option<Login>,
+}
+
+impl fmt::Debug for ResolvedHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResolvedHook")
+            .field("url", &shown(&self.url))
+            .field("method", &self.method)
+            .field("auth", &self.auth)
+            .finish()
+    }
 }
 
 /// The origin that relative URLs of a session refer to, and the session's credentials.
@@ -75,7 +88,11 @@ impl Base {
     }
 
     fn from_resolved(target: &ResolvedHook) -> Self {
-        Self { url: Some(target.url.clone()), auth: target.auth.clone() }
+        let mut origin = target.url.clone();
+        origin.set_path("");
+        origin.set_query(None);
+        origin.set_fragment(None);
+        Self { url: Some(origin), auth: target.auth.clone() }
     }
 
     fn is_origin_of(&self, url: &Url) -> bool {
@@ -242,6 +259,9 @@ mod tests {
     fn a_shown_url_keeps_no_secret() {
         let url = Url::parse("https://u:hunter2@a.example:8/p/q?token=hunter2#hunter2").unwrap();
         assert_eq!(shown(&url), "https://a.example:8/p/q?...");
+        let target = session().resolve(&with_login("/x?token=hunter2", "u", "hunter2")).unwrap();
+        let base = Base::of(&with_login("http://a.example/x?hunter2", "u", "hunter2"));
+        assert!(!format!("{target:?} {base:?}").contains("hunter2"));
         for text in ["ht!tp://u:hunter2@a/x?token=hunter2", "u:hunter2@#", "a?hunter2@x"] {
             let error = Base::default().resolve(&hook(text)).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");

@@ -122,7 +122,7 @@ impl Conference {
         Step::Wait
     }
 
-    pub(super) fn on_event(&mut self, event: Event, cx: &mut Cx<'_>) -> Step {
+    pub(super) fn on_event(&mut self, event: &Event, cx: &mut Cx<'_>) -> Step {
         match event {
             Event::Conference(ConferenceEvent::Joined) => {
                 self.joined_at = Some(cx.now);

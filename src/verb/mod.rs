@@ -226,7 +226,7 @@ impl Verb {
 
     fn on_event(&mut self, event: Event, run: RunId, cx: &mut Cx<'_>) -> Step {
         match &mut self.kind {
-            VerbKind::Conference(verb) => verb.on_event(event, cx),
+            VerbKind::Conference(verb) => verb.on_event(&event, cx),
             VerbKind::Pause(verb) => verb.on_event(&event),
             VerbKind::Play(verb) => verb.on_event(event, run, cx),
             // These end where they start and hear nothing.
@@ -254,9 +254,8 @@ impl Verb {
 
     fn need(&self) -> Need {
         match &self.kind {
-            VerbKind::Answer(_) | VerbKind::Conference(_) => Need::Answer,
             VerbKind::Play(play) if play.early_media => Need::EarlyMedia,
-            VerbKind::Play(_) => Need::Answer,
+            VerbKind::Answer(_) | VerbKind::Conference(_) | VerbKind::Play(_) => Need::Answer,
             VerbKind::Hangup(_)
             | VerbKind::Pause(_)
             | VerbKind::Redirect(_)

@@ -129,6 +129,8 @@ impl State {
             Opener::Hook(hook) => match self.session.resolve(&hook) {
                 Ok(target) => {
                     let body = self.session_new();
+                    // Shown once; it is the largest thing a call holds.
+                    self.setup.invite = None;
                     let request = self.request(HookKind::SessionNew, target, body);
                     self.session.opening = Some(request.id);
                     turn.out.push(Effect::Hook(Box::new(request)));

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::*;
-use crate::call::{Application, Limits, Script};
+use crate::call::{Application, CallRecord, Limits, Script};
 use crate::hook::{CallFacts, HookError, HookReply};
 use crate::model::call::UpdateCall;
 use crate::model::{AccountSid, ApplicationSid, CallSid, Hook, Secret, ServiceProviderSid};
@@ -84,6 +84,7 @@ impl Story {
         self.take(out)
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "json! literals read best by value")]
     fn update(&mut self, body: Value) -> Result<Vec<String>, UpdateError> {
         let mut out = Vec::new();
         let update = UpdateCall::parse(&body).unwrap();
@@ -153,8 +154,9 @@ impl Story {
                 self.hooks.push(*request);
                 line
             }
-            Effect::StatusEvent(request) => {
+            Effect::StatusEvent { request, last } => {
                 let line = event(&request.body);
+                assert_eq!(last, line.contains(" by "), "{line}");
                 self.events.push(*request);
                 line
             }

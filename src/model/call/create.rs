@@ -257,6 +257,7 @@ mod tests {
         })
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "json! literals read best by value")]
     fn with(changes: Value) -> Result<CreateCall, BadCall> {
         let mut body = good();
         for (name, value) in changes.as_object().unwrap() {

@@ -263,3 +263,121 @@ const RECORD_ACTIONS: [&str; 4] =
     ["startCallRecording", "stopCallRecording", "pauseCallRecording", "resumeCallRecording"];
 const DUB_ACTIONS: [&str; 5] =
     ["addTrack", "removeTrack", "silenceTrack", "playOnTrack", "sayOnTrack"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_command_is_read() {
+        let hook = Hook::post("/other");
+        for (body, command) in [
+            (
+                json!({"call_hook": "/other"}),
+                Command::CallHook {
+                    call_hook: hook.clone(),
+                    status_hook: None,
+                    child_call_hook: None,
+                },
+            ),
+            (
+                json!({"call_hook": "/other", "child_call_hook": "/c", "call_status_hook": "/s"}),
+                Command::CallHook {
+                    call_hook: hook,
+                    status_hook: Some(Hook::post("/s")),
+                    child_call_hook: Some(Hook::post("/c")),
+                },
+            ),
+            (json!({"call_status": "completed"}), Command::CallStatus(CloseAs::Completed)),
+            (json!({"call_status": "no-answer"}), Command::CallStatus(CloseAs::NoAnswer)),
+            (json!({"mute_status": "mute", "room_say": null}), Command::Mute(true)),
+            (json!({"mute_status": "unmute", "unknown": 1}), Command::Mute(false)),
+            (json!({"conf_mute_status": "mute"}), Command::ConferenceMute(true)),
+            (json!({"tag": {"a": 1}}), Command::Tag(Map::from_iter([("a".into(), json!(1))]))),
+            (json!({"sip_request": {"method": "INFO"}}), Command::SipRequest),
+            (json!({"stream_status": "resume"}), Command::Unbuilt("stream_status")),
+            (
+                json!({"conf_hold_status": "hold", "wait_hook": "/w"}),
+                Command::Unbuilt("conf_hold_status"),
+            ),
+            (json!({"boostAudioSignal": "+6 dB"}), Command::Unbuilt("boostAudioSignal")),
+            (
+                json!({"llm_tool_output": {}, "tool_call_id": "t"}),
+                Command::Unbuilt("llm_tool_output"),
+            ),
+        ] {
+            let expected = UpdateCall { command: Some(command), whisper: false };
+            assert_eq!(UpdateCall::parse(&body), Ok(expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn whisper_stands_alone_or_beside_one_command() {
+        let say = json!({"verb": "say", "text": "hi"});
+        let alone = UpdateCall::parse(&json!({"whisper": say})).unwrap();
+        assert_eq!(alone, UpdateCall { command: None, whisper: true });
+        let both = UpdateCall::parse(&json!({"whisper": say, "mute_status": "mute"})).unwrap();
+        assert_eq!(both, UpdateCall { command: Some(Command::Mute(true)), whisper: true });
+    }
+
+    #[test]
+    fn each_bad_body_is_refused_with_its_text() {
+        for (body, text) in [
+            (json!([]), "body must be an object"),
+            (json!({}), "no valid options supplied to updateCall"),
+            (json!({"llm_status": "x"}), "no valid options supplied to updateCall"),
+            (json!({"wait_hook": "/w"}), "no valid options supplied to updateCall"),
+            (
+                json!({"mute_status": "mute", "tag": {}}),
+                "multiple options are not allowed in updateCall",
+            ),
+            (
+                json!({"call_hook": "/a", "mute_status": "mute"}),
+                "multiple options are not allowed in updateCall",
+            ),
+            (
+                json!({"call_hook": "/a", "child_call_hook": "/b", "tag": {}}),
+                "multiple options are not allowed in updateCall",
+            ),
+            (json!({"call_status_hook": "/s"}), "call_status_hook is only valid with call_hook"),
+            (
+                json!({"call_status_hook": "/s", "tag": {}}),
+                "call_status_hook is only valid with call_hook",
+            ),
+            (json!({"call_hook": 5}), "call_hook a hook is"),
+            (json!({"call_status": "ended"}), "invalid call_status"),
+            (json!({"call_status": 5}), "invalid call_status"),
+            (json!({"mute_status": true}), "invalid mute_status"),
+            (json!({"conf_mute_status": "quiet"}), "invalid conf_mute_status"),
+            (json!({"conf_hold_status": "x"}), "invalid conf_hold_status"),
+            (json!({"listen_status": "x"}), "invalid listen_status"),
+            (json!({"transcribe_status": "silence"}), "invalid transcribe_status"),
+            (json!({"media_path": "x"}), "invalid media_path"),
+            (json!({"tag": "x"}), "invalid tag data"),
+            (json!({"dtmf": {"digit": "x"}}), "invalid dtmf"),
+            (json!({"dtmf": {}}), "invalid dtmf"),
+            (json!({"sip_request": {}}), "sip_request needs a method"),
+            (
+                json!({"sip_request": {"method": "INFO", "content": "x"}}),
+                "sip_request with content needs a content_type",
+            ),
+            (json!({"record": {}}), "record needs an action"),
+            (json!({"record": {"action": "startCallRecording"}}), "record needs a siprecServerURL"),
+            (
+                json!({"conferenceParticipantAction": {"action": "dance"}}),
+                "conferenceParticipantAction has an unknown action",
+            ),
+            (
+                json!({"conferenceParticipantAction": {"action": "tag"}}),
+                "conferenceParticipantAction needs a tag",
+            ),
+            (json!({"dub": {"action": "addTrack"}}), "dub needs a known action and a track"),
+            (json!({"boostAudioSignal": "loud"}), "boostAudioSignal must be a number"),
+            (json!({"agent_update": 1}), "agent_update must be an object"),
+        ] {
+            let error = UpdateCall::parse(&body).expect_err(&body.to_string()).to_string();
+            assert!(error.starts_with(text), "{body}: {error}");
+        }
+    }
+}

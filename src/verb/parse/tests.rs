@@ -10,10 +10,12 @@ use super::*;
 use crate::model::{Hook, HookMethod};
 use crate::verb::{Loops, StatusEventName};
 
+#[allow(clippy::needless_pass_by_value, reason = "json! literals read best by value")]
 fn one(value: Value) -> Result<VerbKind, VerbError> {
     parse(&json!([value])).map(|mut verbs| verbs.remove(0).kind)
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "json! literals read best by value")]
 fn play(loops: Value) -> Result<Loops, VerbError> {
     match one(json!({"verb": "play", "url": "http://a/b.wav", "loop": loops}))? {
         VerbKind::Play(play) => Ok(play.loops),

@@ -33,6 +33,7 @@ impl Walk {
         (progress, out)
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "json! literals read best by value")]
     fn start(&mut self, verbs: Value) -> (Progress, Vec<Effect>) {
         let verbs = parse(&verbs).unwrap();
         self.step(|runner, cx| runner.replace(verbs, cx))
