@@ -149,7 +149,8 @@ impl CallActor {
                 Effect::SendBye { headers } => self.order(Action::Bye(pairs(&headers))),
                 Effect::SendCancel => self.order(Action::Cancel),
                 Effect::Hook(request) => self.ask(*request, ctx),
-                Effect::StatusEvent(request) => self.status.send(request),
+                Effect::StatusEvent { request, last: false } => self.status.send(request),
+                Effect::StatusEvent { request, last: true } => self.status.send_last(request),
                 Effect::StartTimer { id, after } => {
                     let handle = ctx.run_later(after, move |this, ctx| {
                         this.timers.remove(&id);
@@ -703,8 +704,9 @@ impl Handler<ConferenceEvent> for CallActor {
             Happened::Refused(why) => {
                 self.stay = None;
                 verb::ConferenceEvent::Refused(match why {
-                    Refusal::Full | Refusal::AlreadyIn => verb::Refusal::Full,
+                    Refusal::Full => verb::Refusal::Full,
                     Refusal::Locked => verb::Refusal::Locked,
+                    Refusal::AlreadyIn => verb::Refusal::AlreadyIn,
                 })
             }
             Happened::Left(exit) => {
@@ -712,7 +714,8 @@ impl Handler<ConferenceEvent> for CallActor {
                 self.guard.room = None;
                 verb::ConferenceEvent::Left(match exit {
                     Exit::Kicked => LeaveReason::Kicked,
-                    Exit::Left | Exit::Ended => LeaveReason::Ended,
+                    Exit::Left => LeaveReason::Left,
+                    Exit::Ended => LeaveReason::Ended,
                 })
             }
         };

@@ -57,7 +57,7 @@ impl StatusPayload for News {
             members: self.members,
             time: self.at,
         };
-        status.to_map()
+        Box::new(status).into_body()
     }
 }
 

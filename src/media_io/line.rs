@@ -13,7 +13,7 @@ use media::codec::CodecKind;
 use media::dtmf::DtmfEvent;
 use media::leg::{Leg, Received, Transmit};
 use media::mixer::{Mixer, SeatId};
-use media::sdp::{Direction, Negotiated};
+use media::sdp::Negotiated;
 use media::time::NtpTime;
 
 use super::port_pool::PortPair;
@@ -66,6 +66,7 @@ pub struct Line {
     ports: PortPair,
     leg: Leg,
     codec: Option<CodecKind>,
+    negotiated: Option<SocketAddr>,
     /// The peer the RTP socket is connected to: the kernel then drops everybody else's packets.
     connected: Option<SocketAddr>,
     ticks: u32,
@@ -77,7 +78,7 @@ pub struct Line {
 impl Line {
     pub fn new(ports: PortPair, leg: Leg, now: Instant) -> Self {
         let send_errors = metrics::counter!("rtp_send_errors_total");
-        Self { ports, leg, codec: None, connected: None, ticks: 0, since: now, send_errors }
+        Self { ports, leg, codec: None, negotiated: None, connected: None, ticks: 0, since: now, send_errors }
     }
 
     /// What is spoken on the line, once it was negotiated.
@@ -89,6 +90,7 @@ impl Line {
     pub fn negotiate(&mut self, agreed: &Negotiated, now: Instant) {
         self.leg.negotiate(agreed);
         self.codec = Some(agreed.codec);
+        self.negotiated = Some(agreed.remote_rtp);
         self.since = now;
         if self.connected.take().is_some() {
             // An unconnected socket hears everybody again until the new peer has shown itself.
@@ -132,7 +134,8 @@ impl Line {
 
     /// Once the peer sends from where it said, the kernel filters for us, and knows the route.
     fn follow_peer(&mut self) {
-        let confirmed = self.leg.confirmed_peer();
+        // A source that was latched is not nailed down: the negotiated one is the better claim.
+        let confirmed = self.leg.settled_peer().filter(|peer| Some(*peer) == self.negotiated);
         if confirmed == self.connected {
             return;
         }
@@ -200,7 +203,7 @@ impl Line {
 
     /// How long the peer has sent nothing, although it should.
     pub fn silence(&self, now: Instant) -> Duration {
-        if !self.leg.direction().is_some_and(Direction::receives) {
+        if !self.leg.expects_audio() {
             return Duration::ZERO;
         }
         let heard = self.leg.last_received().map_or(self.since, |at| at.max(self.since));
