@@ -9,6 +9,7 @@ mod bad_input;
 mod bad_requests;
 mod conference;
 mod crash;
+mod node_client;
 mod outbound;
 mod phones;
 mod signalling;

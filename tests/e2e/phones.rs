@@ -10,20 +10,23 @@ use crate::stage::{LEVEL_DB, PASSWORD, SOON, Stage};
 /// The phones and the tone each of them sends.
 const PHONES: [(&str, f64); 3] = [("alice", 450.0), ("bob", 750.0), ("carol", 1_150.0)];
 
-fn start_phones(stage: &Stage) -> Vec<Baresip> {
-    let start = |(user, hz): (&str, f64)| {
-        stage.tenant.client(user, PASSWORD).expect("a SIP client");
-        let phone = Phone {
-            user,
-            password: PASSWORD,
-            realm: &stage.tenant.realm,
-            server: stage.server.sip(),
-            transport: if user == "bob" { "tcp" } else { "udp" },
-            tone: (hz, LEVEL_DB),
-        };
-        Baresip::start(&phone).expect("baresip runs")
+/// A new client of the account and its phone; bob's speaks TCP.
+fn start_phone(stage: &Stage, user: &str, hz: f64) -> Baresip {
+    stage.tenant.client(user, PASSWORD).expect("a SIP client");
+    let phone = Phone {
+        user,
+        password: PASSWORD,
+        realm: &stage.tenant.realm,
+        server: stage.server.sip(),
+        transport: if user == "bob" { "tcp" } else { "udp" },
+        tone: (hz, LEVEL_DB),
     };
-    let mut phones: Vec<Baresip> = PHONES.into_iter().map(start).collect();
+    Baresip::start(&phone).expect("baresip runs")
+}
+
+fn start_phones(stage: &Stage) -> Vec<Baresip> {
+    let mut phones: Vec<Baresip> =
+        PHONES.into_iter().map(|(user, hz)| start_phone(stage, user, hz)).collect();
     for phone in &mut phones {
         phone.wait_registered(SOON).expect("registered");
         phone.dial(&stage.uri("1000"), SOON).expect("answered");
@@ -89,4 +92,30 @@ fn conference_events_are_in_order(stage: &Stage) {
     }
     let secret = stage.tenant.webhook_secret().expect("a secret");
     assert!(stage.hooks.all_requests().iter().all(|request| request.is_signed_with(&secret)));
+}
+
+#[test]
+fn a_baresip_phone_answers_a_call_made_over_rest_on_either_transport() {
+    let stage = Stage::new();
+    stage.hooks.on_json("/call", json!([{ "verb": "pause", "length": 60 }]));
+    for (user, hz) in [PHONES[0], PHONES[1]] {
+        let mut phone = start_phone(&stage, user, hz);
+        phone.wait_registered(SOON).expect("registered");
+        let call_sid = stage.create_call(&json!({
+            "from": "15083084809",
+            "to": { "type": "user", "name": format!("{user}@{}", stage.tenant.realm) },
+            "application_sid": stage.application_sid,
+        }));
+        phone.wait_event("CALL_ESTABLISHED", SOON).expect("answered");
+        stage.hooks.wait_for("/call", SOON, |requests| {
+            requests.iter().any(|request| request.text("call_sid") == call_sid)
+        });
+        let heard = phone.listen(0.5).expect("silence, but a stream of it");
+        assert!(median_level_db(&heard, hz) < LEVEL_DB - 40.0, "{user} hears itself");
+        assert_eq!(stage.delete(&format!("/Calls/{call_sid}")), 204);
+        phone.wait_event("CALL_CLOSED", SOON).expect("a BYE");
+        let mut statuses = stage.statuses(&call_sid);
+        statuses.retain(|status| status != "ringing");
+        assert_eq!(statuses, ["trying", "in-progress", "completed"]);
+    }
 }

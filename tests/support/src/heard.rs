@@ -4,10 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use crate::tone::{FLOOR_DB, frame_level_db, level_db};
 
-/// Samples of one look at a tone by [`Heard::level_db`] and [`median_level_db`]: 200 ms.
-const LOOK: usize = 1_600;
-/// Samples skipped between two looks' starts.
-const LOOK_STEP: usize = 800;
+/// Samples of one look at a tone by [`Heard::level_db`] and [`median_level_db`]: 60 ms. Long enough
+/// to tell tones 70 Hz apart, short enough that a glitch now and then spoils only few looks.
+const LOOK: usize = 480;
+/// Samples between two looks' starts.
+const LOOK_STEP: usize = 240;
 
 /// One received packet with audio.
 #[derive(Debug, Clone)]
@@ -65,7 +66,7 @@ impl Heard {
         self.frames.iter().flat_map(|frame| frame.samples.iter().copied()).collect()
     }
 
-    /// Usual level of a tone: the median of looks of 200 ms.
+    /// Usual level of a tone: the median of looks of 60 ms.
     #[must_use]
     pub fn level_db(&self, hz: f64) -> f64 {
         median_level_db(&self.samples(), hz)
@@ -87,7 +88,7 @@ impl Heard {
     }
 }
 
-/// Median level of a tone over overlapping looks of 200 ms: one glitch or a late start does not
+/// Median level of a tone over overlapping looks of 60 ms: one glitch or a late start does not
 /// decide. Less than one look reads as the floor.
 #[must_use]
 pub fn median_level_db(samples: &[i16], hz: f64) -> f64 {

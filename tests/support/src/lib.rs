@@ -23,6 +23,7 @@ pub mod rtp_peer;
 pub mod sdp;
 pub mod server;
 pub mod sip_peer;
+mod sip_wire;
 pub mod sipp;
 pub mod stamp;
 pub mod temp_dir;

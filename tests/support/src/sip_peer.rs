@@ -6,8 +6,8 @@
 //! expectations print.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,6 +16,7 @@ use crate::digest::{Challenge, Credentials};
 use crate::message::Message;
 use crate::rtp_peer::RtpPeer;
 use crate::sdp;
+use crate::sip_wire::Wire;
 
 /// Longest wait for an answer or request that a test expects.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,12 +41,6 @@ pub struct SipPeer {
     repeats: HashMap<String, Vec<u8>>,
 }
 
-#[derive(Debug)]
-enum Wire {
-    Udp(UdpSocket),
-    Tcp { stream: TcpStream, unread: Vec<u8> },
-}
-
 /// A call that stands: the dialog, and when each side said so.
 #[derive(Debug)]
 pub struct SipCall {
@@ -57,25 +52,21 @@ pub struct SipCall {
 
 impl SipPeer {
     /// # Panics
-    /// When no socket can be had; so for [`SipPeer::tcp`].
+    /// When no socket can be had.
     #[must_use]
     pub fn udp(server: SocketAddr) -> Self {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a UDP socket");
-        let local = socket.local_addr().expect("a bound socket has an address");
-        Self::over(Wire::Udp(socket), server, local)
+        Self::over(Wire::udp().expect("a UDP socket"), server)
     }
 
     /// # Panics
     /// When the server does not accept the connection.
     #[must_use]
     pub fn tcp(server: SocketAddr) -> Self {
-        let stream = TcpStream::connect(server).expect("the server accepts TCP");
-        stream.set_nodelay(true).expect("a connected socket takes options");
-        let local = stream.local_addr().expect("a connected socket has an address");
-        Self::over(Wire::Tcp { stream, unread: Vec::new() }, server, local)
+        Self::over(Wire::tcp(server).expect("the server accepts TCP"), server)
     }
 
-    fn over(wire: Wire, server: SocketAddr, local: SocketAddr) -> Self {
+    fn over(wire: Wire, server: SocketAddr) -> Self {
+        let local = wire.local_addr().expect("a bound socket has an address");
         Self {
             wire,
             server,
@@ -121,7 +112,7 @@ impl SipPeer {
 
     #[must_use]
     pub fn contact_uri(&self) -> String {
-        let transport = self.transport().to_ascii_lowercase();
+        let transport = self.wire.transport().to_ascii_lowercase();
         format!("sip:{}@{};transport={transport}", self.user, self.local)
     }
 
@@ -143,15 +134,8 @@ impl SipPeer {
     #[must_use]
     pub fn via(&self) -> String {
         let n = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let transport = self.transport();
+        let transport = self.wire.transport();
         format!("SIP/2.0/{transport} {};branch=z9hG4bK-{}-{n};rport", self.local, self.local.port())
-    }
-
-    fn transport(&self) -> &'static str {
-        match self.wire {
-            Wire::Udp(_) => "UDP",
-            Wire::Tcp { .. } => "TCP",
-        }
     }
 
     /// Sends a message as it is.
@@ -165,10 +149,7 @@ impl SipPeer {
     /// When the socket refuses them.
     pub fn send_bytes(&mut self, bytes: &[u8]) {
         self.note(">", bytes);
-        let sent = match &mut self.wire {
-            Wire::Udp(socket) => socket.send_to(bytes, self.server).map(drop),
-            Wire::Tcp { stream, .. } => stream.write_all(bytes),
-        };
+        let sent = self.wire.send(bytes, self.server);
         sent.expect("the SIP socket takes bytes");
     }
 
@@ -453,56 +434,11 @@ impl SipPeer {
     }
 
     fn read(&mut self, deadline: Instant) -> io::Result<Option<Message>> {
-        let mut buffer = vec![0; 65_536];
-        loop {
-            if let Wire::Tcp { unread, .. } = &mut self.wire
-                && let Some(message) = Message::take(unread).map_err(io::Error::other)?
-            {
-                self.note("<", &message.to_bytes());
-                return Ok(Some(message));
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            // Zero would mean "wait for ever".
-            let left = Some(left.max(Duration::from_millis(1)));
-            let got = match &mut self.wire {
-                Wire::Udp(socket) => {
-                    socket.set_read_timeout(left)?;
-                    socket.recv(&mut buffer)
-                }
-                Wire::Tcp { stream, .. } => {
-                    stream.set_read_timeout(left)?;
-                    stream.read(&mut buffer)
-                }
-            };
-            let bytes = match got {
-                Ok(0) => return Err(io::ErrorKind::ConnectionAborted.into()),
-                Ok(len) => buffer.get(..len).unwrap_or_default(),
-                Err(e)
-                    if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
-                {
-                    return Ok(None);
-                }
-                Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {
-                    // An ICMP answer to something sent before; a UDP socket goes on.
-                    if Instant::now() >= deadline {
-                        return Ok(None);
-                    }
-                    continue;
-                }
-                Err(e) => return Err(e),
-            };
-            match &mut self.wire {
-                Wire::Udp(_) => {
-                    let message = Message::parse(bytes);
-                    let bytes = bytes.to_vec();
-                    self.note("<", &bytes);
-                    if message.is_some() {
-                        return Ok(message);
-                    }
-                }
-                Wire::Tcp { unread, .. } => unread.extend_from_slice(bytes),
-            }
+        let message = self.wire.receive(deadline)?;
+        if let Some(message) = &message {
+            self.note("<", &message.to_bytes());
         }
+        Ok(message)
     }
 
     fn note(&mut self, direction: &str, bytes: &[u8]) {
@@ -537,6 +473,8 @@ fn response_key(response: &Message) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::rtp_peer::Voice;
 
