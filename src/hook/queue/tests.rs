@@ -61,7 +61,7 @@ async fn the_next_event_waits_until_the_last_was_answered_or_has_failed() {
     .await;
     let failures = Arc::new(Mutex::new(Vec::new()));
     let told = failures.clone();
-    let limit = Duration::from_millis(50);
+    let limit = Duration::from_millis(500);
     let sender = StatusSender::start(client(limit), move |error| {
         told.lock().unwrap().push(error);
     });
