@@ -192,7 +192,7 @@ impl AccountInput {
         let input = Self {
             name: fields.name("name", 64)?,
             service_provider_sid: None,
-            sip_realm: fields.text_or_empty("sip_realm", 132)?.try_map(realm)?,
+            sip_realm: fields.text_or_empty("sip_realm", 132)?.try_map(|text| realm(&text))?,
             registration_hook: fields.hook("registration_hook")?.empty_as_null(),
             queue_event_hook: fields.hook("queue_event_hook")?.empty_as_null(),
             device_calling_application_sid: fields
@@ -263,7 +263,7 @@ impl AccountInput {
 }
 
 /// Lower-cases a realm and refuses what cannot be the host part of a SIP address.
-fn realm(text: String) -> Result<String, Invalid> {
+fn realm(text: &str) -> Result<String, Invalid> {
     let is_host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     if !text.bytes().all(is_host) || text.starts_with(['.', '-']) || text.ends_with('.') {
         return Err(Invalid::Wrong { name: "sip_realm", expected: "a domain name" });
