@@ -14,8 +14,8 @@ use super::AppState;
 use super::error::ApiError;
 use crate::model::Fields;
 
-/// The body of a request, already read and parsed, refused only when it is asked for.
-#[derive(Debug)]
+/// The body of a request, already read and parsed, refused only when it is asked for. Not `Debug`:
+/// it may hold secrets.
 pub struct Body(Result<Value, ApiError>);
 
 impl Body {
