@@ -39,7 +39,7 @@ pub(super) async fn create(principal: Principal, state: Data<AppState>, body: Bo
     let mut account = Account::new(provider, name);
     input.apply(&mut account)?;
     state.store.accounts().create(&account).await?;
-    reply::created(account.sid)
+    reply::created(&account.sid)
 }
 
 pub(super) async fn update(

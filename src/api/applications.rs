@@ -50,7 +50,7 @@ pub(super) async fn create(principal: Principal, state: Data<AppState>, body: Bo
     };
     let app = input.into_record(account)?;
     state.store.applications().create(principal.scope, &app).await?;
-    reply::created(app.sid)
+    reply::created(&app.sid)
 }
 
 pub(super) async fn create_in_account(
@@ -63,7 +63,7 @@ pub(super) async fn create_in_account(
     let input = ApplicationInput::create(body.fields()?, state.check_verbs)?;
     let app = input.into_record(account.sid)?;
     state.store.applications().create(principal.scope, &app).await?;
-    reply::created(app.sid)
+    reply::created(&app.sid)
 }
 
 pub(super) async fn read(principal: Principal, state: Data<AppState>, sid: Path<String>) -> Reply {

@@ -14,8 +14,8 @@ use super::AppState;
 use super::error::ApiError;
 use crate::model::Fields;
 
-/// The body of a request, already read and parsed, refused only when it is asked for.
-#[derive(Debug)]
+/// The body of a request, already read and parsed, refused only when it is asked for. Not `Debug`:
+/// it may hold secrets.
 pub struct Body(Result<Value, ApiError>);
 
 impl Body {
@@ -38,15 +38,17 @@ impl FromRequest for Body {
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let limit = request
+        let http = request
             .app_data::<web::Data<AppState>>()
-            .map_or(0, |state| state.config.http.max_body_bytes);
+            .map(|state| (state.config.http.max_body_bytes, state.config.http.request_timeout));
+        let (limit, patience) = http.unwrap_or_default();
         let kind = Kind::of(request);
         let payload = payload.take();
         Box::pin(async move {
-            Ok(Self(match read(payload, limit).await {
-                Ok(bytes) => kind.parse(&bytes),
-                Err(error) => Err(error),
+            Ok(Self(match tokio::time::timeout(patience, read(payload, limit)).await {
+                Ok(Ok(bytes)) => kind.parse(&bytes),
+                Ok(Err(error)) => Err(error),
+                Err(_) => Err(ApiError::bad_request("the body took too long")),
             }))
         })
     }

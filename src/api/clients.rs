@@ -25,7 +25,7 @@ pub(super) async fn create(principal: Principal, state: Data<AppState>, body: Bo
         .create(principal.scope, &client)
         .await
         .map_err(|error| refusal(error).forbidden_as(INSUFFICIENT_PERMISSIONS))?;
-    reply::created(client.sid)
+    reply::created(&client.sid)
 }
 
 pub(super) async fn read(principal: Principal, state: Data<AppState>, sid: Path<String>) -> Reply {

@@ -39,7 +39,7 @@ async fn listing(state: &AppState, scope: Scope, query: &Query) -> Reply {
 pub(super) async fn create(principal: Principal, state: Data<AppState>, body: Body) -> Reply {
     let input = PhoneNumberInput::create(body.fields()?)?;
     let sid = state.store.phone_numbers().create(principal.scope, input).await?;
-    reply::created(sid)
+    reply::created(&sid)
 }
 
 pub(super) async fn read(principal: Principal, state: Data<AppState>, sid: Path<String>) -> Reply {

@@ -22,7 +22,7 @@ pub fn ok(body: &impl Serialize) -> Reply {
 }
 
 /// 201 `{"sid": …}`
-pub fn created(sid: impl ToString) -> Reply {
+pub fn created(sid: &impl ToString) -> Reply {
     with_status(StatusCode::CREATED, &json!({"sid": sid.to_string()}))
 }
 

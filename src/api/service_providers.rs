@@ -24,7 +24,7 @@ pub(super) async fn create(principal: Principal, state: Data<AppState>, body: Bo
     let mut provider = ServiceProvider::new(input.name.clone().ok_or(Invalid::Missing("name"))?);
     input.apply(&mut provider)?;
     state.store.service_providers().create(&provider).await?;
-    reply::created(provider.sid)
+    reply::created(&provider.sid)
 }
 
 pub(super) async fn update(

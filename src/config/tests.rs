@@ -60,7 +60,8 @@ fn environment_beats_file_beats_defaults() {
 
 #[test]
 fn wrong_keys_and_values_are_refused_by_name() {
-    let cases: [(&str, &[(&str, &str)], &str); 9] = [
+    type Variables = &'static [(&'static str, &'static str)];
+    let cases: [(&str, Variables, &str); 9] = [
         ("[http]\nlissen = \"x\"\n", &[], "lissen"),
         ("[telephony]\n", &[], "telephony"),
         ("[rtp]\njitter_min = 20\n", &[], "jitter_min"),

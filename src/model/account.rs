@@ -151,7 +151,7 @@ pub struct AccountInput {
     queue_event_hook: Patch<HookInput>,
     pub device_calling_application_sid: Patch<ApplicationSid>,
     pub siprec_hook_sid: Patch<ApplicationSid>,
-    webhook_secret: Option<String>,
+    webhook_secret: Option<Secret>,
     is_active: Patch<bool>,
     disable_cdrs: Patch<bool>,
     record_all_calls: Patch<bool>,
@@ -178,8 +178,8 @@ impl AccountInput {
     pub fn update(mut fields: Fields) -> Result<Self, Invalid> {
         fields.refuse("account_sid", Invalid::PrimaryKey("account_sid"))?;
         fields.refuse("service_provider_sid", Invalid::Fixed("service_provider_sid"))?;
-        let secret = match fields.text("webhook_secret", 255)? {
-            Patch::Value(text) if text.len() < 8 => {
+        let secret = match fields.secret("webhook_secret", 255)? {
+            Patch::Value(secret) if secret.0.len() < 8 => {
                 let expected = "at least 8 characters long";
                 return Err(Invalid::Wrong { name: "webhook_secret", expected });
             }
@@ -192,7 +192,7 @@ impl AccountInput {
         let input = Self {
             name: fields.name("name", 64)?,
             service_provider_sid: None,
-            sip_realm: fields.text_or_empty("sip_realm", 132)?.try_map(realm)?,
+            sip_realm: fields.text_or_empty("sip_realm", 132)?.try_map(|text| realm(&text))?,
             registration_hook: fields.hook("registration_hook")?.empty_as_null(),
             queue_event_hook: fields.hook("queue_event_hook")?.empty_as_null(),
             device_calling_application_sid: fields
@@ -236,7 +236,7 @@ impl AccountInput {
         self.device_calling_application_sid.apply(&mut record.device_calling_application_sid);
         self.siprec_hook_sid.apply(&mut record.siprec_hook_sid);
         if let Some(secret) = self.webhook_secret {
-            record.webhook_secret = Secret(secret);
+            record.webhook_secret = secret;
         }
         self.is_active.apply_or(|| true, &mut record.is_active);
         self.disable_cdrs.apply_or(|| false, &mut record.disable_cdrs);
@@ -263,7 +263,7 @@ impl AccountInput {
 }
 
 /// Lower-cases a realm and refuses what cannot be the host part of a SIP address.
-fn realm(text: String) -> Result<String, Invalid> {
+fn realm(text: &str) -> Result<String, Invalid> {
     let is_host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     if !text.bytes().all(is_host) || text.starts_with(['.', '-']) || text.ends_with('.') {
         return Err(Invalid::Wrong { name: "sip_realm", expected: "a domain name" });

@@ -78,8 +78,8 @@ pub struct FallbackSpeech {
 /// Checks the verbs of an `app_json`; the text says what is wrong. `verb::` provides the real one.
 pub type VerbCheck = fn(&str) -> Result<(), String>;
 
-/// The body of a create or an update.
-#[derive(Debug, Default)]
+/// The body of a create or an update. Not `Debug`: `env_vars` may hold secrets.
+#[derive(Default)]
 pub struct ApplicationInput {
     pub name: Option<String>,
     /// For whom; on create the API decides who may say so.

@@ -44,7 +44,7 @@ pub fn obscured(password: &str) -> String {
 pub struct ClientInput {
     pub username: Option<String>,
     pub account_sid: Option<AccountSid>,
-    password: Patch<String>,
+    password: Patch<Secret>,
     is_active: Patch<bool>,
     allow_direct_app_calling: Patch<bool>,
     allow_direct_queue_calling: Patch<bool>,
@@ -74,7 +74,10 @@ impl ClientInput {
         let input = Self {
             username,
             account_sid: fields.sid("account_sid", AccountSid::parse)?.value(),
-            password: fields.text_or_empty("password", 255)?,
+            password: match fields.secret("password", 255)? {
+                Patch::Value(password) if password.0.is_empty() => Patch::Null,
+                other => other,
+            },
             is_active: fields.flag("is_active")?,
             allow_direct_app_calling: fields.flag("allow_direct_app_calling")?,
             allow_direct_queue_calling: fields.flag("allow_direct_queue_calling")?,
@@ -111,11 +114,9 @@ impl ClientInput {
             record.account_sid = account_sid;
         }
         match (self.password, &record.password) {
-            (Patch::Absent, _) => {}
-            (Patch::Null, _) => record.password = None,
             // A form that was filled from a listing sends the obscured password back.
-            (Patch::Value(new), Some(old)) if new == obscured(&old.0) => {}
-            (Patch::Value(new), _) => record.password = Some(Secret(new)),
+            (Patch::Value(new), Some(old)) if new.0 == obscured(&old.0) => {}
+            (patch, _) => patch.apply(&mut record.password),
         }
         self.is_active.apply_or(|| true, &mut record.is_active);
         self.allow_direct_app_calling.apply_or(|| true, &mut record.allow_direct_app_calling);

@@ -127,7 +127,7 @@ pub struct HookInput {
     url: Option<String>,
     method: Patch<HookMethod>,
     username: Patch<String>,
-    password: Patch<String>,
+    password: Patch<Secret>,
 }
 
 impl HookInput {
@@ -152,7 +152,7 @@ impl HookInput {
                 .text("username", 255)
                 .map_err(|_| wrong("username must be a string of at most 255 characters"))?,
             password: fields
-                .text("password", 255)
+                .secret("password", 255)
                 .map_err(|_| wrong("password must be a string of at most 255 characters"))?,
         };
         fields.finish().map_err(|_| wrong("has an unknown property"))?;
@@ -202,11 +202,7 @@ impl HookInput {
         }
         self.method.apply_or(HookMethod::default, &mut result.hook.method);
         self.username.apply(&mut result.hook.username);
-        match self.password {
-            Patch::Absent => {}
-            Patch::Null => result.hook.password = None,
-            Patch::Value(password) => result.hook.password = Some(Secret(password)),
-        }
+        self.password.apply(&mut result.hook.password);
         Ok(result)
     }
 }

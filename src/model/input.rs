@@ -4,11 +4,12 @@
 //! [`Fields::finish`] is unknown. The coercions of contract rest.md §1.4 (booleans as `1`/`"0"`,
 //! integers as numeric strings) live here and nowhere else.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-use super::{HookInput, Timestamp};
+use super::{HookInput, Secret, Timestamp};
 
 /// A property of a partial update.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,10 +100,17 @@ pub enum Invalid {
     Grammar { name: &'static str, reason: String },
 }
 
-/// The properties of one object, taken out one by one.
-#[derive(Debug, Default)]
+/// The properties of one object, taken out one by one. `Debug` shows names, since values may be
+/// secret.
+#[derive(Default)]
 pub struct Fields {
     map: Map<String, Value>,
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.map.keys()).finish()
+    }
 }
 
 impl Fields {
@@ -147,6 +155,11 @@ impl Fields {
             Patch::Value(text) if text.is_empty() => Patch::Null,
             other => other,
         })
+    }
+
+    /// As [`Fields::text`], for what must not be printed.
+    pub fn secret(&mut self, name: &'static str, max: usize) -> Result<Patch<Secret>, Invalid> {
+        self.text(name, max)?.try_map(|text| Ok(Secret(text)))
     }
 
     /// Text that may be left out of an update but never empty or `null`.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use sqlx::{QueryBuilder, Row as _};
+use tracing::warn;
 use uuid::Uuid;
 
 use super::column::flag;
@@ -52,8 +53,11 @@ impl ApiKeys<'_> {
         if key.expires_at.is_some_and(|end| end <= now) {
             return Ok(None);
         }
-        if key.last_used.is_none_or(|last| last.plus(TOUCH_EVERY) <= now) {
-            self.touch(hash, key.sid, now).await?;
+        if key.last_used.is_none_or(|last| last.plus(TOUCH_EVERY) <= now)
+            && let Err(error) = self.touch(hash, key.sid, now).await
+        {
+            // A valid token stays valid while the database cannot be written.
+            warn!(%error, key_sid = %key.sid, "last use of an API key not noted");
         }
         Ok(Some(Authenticated { key_sid: key.sid, scope: key.scope }))
     }

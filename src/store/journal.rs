@@ -5,6 +5,7 @@
 //! batch; meanwhile the channel fills, and beyond its bound entries are dropped and counted.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::Pool;
@@ -27,6 +28,7 @@ pub(super) enum Entry {
 pub(super) struct Journal {
     sender: mpsc::Sender<Entry>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    dropped: AtomicU64,
 }
 
 const MAX_BATCH: usize = 256;
@@ -37,13 +39,18 @@ impl Journal {
     pub(super) fn start(pool: Pool<Db>, capacity: usize) -> Self {
         let (sender, receiver) = mpsc::channel(capacity);
         let writer = tokio::spawn(write_all(pool, receiver));
-        Self { sender, writer: Mutex::new(Some(writer)) }
+        Self { sender, writer: Mutex::new(Some(writer)), dropped: AtomicU64::new(0) }
     }
 
     pub(super) fn write(&self, entry: Entry) {
-        if self.sender.try_send(entry).is_err() {
-            metrics::counter!("store_journal_dropped_total").increment(1);
-            error!("journal full or closed: a call record or alert was dropped");
+        if self.sender.try_send(entry).is_ok() {
+            return;
+        }
+        metrics::counter!("store_journal_dropped_total").increment(1);
+        let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+        // At 1, 2, 4, 8, …: a database that stays away must not fill the log as well.
+        if dropped.is_power_of_two() {
+            error!(dropped, "journal full or closed: call records or alerts were dropped");
         }
     }
 

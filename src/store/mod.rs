@@ -24,6 +24,7 @@ mod routing;
 mod seal;
 mod service_providers;
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,7 +105,12 @@ impl Store {
     /// [`Error::WrongKey`] when the server key is not the one this database was sealed with.
     pub async fn open(config: &config::Store) -> Result<Self, Error> {
         let dir = &config.data_dir;
-        std::fs::create_dir_all(dir).map_err(|source| Error::File { path: dir.clone(), source })?;
+        // It holds phone numbers and the server key: nobody else's business.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|source| Error::File { path: dir.clone(), source })?;
         let seal = Seal::open(config.key.as_ref(), dir)?;
         let options = connect_options(&dir.join("trunkline.db"));
         let write = pool(1).connect_with(options.clone()).await?;

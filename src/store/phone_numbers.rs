@@ -89,23 +89,15 @@ impl PhoneNumbers<'_> {
         Ok(Listing { total, rows })
     }
 
-    /// Makes a number. An account token's number is its account's; a provider token's number
-    /// without an account is its provider's.
+    /// Makes a number. An account token's number is its account's.
     pub async fn create(
         &self,
         scope: Scope,
         mut input: PhoneNumberInput,
     ) -> Result<PhoneNumberSid, Error> {
         let number = input.number.take().ok_or(Invalid::Rule("number is required"))?;
-        match scope {
-            Scope::Admin => {}
-            Scope::Account(own) => input.account_sid = Patch::Value(own),
-            Scope::ServiceProvider(own)
-                if input.service_provider_sid.as_ref().value().is_none() =>
-            {
-                input.service_provider_sid = Patch::Value(own);
-            }
-            Scope::ServiceProvider(_) => {}
+        if let Scope::Account(own) = scope {
+            input.account_sid = Patch::Value(own);
         }
         let sid = PhoneNumberSid::random();
         let mut record = PhoneNumber {
@@ -118,6 +110,7 @@ impl PhoneNumbers<'_> {
         let mut tx = self.store.begin().await?;
         let named = Named::of(&input);
         input.apply(&mut record);
+        keep_reachable(scope, &mut record);
         self.check(&mut tx, scope, &record, named).await?;
         sqlx::query(
             "INSERT INTO phone_numbers (phone_number_sid, number, account_sid, application_sid, \
@@ -147,6 +140,7 @@ impl PhoneNumbers<'_> {
         let mut record = place(row.as_ref(), scope)?.ok()?;
         let named = Named::of(&input);
         input.apply(&mut record);
+        keep_reachable(scope, &mut record);
         self.check(&mut tx, scope, &record, named).await?;
         sqlx::query(
             "UPDATE phone_numbers SET account_sid = $2, application_sid = $3, \
@@ -184,10 +178,9 @@ impl PhoneNumbers<'_> {
             Some(account) if named.account => {
                 accounts::owner(tx, scope, account, self.store.seal()).await?;
             }
-            Some(_) => {}
             // An account token may not give its number away to nobody.
             None if scope.account().is_some() => return Err(Error::OutOfReach),
-            None => {}
+            Some(_) | None => {}
         }
         if let (true, Some(provider)) = (named.provider, record.service_provider_sid) {
             check_provider(tx, scope, provider).await?;
@@ -200,6 +193,13 @@ impl PhoneNumbers<'_> {
                 Err(Invalid::NoSuch { what: "application", sid }.into())
             }
         }
+    }
+}
+
+/// A provider's number without an account stays the provider's.
+fn keep_reachable(scope: Scope, record: &mut PhoneNumber) {
+    if record.account_sid.is_none() && record.service_provider_sid.is_none() {
+        record.service_provider_sid = scope.service_provider();
     }
 }
 

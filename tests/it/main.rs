@@ -1,1 +1,8 @@
-//! it
+//! The integration tests: the real server on port 0 with a store of its own, one binary for all.
+
+// The lint knows tests, not the helpers they call.
+#![allow(clippy::unwrap_used)]
+
+mod api;
+mod store;
+mod support;

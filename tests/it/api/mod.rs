@@ -1,0 +1,13 @@
+//! The REST API, resource by resource.
+
+mod accounts;
+mod api_keys;
+mod applications;
+mod auth;
+mod bad_input;
+mod clients;
+mod isolation;
+mod phone_numbers;
+mod records;
+mod service_providers;
+mod transport;

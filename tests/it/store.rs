@@ -1,0 +1,196 @@
+//! What the store promises across a restart, clean or not.
+
+use std::time::Duration;
+
+use trunkline::config;
+use trunkline::model::{
+    AccountSid, CallRecord, CallSid, Direction, Scope, Secret, ServiceProvider, Timestamp,
+};
+use trunkline::store::{Bootstrap, CallQuery, Error, Page, Store};
+
+use crate::support::TempDir;
+
+fn config(dir: &TempDir) -> config::Store {
+    config::Store { data_dir: dir.path().to_owned(), ..config::Store::default() }
+}
+
+fn record(account_sid: AccountSid) -> CallRecord {
+    CallRecord {
+        call_sid: CallSid::random(),
+        account_sid,
+        service_provider_sid: None,
+        application_sid: None,
+        parent_call_sid: None,
+        direction: Direction::Inbound,
+        from: "a".to_owned(),
+        to: "b".to_owned(),
+        caller_name: None,
+        trunk: None,
+        sip_callid: "x".to_owned(),
+        sip_parent_callid: None,
+        host: None,
+        remote_host: None,
+        attempted_at: Timestamp::now(),
+        answered_at: None,
+        terminated_at: Timestamp::now(),
+        call_status: "completed".to_owned(),
+        sip_status: 200,
+        sip_reason: None,
+        termination_reason: None,
+        call_termination_by: None,
+        trace_id: None,
+        customer_data: None,
+    }
+}
+
+async fn recorded(store: &Store, account: AccountSid) -> i64 {
+    let page = Page { number: 1, size: 1 };
+    let calls = store.calls();
+    calls.list(Scope::Account(account), &CallQuery::default(), page).await.unwrap().total
+}
+
+/// The database as a killed process leaves it: no checkpoint, no close, the log beside the file.
+fn killed_copy(dir: &TempDir) -> TempDir {
+    let copy = TempDir::new();
+    for file in std::fs::read_dir(dir.path()).unwrap() {
+        let file = file.unwrap();
+        // The shared-memory index dies with the process that mapped it.
+        if !file.file_name().to_string_lossy().ends_with("-shm") {
+            std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+        }
+    }
+    copy
+}
+
+#[actix_web::test]
+async fn committed_records_survive_a_kill() {
+    let dir = TempDir::new();
+    let account = AccountSid::random();
+    let store = Store::open(&config(&dir)).await.unwrap();
+    for _ in 0..1000 {
+        store.calls().record_ended(record(account));
+    }
+    store.flush().await;
+    store.service_providers().create(&ServiceProvider::new("p")).await.unwrap();
+
+    let copy = killed_copy(&dir);
+    let reopened = Store::open(&config(&copy)).await.unwrap();
+    assert_eq!(recorded(&reopened, account).await, 1000);
+    assert_eq!(reopened.service_providers().list(Scope::Admin).await.unwrap().len(), 1);
+    reopened.close().await;
+    store.close().await;
+}
+
+#[actix_web::test]
+async fn a_record_is_committed_within_moments_without_a_flush() {
+    let dir = TempDir::new();
+    let account = AccountSid::random();
+    let store = Store::open(&config(&dir)).await.unwrap();
+    store.calls().record_ended(record(account));
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+    while recorded(&store, account).await == 0 {
+        assert!(tokio::time::Instant::now() < deadline, "not committed");
+        tokio::task::yield_now().await;
+    }
+    store.close().await;
+}
+
+#[actix_web::test]
+async fn closing_writes_what_is_left() {
+    let dir = TempDir::new();
+    let account = AccountSid::random();
+    let store = Store::open(&config(&dir)).await.unwrap();
+    for _ in 0..100 {
+        store.calls().record_ended(record(account));
+    }
+    store.close().await;
+    // After closing, records are dropped and nothing panics or hangs.
+    store.calls().record_ended(record(account));
+    store.flush().await;
+    store.close().await;
+
+    let store = Store::open(&config(&dir)).await.unwrap();
+    assert_eq!(recorded(&store, account).await, 100);
+    store.close().await;
+}
+
+#[actix_web::test]
+async fn a_full_journal_drops_instead_of_waiting() {
+    let dir = TempDir::new();
+    let account = AccountSid::random();
+    let config = config::Store { journal_capacity: 10, ..config(&dir) };
+    let store = Store::open(&config).await.unwrap();
+    // The writer runs on this thread and gets no turn before the flush.
+    for _ in 0..50 {
+        store.calls().record_ended(record(account));
+    }
+    store.flush().await;
+    assert_eq!(recorded(&store, account).await, 10);
+    store.close().await;
+}
+
+#[actix_web::test]
+async fn the_server_key_must_be_the_one_of_the_database() {
+    let dir = TempDir::new();
+    Store::open(&config(&dir)).await.unwrap().close().await;
+    let key_file = dir.path().join("server.key");
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(&key_file).unwrap().permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600);
+    let text = std::fs::read_to_string(&key_file).unwrap();
+
+    let other = Secret("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned());
+    let wrong = config::Store { key: Some(other), ..config(&dir) };
+    assert!(matches!(Store::open(&wrong).await, Err(Error::WrongKey)));
+    std::fs::write(&key_file, "not a key").unwrap();
+    assert!(matches!(Store::open(&config(&dir)).await, Err(Error::BadKey { .. })));
+    let right = config::Store { key: Some(Secret(text)), ..config(&dir) };
+    Store::open(&right).await.unwrap().close().await;
+}
+
+#[actix_web::test]
+async fn keys_survive_a_restart_and_the_generated_one_is_not_shown_again() {
+    let dir = TempDir::new();
+    let store = Store::open(&config(&dir)).await.unwrap();
+    let Bootstrap::Generated(token) = store.api_keys().bootstrap(None).await.unwrap() else {
+        panic!("the first start generates a key");
+    };
+    store.close().await;
+    let store = Store::open(&config(&dir)).await.unwrap();
+    assert_eq!(store.api_keys().bootstrap(None).await.unwrap(), Bootstrap::Existing);
+    let known = store.api_keys().authenticate(&token.0, Timestamp::now()).await.unwrap();
+    assert_eq!(known.unwrap().scope, Scope::Admin);
+    store.close().await;
+}
+
+#[actix_web::test]
+async fn the_demo_tenant_is_made_once_and_its_phones_can_authenticate() {
+    let dir = TempDir::new();
+    let store = Store::open(&config(&dir)).await.unwrap();
+    let demo = store.seed_demo().await.unwrap();
+    let secrets = demo.secrets.clone().unwrap();
+    let key = store.api_keys().authenticate(&secrets.account_key.0, Timestamp::now()).await;
+    assert_eq!(key.unwrap().unwrap().scope, Scope::Account(demo.account_sid));
+    let names: Vec<_> = secrets.users.iter().map(|user| user.username.as_str()).collect();
+    assert_eq!(names, ["alice", "bob"]);
+
+    // A phone that uses our bare address is the demo tenant's.
+    let home = Some(demo.sip_realm.as_str());
+    for host in ["192.0.2.7", "[2001:db8::1]", "localhost", "DEMO.trunkline.internal"] {
+        let account = store.routing().account_for_host(host, home).await.unwrap().unwrap();
+        assert_eq!(account.sid, demo.account_sid, "{host}");
+        let auth = store.routing().client(account, "alice").await.unwrap().unwrap();
+        assert!(auth.ha1.is_some());
+    }
+    for (host, home) in [("example.com", home), ("192.0.2.7", None)] {
+        assert_eq!(store.routing().account_for_host(host, home).await.unwrap(), None);
+    }
+
+    let again = store.seed_demo().await.unwrap();
+    assert_eq!((again.account_sid, again.secrets), (demo.account_sid, None));
+    store.accounts().delete(Scope::Admin, demo.account_sid).await.unwrap();
+    let anew = store.seed_demo().await.unwrap();
+    assert!(anew.account_sid != demo.account_sid && anew.secrets.is_some());
+    store.close().await;
+}
