@@ -115,7 +115,7 @@ fn our_direction(peer: Direction, address: IpAddr) -> Direction {
 
 /// `a=rtcp:port [IN IP4 address]` (RFC 3605), else the port after RTP's.
 fn rtcp_of(section: &Section<'_>, rtp: SocketAddr) -> SocketAddr {
-    let next = SocketAddr::new(rtp.ip(), rtp.port().checked_add(1).unwrap_or(rtp.port()));
+    let next = SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1));
     let value = section.attribute("rtcp").unwrap_or_default();
     let (port, address) = value.split_once(char::is_whitespace).unwrap_or((value, ""));
     let Some(port) = port.parse().ok().filter(|&port| port != 0) else { return next };

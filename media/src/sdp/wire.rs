@@ -4,6 +4,8 @@
 //! UTF-8, missing `s=` and `t=`, bare LF, blanks at line ends and padding with NUL are all seen in
 //! the field and all harmless, so none of them is an error.
 
+#![warn(clippy::indexing_slicing)]
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str;
 
@@ -235,6 +237,7 @@ fn split_line(line: &[u8]) -> Option<(u8, &[u8])> {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -1,8 +1,8 @@
 //! Whole files from one sample rate to another: a Kaiser-windowed sinc, evaluated offline.
 //!
 //! Called once per file by [`wav`](super::wav), off the media thread. The stop band begins at the
-//! lower of the two Nyquist frequencies and is 80 dB down; the pass band ends at 0.88 of it. No delay: output
-//! sample 0 is input sample 0.
+//! lower of the two Nyquist frequencies and is 80 dB down; the pass band ends at 0.88 of it. There is
+//! no delay: output sample 0 is input sample 0.
 
 use std::f64::consts::PI;
 
@@ -167,8 +167,8 @@ mod tests {
 
     fn converted(hz: u32, frequency: f32) -> Vec<i16> {
         let from = SampleRate::new(hz).unwrap();
-        let samples = resample(&sine(from, frequency, LEVEL, hz as usize / 2), from, TO);
-        samples[400..samples.len() - 400].to_vec() // without the ends, where silence begins
+        let samples = resample(&sine(from, frequency, LEVEL, hz as usize / 5), from, TO);
+        samples[100..samples.len() - 100].to_vec() // without the ends, where silence begins
     }
 
     #[test]
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn what_would_alias_is_at_least_70_db_down() {
-        for hz in [11_025, 12_347, 16_000, 22_050, 44_100, 48_000, 191_999] {
+        for hz in [11_025, 12_347, 16_000, 22_050, 44_100, 48_000, 192_000] {
             for frequency in [4_000.0, 4_100.0, 4_600.0, 5_000.0, 7_400.0, 15_000.0, 60_000.0] {
                 if frequency * 2.0 > hz as f32 {
                     continue;
@@ -245,9 +245,9 @@ mod tests {
     fn the_length_lasts_equally_long_and_a_constant_stays() {
         for hz in [4_000, 11_025, 12_347, 48_000, 191_999] {
             let from = SampleRate::new(hz).unwrap();
-            let out = resample(&vec![1_000; hz as usize], from, TO);
-            assert_eq!(out.len(), 8_000, "{hz}");
-            assert!(out[500..7_500].iter().all(|&sample| (999..=1_001).contains(&sample)), "{hz}");
+            let out = resample(&vec![1_000; hz as usize / 10], from, TO);
+            assert_eq!(out.len(), 800, "{hz}");
+            assert!(out[100..700].iter().all(|&sample| (999..=1_001).contains(&sample)), "{hz}");
         }
         assert_eq!(resample(&[], SampleRate::FULL, TO), []);
         assert_eq!(resample(&[7], SampleRate::FULL, TO).len(), 1);

@@ -124,7 +124,7 @@ fn channels_are_averaged() {
 
 #[test]
 fn a_stereo_file_of_another_rate_plays_its_tone_at_the_right_pitch() {
-    for hz in [11_025, 16_000, 22_050, 44_100, 48_000, 96_000] {
+    for hz in [11_025, 16_000, 44_100] {
         let from = SampleRate::new(hz).unwrap();
         let tone = sine(from, 1_000.0, -12.0, hz as usize);
         let mut file = File::new(1, 16, tone.iter().flat_map(|&s| le16(&[s, s])).collect());
