@@ -168,7 +168,9 @@ fn an_application_written_with_node_client_answers_a_call() {
     let mut call = phone
         .call(&stage.uri("1000"), &rtp)
         .unwrap_or_else(|refused| panic!("refused: {refused}\n{}", phone.history()));
-    assert_eq!(stage.get("/Conferences"), json!(["node"]));
+    wait::expect("the conference in the list", SOON, || {
+        stage.get("/Conferences") == json!(["node"])
+    });
     assert_eq!(phone.hang_up(&mut call).code(), Some(200));
     assert_eq!(app.statuses_to_the_end(), ["trying", "in-progress", "completed"]);
     wait::expect("the end of the conference at app.js", SOON, || {
