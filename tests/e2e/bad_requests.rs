@@ -62,7 +62,7 @@ fn every_bad_request_is_refused_with_its_code_and_a_message() {
     let mut cases = Cases { rest: stage.tenant.rest.clone(), cases: Vec::new() };
     wrong_tokens(&mut cases, &stage);
     wrong_paths(&mut cases, &stage, &other);
-    wrong_resources(&mut cases, &stage, &other);
+    wrong_resources(&mut cases, &stage);
     wrong_calls(&mut cases, &stage);
     wrong_conferences(&mut cases, &stage);
 
