@@ -89,6 +89,8 @@ pub struct Leg {
 struct Media {
     peer: Peer,
     rtcp_mux: bool,
+    /// The peer is at 0.0.0.0: not even RTCP is sent (RFC 3264 §8.4).
+    held_by_address: bool,
     codec: CodecKind,
     payload_type: PayloadType,
     dtmf_payload_type: Option<PayloadType>,
@@ -129,6 +131,7 @@ impl Leg {
         self.media = Some(Media {
             peer,
             rtcp_mux: negotiated.rtcp_mux,
+            held_by_address: negotiated.remote_rtp.ip().is_unspecified(),
             codec: negotiated.codec,
             payload_type: negotiated.payload_type,
             dtmf_payload_type: negotiated.dtmf_payload_type,

@@ -119,7 +119,7 @@ impl Leg {
     }
 
     fn rtcp_destination(&self) -> Option<SocketAddr> {
-        let media = self.media.as_ref()?;
+        let media = self.media.as_ref().filter(|media| !media.held_by_address)?;
         if media.rtcp_mux { media.peer.rtp_destination() } else { media.peer.rtcp_destination() }
     }
 

@@ -198,8 +198,11 @@ fn hold_by_address_keeps_what_was_learnt_for_the_resume() {
     call.leg.negotiate(&held);
     assert_eq!(call.say(), None);
     assert_eq!(call.hear(THIRD), Err(Ignored::Stranger));
+    let later = call.now + Duration::from_secs(10);
+    assert_eq!(call.leg.poll_rtcp(later, NtpTime(0), &mut [0; 200]), None, "RFC 3264 §8.4");
     call.leg.negotiate(&negotiated(PEER));
     assert_eq!(call.say().map(|sent| sent.0), Some(at(PEER)));
+    assert!(call.leg.poll_rtcp(later, NtpTime(0), &mut [0; 200]).is_some());
 }
 
 #[test]
