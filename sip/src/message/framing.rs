@@ -159,3 +159,82 @@ fn content_length(head: &[u8]) -> Result<usize, Error> {
     }
     Ok(length)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(length: &str, body: usize) -> Vec<u8> {
+        format!("OPTIONS sip:h SIP/2.0\r\nVia: x\r\n{length}\r\n{}", "b".repeat(body)).into_bytes()
+    }
+
+    fn frames(framer: &mut StreamFramer, bytes: &[u8]) -> Vec<Frame> {
+        framer.push(bytes);
+        let mut frames = Vec::new();
+        while let Some(frame) = framer.next().unwrap() {
+            frames.push(frame);
+        }
+        frames
+    }
+
+    #[test]
+    fn messages_are_cut_by_their_length_and_may_come_octet_by_octet() {
+        let one = message("Content-Length: 5\r\n", 5);
+        let two = message("l : 0\r\n", 0);
+        let both = [&one[..], &two[..]].concat();
+        let expected = vec![Frame::Message(one.into()), Frame::Message(two.into())];
+        assert_eq!(frames(&mut StreamFramer::new(), &both), expected);
+        let mut framer = StreamFramer::new();
+        let slowly: Vec<Frame> = both.iter().flat_map(|b| frames(&mut framer, &[*b])).collect();
+        assert_eq!(slowly, expected);
+        assert!(!framer.is_partial());
+    }
+
+    #[test]
+    fn keep_alives_are_told_and_single_line_ends_skipped() {
+        let mut framer = StreamFramer::new();
+        assert_eq!(frames(&mut framer, b"\r\n\r\n"), [Frame::Ping]);
+        assert_eq!(frames(&mut framer, b"\r\n"), []);
+        assert_eq!(frames(&mut framer, b"\r"), []);
+        assert_eq!(frames(&mut framer, b"\n"), [Frame::Ping]);
+        let one = message("l: 0\r\n", 0);
+        let padded = [b"\r\n", &one[..], b"\r\n\r\n"].concat();
+        assert_eq!(frames(&mut framer, &padded), [Frame::Message(one.into()), Frame::Ping]);
+    }
+
+    #[test]
+    fn a_message_without_length_has_no_body() {
+        let one = message("", 0);
+        assert_eq!(frames(&mut StreamFramer::new(), &one), [Frame::Message(one.clone().into())]);
+    }
+
+    #[test]
+    fn a_length_that_cannot_be_trusted_ends_the_stream() {
+        for length in ["l: -1\r\n", "l: x\r\n", "l: 1\r\nContent-Length: 2\r\n"] {
+            let mut framer = StreamFramer::new();
+            framer.push(&message(length, 2));
+            assert!(framer.next().is_err(), "{length}");
+            framer.push(&message("l: 0\r\n", 0));
+            assert_eq!(framer.next(), Ok(None), "nothing is read after that");
+        }
+    }
+
+    #[test]
+    fn header_block_body_and_blank_lines_are_bounded() {
+        let mut framer = StreamFramer::new();
+        framer.push(&vec![b'x'; MAX_MESSAGE_BYTES]);
+        assert_eq!(framer.next(), Ok(None));
+        framer.push(b"x");
+        let limit = MAX_MESSAGE_BYTES;
+        assert_eq!(framer.next(), Err(Error::TooLarge { what: "message", limit }));
+        for (size, is_good) in [(MAX_BODY_BYTES, true), (MAX_BODY_BYTES + 1, false)] {
+            let mut framer = StreamFramer::new();
+            framer.push(&message(&format!("l: {size}\r\n"), size));
+            assert_eq!(framer.next().is_ok(), is_good, "{size}");
+        }
+        let mut framer = StreamFramer::new();
+        framer.push("\r\n\r\n".repeat(MAX_STREAM_BLANKS).as_bytes());
+        let pings = std::iter::from_fn(|| framer.next().ok().flatten()).count();
+        assert_eq!(pings, MAX_STREAM_BLANKS / 2);
+    }
+}
