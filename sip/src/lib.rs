@@ -8,7 +8,7 @@
 //! - [`auth`]: digest, both sides.
 //! - [`registrar`]: what a REGISTER changes (§10).
 //! - [`endpoint`]: the whole, as a user agent.
-#![warn(missing_docs)]
+#![warn(missing_docs, clippy::indexing_slicing)]
 
 pub mod auth;
 mod dialog;

@@ -177,8 +177,10 @@ impl Endpoint {
         let (purpose, flow) = (txn.user.purpose, txn.flow);
         let mut draft = txn.user.draft.clone();
         let dialog = match purpose {
-            Purpose::Invite(dialog) | Purpose::Reinvite(dialog) | Purpose::Bye(dialog) => dialog,
-            Purpose::Request(dialog, _) => dialog,
+            Purpose::Invite(dialog)
+            | Purpose::Reinvite(dialog)
+            | Purpose::Bye(dialog)
+            | Purpose::Request(dialog, _) => dialog,
             Purpose::Errand => return false,
         };
         let Some(session) = self.sessions.get_mut(&dialog) else { return false };

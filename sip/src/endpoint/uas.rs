@@ -41,6 +41,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// The dialog is unknown or has no open INVITE, or the reply may not be written.
+    #[expect(clippy::needless_pass_by_value, reason = "an order is given away")]
     pub fn progress(&mut self, now: Instant, dialog: DialogId, reply: Reply) -> Result<(), Error> {
         let (txn, contact) = self.open_invite(dialog, "progress")?;
         reply::check(&reply, 101..200, true)?;
@@ -59,6 +60,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// The dialog is unknown or has no open INVITE, or the reply may not be written.
+    #[expect(clippy::needless_pass_by_value, reason = "an order is given away")]
     pub fn answer(&mut self, now: Instant, dialog: DialogId, reply: Reply) -> Result<(), Error> {
         let (txn, contact) = self.open_invite(dialog, "answer")?;
         reply::check(&reply, 200..300, true)?;
@@ -82,6 +84,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// The dialog is unknown or has no open INVITE, or the reply may not be written.
+    #[expect(clippy::needless_pass_by_value, reason = "an order is given away")]
     pub fn reject(&mut self, now: Instant, dialog: DialogId, reply: Reply) -> Result<(), Error> {
         let (txn, _) = self.open_invite(dialog, "reject")?;
         reply::check(&reply, 300..700, true)?;

@@ -2,7 +2,6 @@
 //!
 //! One framer per connection, fed by the shell. It looks no deeper into a message than the length
 //! of its body; the lexer does that. After an error the framing is lost and the connection must go.
-#![warn(clippy::indexing_slicing)]
 
 use bytes::{Buf, Bytes, BytesMut};
 

@@ -4,7 +4,6 @@
 //! and cuts the body at Content-Length. Lenient where phones are sloppy (bare LF, white space),
 //! strict where leniency could hide a second meaning. What mandatory fields a message needs is
 //! checked by [`Request`](super::Request) and [`Response`](super::Response), not here.
-#![warn(clippy::indexing_slicing)]
 
 use bytes::Bytes;
 
@@ -84,7 +83,7 @@ pub(crate) fn lex(bytes: &[u8]) -> Result<Lexed, Error> {
         lexed.blame(Error::Malformed { what: "end of header fields" });
     }
     let rest = lines.rest.len();
-    lexed.take_body(raw.slice(raw.len() - rest..));
+    lexed.take_body(&raw.slice(raw.len() - rest..));
     lexed.check_counts();
     lexed.raw = raw;
     Ok(lexed)
@@ -117,7 +116,7 @@ impl Lexed {
         }
     }
 
-    fn take_body(&mut self, rest: Bytes) {
+    fn take_body(&mut self, rest: &Bytes) {
         let length = self.headers.get("Content-Length").map(parse_number);
         let repeated = self.headers.all("Content-Length").nth(1).is_some();
         if repeated {
