@@ -12,7 +12,7 @@ use crate::dialog::{
     DialogId, DialogKey, Incoming, IncomingState, Path, RemoteCSeq, Session, Stage,
 };
 use crate::message::build::Body;
-use crate::message::{Method, Request};
+use crate::message::{Method, Request, parse_number};
 use crate::transaction::Backoff;
 
 impl Endpoint {
@@ -119,7 +119,9 @@ impl Endpoint {
         request: &Request,
         is_initial: bool,
     ) -> Incoming {
-        let give_up_at = now + self.config.max_setup;
+        let patience =
+            expiry(request).map_or(self.config.max_setup, |e| e.min(self.config.max_setup));
+        let give_up_at = now + patience;
         Incoming {
             txn,
             seq: request.cseq().seq,
@@ -204,6 +206,12 @@ impl Endpoint {
         let incoming = self.sessions.get(&dialog)?.incoming.as_ref()?;
         (incoming.txn == txn).then_some(dialog)
     }
+}
+
+/// §13.3.1: how long the caller itself wants to wait.
+pub(super) fn expiry(request: &Request) -> Option<Duration> {
+    let seconds = request.header("Expires").and_then(parse_number).filter(|s| *s > 0)?;
+    Some(Duration::from_secs(seconds.into()))
 }
 
 /// §13.3.1.1: how often a provisional response is repeated so that proxies keep waiting.
