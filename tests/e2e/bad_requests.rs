@@ -103,7 +103,7 @@ fn wrong_tokens(cases: &mut Cases, stage: &Stage) {
     );
 }
 
-fn wrong_paths(cases: &mut Cases, stage: &Stage) {
+fn wrong_paths(cases: &mut Cases, stage: &Stage, other: &Tenant) {
     cases.get("an unknown path", 404, "not found", "/v1/Nonsense");
     cases.delete("a method that is not offered", 405, "", "/v1/Applications");
     cases.get("a malformed sid", 400, "", "/v1/Applications/nonsense");
