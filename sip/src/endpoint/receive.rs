@@ -52,7 +52,7 @@ impl Endpoint {
         if let Some(id) = self.servers.find(&inbound.key) {
             return self.on_repeat(id);
         }
-        if let Some(refusal) = inspect(&inbound.request) {
+        if let Some(refusal) = inspect(&inbound.request, self.config.allow_in_dialog) {
             return self.refuse(&inbound, &refusal);
         }
         match DialogKey::of(&inbound.request) {
@@ -76,7 +76,7 @@ impl Endpoint {
                 let reply = options_reply(ALLOW);
                 return self.refuse(&inbound, &reply);
             }
-            Method::Bye | Method::Info => return self.refuse(&inbound, &Reply::new(481)),
+            Method::Bye => return self.refuse(&inbound, &Reply::new(481)),
             _ => {}
         }
         let is_invite = *inbound.request.method() == Method::Invite;
