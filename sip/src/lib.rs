@@ -8,7 +8,36 @@
 //! - [`auth`]: digest, both sides.
 //! - [`registrar`]: what a REGISTER changes (§10).
 //! - [`endpoint`]: the whole, as a user agent.
-#![warn(missing_docs)]
+//!
+//! A shell is little more than this:
+//!
+//! ```
+//! # use std::time::Instant;
+//! use sip::{Endpoint, Event, Flow, Output, Reply};
+//!
+//! /// One datagram came in; `send` puts one on the wire. Returns when to call `handle_timeout`.
+//! fn on_datagram(
+//!     endpoint: &mut Endpoint,
+//!     now: Instant,
+//!     flow: Flow,
+//!     bytes: &[u8],
+//!     mut send: impl FnMut(Flow, &[u8]),
+//! ) -> Option<Instant> {
+//!     endpoint.handle_message(now, flow, bytes);
+//!     while let Some(output) = endpoint.poll_output() {
+//!         match output {
+//!             Output::Transmit { flow, bytes } => send(flow, &bytes),
+//!             Output::Event(Event::Invite { dialog, .. }) => {
+//!                 // fails only if the caller gave up meanwhile, which has an event of its own
+//!                 let _ = endpoint.reject(now, dialog, Reply::new(486));
+//!             }
+//!             Output::Event(_) => {}
+//!         }
+//!     }
+//!     endpoint.next_wake()
+//! }
+//! ```
+#![warn(missing_docs, clippy::indexing_slicing)]
 
 pub mod auth;
 mod dialog;

@@ -50,10 +50,10 @@ async fn check(state: &AppState, account: Account, create: CreateCall) -> Result
             Some(found.ok_or_else(|| BadCall::ApplicationNotFound(sid.to_string()))?)
         }
     };
-    if application.is_none() {
-        if let Some(Err(error)) = create.app_json.as_deref().map(verb::parse_text) {
-            return Err(ApiError::bad_request(format!("app_json: {error}")));
-        }
+    if application.is_none()
+        && let Some(Err(error)) = create.app_json.as_deref().map(verb::parse_text)
+    {
+        return Err(ApiError::bad_request(format!("app_json: {error}")));
     }
     let needs_realm = match &create.to.kind {
         TargetKind::User { name, .. } => !name.contains('@'),

@@ -207,7 +207,7 @@ fn credentials(target: &Target) -> Option<Credentials> {
 }
 
 /// The address behind a SIP URI: a literal, or what DNS says of its host.
-async fn resolve(desk: &Desk, uri: &Uri) -> Result<Flow, NoRoute> {
+pub(super) async fn resolve(desk: &Desk, uri: &Uri) -> Result<Flow, NoRoute> {
     let no_host = NoRoute { status: 503, reason: "Host Not Found" };
     let transport = match uri.param("transport").map(str::to_ascii_lowercase).as_deref() {
         None | Some("udp") => Transport::Udp,

@@ -142,10 +142,10 @@ impl ConferenceActor {
             inside.guest.participant.do_send(TakeBack(seated.line));
         }
         inside.guest.tell(Happened::Left(exit));
-        if self.seats.is_empty() {
-            if let Some(handle) = self.ticking.take() {
-                ctx.cancel_future(handle);
-            }
+        if self.seats.is_empty()
+            && let Some(handle) = self.ticking.take()
+        {
+            ctx.cancel_future(handle);
         }
     }
 

@@ -1,11 +1,12 @@
 //! The media clock: one plain thread that sleeps to absolute deadlines and wakes the media hubs.
 //!
 //! A 20 ms period is cut into [`PHASES`] so that rooms do not all send in one burst. The thread
-//! fires each hub's slot once per phase and does nothing else; with no hub active it is parked.
+//! sleeps to the next phase that somebody uses, fires the slots of the hubs that use it, and does
+//! nothing else; while nobody uses any it is parked.
 //! tokio's timers fire 1-2 ms late by design, which is why this is a thread (docs/adr/0003).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
@@ -19,9 +20,29 @@ pub const PHASES: usize = 4;
 
 /// One hub's entry with the clock.
 pub struct ClockEntry {
-    pub slot: Arc<TickSlot>,
-    /// Whether anybody on that hub wants ticks.
-    pub active: Arc<AtomicBool>,
+    /// One slot for each phase.
+    pub slots: [Arc<TickSlot>; PHASES],
+    pub active: Arc<ActivePhases>,
+}
+
+/// The phases that somebody on a hub wants ticks for: one bit each.
+#[derive(Default)]
+pub struct ActivePhases(AtomicU8);
+
+impl ActivePhases {
+    /// Says whether a phase is used; whether that is new.
+    pub fn set(&self, phase: usize, used: bool) -> bool {
+        let bit = 1 << phase;
+        let before = match used {
+            true => self.0.fetch_or(bit, Ordering::AcqRel),
+            false => self.0.fetch_and(!bit, Ordering::AcqRel),
+        };
+        (before & bit != 0) != used
+    }
+
+    fn bits(&self) -> u8 {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// Handle of the clock thread; dropping it stops the thread.
@@ -79,50 +100,64 @@ const CLOCK_PRIORITY: i32 = 20;
 
 fn run(entries: &[ClockEntry], stop: &AtomicBool) {
     let step = PERIOD / PHASES as u32;
-    let mut due = sys::monotonic();
+    // The two names of one clock: `Instant` cannot be made of a reading.
+    let (start, start_reading) = (Instant::now(), sys::monotonic());
+    let mut due = start_reading;
+    let mut phase = 0;
     while !stop.load(Ordering::Acquire) {
-        if !entries.iter().any(|e| e.active.load(Ordering::Acquire)) {
+        let used = entries.iter().fold(0, |bits, entry| bits | entry.active.bits());
+        if used == 0 {
             thread::park();
             due = sys::monotonic();
             continue;
         }
         due += step;
+        phase = (phase + 1) % PHASES;
+        if used & (1 << phase) == 0 {
+            continue;
+        }
         sys::sleep_until(due);
         // After a stall the missed phases fire at once, each a cheap store: the slots keep only the
         // newest and count the rest, so that RTP timestamps advance by the time that really passed.
-        let planned = Instant::now() - sys::monotonic().saturating_sub(due);
-        for entry in entries.iter().filter(|e| e.active.load(Ordering::Acquire)) {
-            entry.slot.fire(planned);
+        let planned = start + due.saturating_sub(start_reading);
+        for entry in entries.iter().filter(|entry| entry.active.bits() & (1 << phase) != 0) {
+            if let Some(slot) = entry.slots.get(phase) {
+                slot.fire(planned);
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::StreamExt;
+    use futures_util::{FutureExt, StreamExt};
 
     use super::*;
+    use crate::media_io::tick::TickStream;
+
+    fn entry(epoch: Instant) -> (ClockEntry, [TickStream; PHASES]) {
+        let pairs: [_; PHASES] = std::array::from_fn(|_| TickSlot::new(epoch));
+        let slots = pairs.each_ref().map(|(slot, _)| slot.clone());
+        let streams = pairs.map(|(_, stream)| stream);
+        (ClockEntry { slots, active: Arc::default() }, streams)
+    }
 
     #[test]
-    fn clock_fires_only_active_hubs_and_ends_when_dropped() {
+    fn clock_fires_only_used_phases_and_ends_when_dropped() {
         let epoch = Instant::now();
-        let (slot, mut stream) = TickSlot::new(epoch);
-        let (idle_slot, _idle) = TickSlot::new(epoch);
-        let active = Arc::new(AtomicBool::new(false));
-        let clock = MediaClock::start(
-            vec![
-                ClockEntry { slot, active: active.clone() },
-                ClockEntry { slot: idle_slot.clone(), active: Arc::new(AtomicBool::new(false)) },
-            ],
-            false,
-        )
-        .unwrap();
-        active.store(true, Ordering::Release);
+        let (busy, mut streams) = entry(epoch);
+        let (idle, mut idle_streams) = entry(epoch);
+        let active = busy.active.clone();
+        let clock = MediaClock::start(vec![busy, idle], false).unwrap();
+        assert!(active.set(2, true));
+        assert!(!active.set(2, true));
         clock.waker().unwrap().wake();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let ticks = runtime.block_on(stream.by_ref().take(3).collect::<Vec<_>>());
-        assert!(ticks.windows(2).all(|w| w[0].due < w[1].due));
+        let ticks = runtime.block_on(streams[2].by_ref().take(3).collect::<Vec<_>>());
+        assert!(ticks.windows(2).all(|w| w[1].due - w[0].due >= PERIOD));
         drop(clock);
-        assert!(Arc::strong_count(&idle_slot) == 2);
+        for stream in streams[..2].iter_mut().chain(&mut idle_streams) {
+            assert!(stream.next().now_or_never().is_none());
+        }
     }
 }

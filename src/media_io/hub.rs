@@ -5,22 +5,23 @@
 //! unsubscribes by dropping its stream, so an idle arbiter has no tick.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use actix::prelude::*;
+use futures_util::StreamExt as _;
 
-use super::clock::{ClockEntry, ClockWaker, MediaClock, PHASES};
+use super::clock::{ActivePhases, ClockEntry, ClockWaker, MediaClock, PHASES};
 use super::sys;
 use super::tick::{Tick, TickSlot, TickStream};
 
 /// Wakes the subscribed actors of one media arbiter.
 pub struct MediaHub {
     phases: [Vec<Arc<TickSlot>>; PHASES],
-    phase: usize,
-    active: Arc<AtomicBool>,
+    active: Arc<ActivePhases>,
     clock: ClockWaker,
-    ticks: Option<TickStream>,
+    /// The clock's ticks, one stream for each phase, until the actor listens to them.
+    ticks: Option<[TickStream; PHASES]>,
 }
 
 /// Puts a slot on the emptiest phase. It leaves when the other holder drops its end.
@@ -28,12 +29,18 @@ pub struct MediaHub {
 #[rtype(result = "()")]
 pub struct Subscribe(pub Arc<TickSlot>);
 
+/// A tick of the clock for one phase.
+struct PhaseTick {
+    phase: usize,
+    tick: Tick,
+}
+
 impl Actor for MediaHub {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        if let Some(ticks) = self.ticks.take() {
-            ctx.add_stream(ticks);
+        for (phase, ticks) in self.ticks.take().into_iter().flatten().enumerate() {
+            ctx.add_stream(ticks.map(move |tick| PhaseTick { phase, tick }));
         }
     }
 }
@@ -42,35 +49,28 @@ impl Handler<Subscribe> for MediaHub {
     type Result = ();
 
     fn handle(&mut self, Subscribe(slot): Subscribe, _: &mut Context<Self>) {
-        if let Some(emptiest) = self.phases.iter_mut().min_by_key(|p| p.len()) {
-            emptiest.push(slot);
-        }
-        if !self.active.swap(true, Ordering::AcqRel) {
+        let emptiest = self.phases.iter_mut().enumerate().min_by_key(|(_, slots)| slots.len());
+        let Some((phase, slots)) = emptiest else { return };
+        slots.push(slot);
+        if self.active.set(phase, true) {
             self.clock.wake();
         }
     }
 }
 
-impl StreamHandler<Tick> for MediaHub {
-    fn handle(&mut self, tick: Tick, _: &mut Context<Self>) {
-        // A late hub still serves every phase it missed: the slots turn repeats into a skip count.
-        for _ in 0..=tick.skipped {
-            self.phase = (self.phase + 1) % PHASES;
-            self.fire(self.phase, tick.due);
-        }
-    }
-}
-
-impl MediaHub {
-    fn fire(&mut self, phase: usize, due: Instant) {
+impl StreamHandler<PhaseTick> for MediaHub {
+    fn handle(&mut self, PhaseTick { phase, tick }: PhaseTick, _: &mut Context<Self>) {
         let Some(slots) = self.phases.get_mut(phase) else { return };
         // One holder left means that the actor dropped its stream.
         slots.retain(|slot| Arc::strong_count(slot) > 1);
-        for slot in slots {
-            slot.fire(due);
+        for slot in &*slots {
+            // A late hub passes on what it missed: the actors' slots turn repeats into a count.
+            for _ in 0..=tick.skipped {
+                slot.fire(tick.due);
+            }
         }
-        if self.phases.iter().all(Vec::is_empty) {
-            self.active.store(false, Ordering::Release);
+        if slots.is_empty() {
+            self.active.set(phase, false);
         }
     }
 }
@@ -122,17 +122,18 @@ impl MediaPlane {
     /// The error of creating the clock thread.
     pub fn start(count: usize, real_time: bool) -> std::io::Result<Self> {
         let epoch = Instant::now();
-        let wakes: Vec<_> = (0..count.max(1))
-            .map(|_| (TickSlot::new(epoch), Arc::new(AtomicBool::new(false))))
-            .collect();
-        let entries = wakes
-            .iter()
-            .map(|((slot, _), active)| ClockEntry { slot: slot.clone(), active: active.clone() })
-            .collect();
+        let (mut entries, mut wakes) = (Vec::new(), Vec::new());
+        for _ in 0..count.max(1) {
+            let pairs: [_; PHASES] = std::array::from_fn(|_| TickSlot::new(epoch));
+            let slots = pairs.each_ref().map(|(slot, _)| slot.clone());
+            let active = Arc::<ActivePhases>::default();
+            entries.push(ClockEntry { slots, active: active.clone() });
+            wakes.push((pairs.map(|(_, ticks)| ticks), active));
+        }
         let clock = MediaClock::start(entries, real_time)?;
         let waker = clock.waker();
         let mut plane = Self { arbiters: Vec::new(), owned: Vec::new(), _clock: clock };
-        for ((_, ticks), active) in wakes {
+        for (ticks, active) in wakes {
             let Some(clock) = waker.clone() else { break };
             let arbiter = Arbiter::new();
             if real_time {
@@ -141,13 +142,7 @@ impl MediaPlane {
                     tracing::info!(priority = granted.as_str(), "media arbiter runs");
                 });
             }
-            let hub = MediaHub {
-                phases: Default::default(),
-                phase: 0,
-                active,
-                clock,
-                ticks: Some(ticks),
-            };
+            let hub = MediaHub { phases: Default::default(), active, clock, ticks: Some(ticks) };
             let handle = arbiter.handle();
             plane.arbiters.push(MediaArbiter {
                 hub: MediaHub::start_in_arbiter(&handle, |_| hub),

@@ -78,7 +78,16 @@ pub struct Line {
 impl Line {
     pub fn new(ports: PortPair, leg: Leg, now: Instant) -> Self {
         let send_errors = metrics::counter!("rtp_send_errors_total");
-        Self { ports, leg, codec: None, negotiated: None, connected: None, ticks: 0, since: now, send_errors }
+        Self {
+            ports,
+            leg,
+            codec: None,
+            negotiated: None,
+            connected: None,
+            ticks: 0,
+            since: now,
+            send_errors,
+        }
     }
 
     /// What is spoken on the line, once it was negotiated.
@@ -139,10 +148,10 @@ impl Line {
         if confirmed == self.connected {
             return;
         }
-        if let Some(peer) = confirmed {
-            if let Err(error) = self.ports.rtp.connect(peer) {
-                tracing::debug!(%error, "cannot attach the RTP socket to its peer");
-            }
+        if let Some(peer) = confirmed
+            && let Err(error) = self.ports.rtp.connect(peer)
+        {
+            tracing::debug!(%error, "cannot attach the RTP socket to its peer");
         }
         self.connected = confirmed;
     }

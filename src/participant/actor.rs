@@ -140,10 +140,10 @@ impl Handler<StopPlay> for ParticipantActor {
     type Result = ();
 
     fn handle(&mut self, StopPlay(id): StopPlay, _: &mut Context<Self>) {
-        if let Whereabouts::Here(solo) = &mut self.line {
-            if solo.playlist.as_ref().is_some_and(|list| list.id == id) {
-                solo.stop();
-            }
+        if let Whereabouts::Here(solo) = &mut self.line
+            && solo.playlist.as_ref().is_some_and(|list| list.id == id)
+        {
+            solo.stop();
         }
     }
 }

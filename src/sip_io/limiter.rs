@@ -61,10 +61,10 @@ impl Limiter {
             self.last_sweep = Some(now);
             self.sources.retain(|_, b| now.saturating_duration_since(b.seen) < QUIET);
         }
-        if self.sources.len() >= MAX_SOURCES {
-            if let Some(&any) = self.sources.keys().next() {
-                self.sources.remove(&any);
-            }
+        if self.sources.len() >= MAX_SOURCES
+            && let Some(&any) = self.sources.keys().next()
+        {
+            self.sources.remove(&any);
         }
     }
 }

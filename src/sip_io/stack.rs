@@ -153,8 +153,6 @@ impl StackActor {
             Event::Request { txn, request, flow, dialog: None } => {
                 self.on_register(txn, request, flow, ctx);
             }
-            // In-dialog INFO and MESSAGE have no taker yet.
-            Event::Request { txn, .. } => self.respond(txn, Reply::new(405)),
             Event::Provisional { dialog, response } => {
                 self.tell(dialog, DialogEvent::Provisional(response));
             }

@@ -62,7 +62,7 @@ fn every_bad_request_is_refused_with_its_code_and_a_message() {
     let mut cases = Cases { rest: stage.tenant.rest.clone(), cases: Vec::new() };
     wrong_tokens(&mut cases, &stage);
     wrong_paths(&mut cases, &stage, &other);
-    wrong_resources(&mut cases, &stage, &other);
+    wrong_resources(&mut cases, &stage);
     wrong_calls(&mut cases, &stage);
     wrong_conferences(&mut cases, &stage);
 
@@ -103,7 +103,7 @@ fn wrong_tokens(cases: &mut Cases, stage: &Stage) {
     );
 }
 
-fn wrong_paths(cases: &mut Cases, stage: &Stage) {
+fn wrong_paths(cases: &mut Cases, stage: &Stage, other: &Tenant) {
     cases.get("an unknown path", 404, "not found", "/v1/Nonsense");
     cases.delete("a method that is not offered", 405, "", "/v1/Applications");
     cases.get("a malformed sid", 400, "", "/v1/Applications/nonsense");

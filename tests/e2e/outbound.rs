@@ -110,6 +110,25 @@ fn a_user_who_does_not_answer_in_time_is_cancelled() {
 }
 
 #[test]
+fn a_redirected_call_rings_elsewhere_under_the_same_sid() {
+    let (stage, mut alice) = registered();
+    let mut elsewhere = SipPeer::udp(stage.server.sip());
+    let (call_sid, invite) = dialled(&stage, &mut alice, &to_alice(&stage));
+    let mut moved = alice.response(&invite, 302, "Moved Temporarily");
+    moved.set("Contact", format!("<sip:desk@{}>", elsewhere.local_addr()));
+    alice.respond(&invite, &moved);
+    alice.expect_request("ACK", SOON);
+
+    let again = elsewhere.expect_request("INVITE", SOON);
+    let rtp = RtpPeer::start(Voice::tone(450.0, LEVEL_DB));
+    elsewhere.accept(&again, &rtp);
+    stage.hooks.wait_for("/call", SOON, |requests| !requests.is_empty());
+    assert_eq!(stage.delete(&format!("/Calls/{call_sid}")), 204);
+    elsewhere.expect_bye(SOON);
+    assert_eq!(stage.statuses(&call_sid), ["trying", "in-progress", "completed"]);
+}
+
+#[test]
 fn deleting_a_ringing_call_cancels_it() {
     let (stage, mut alice) = registered();
     let (call_sid, invite) = dialled(&stage, &mut alice, &to_alice(&stage));

@@ -25,16 +25,15 @@ pub(super) fn is_silence(payload: &[u8]) -> bool {
 }
 
 /// Even bits are inverted on the wire (G.711 §3.2).
-const TOGGLE: i32 = 0x55;
+const TOGGLE: i16 = 0x55;
 /// Exponent one below the first doubling segment (16 to 31) in an `f32`, in the segment's place.
-const LOWEST: i32 = (127 + 3) << 4;
+const LOWEST: i16 = (127 + 3) << 4;
 
 #[inline(always)]
 fn compress(sample: i16) -> u8 {
-    let wide = i32::from(sample);
-    let sign = wide >> 31; // 0 or -1
-    let magnitude = (wide ^ sign) >> 4;
-    let curved = ((magnitude as f32).to_bits() >> 19) as i32 - LOWEST;
+    let sign = sample >> 15; // 0 or -1
+    let magnitude = (sample ^ sign) >> 4;
+    let curved = (f32::from(magnitude).to_bits() >> 19) as i16 - LOWEST;
     let code = if magnitude < 16 { magnitude } else { curved };
     ((code | 0x80) ^ (sign & 0x80) ^ TOGGLE) as u8
 }
@@ -43,7 +42,7 @@ const EXPAND: [i16; 256] = {
     let mut table = [0i16; 256];
     let mut code = 0;
     while code < 256 {
-        let bits = code as i32 ^ TOGGLE;
+        let bits = code as i32 ^ TOGGLE as i32;
         let segment = (bits >> 4) & 7;
         let step = bits & 15;
         let magnitude =

@@ -27,18 +27,18 @@ pub(super) fn is_silence(payload: &[u8]) -> bool {
 }
 
 /// The 14-bit magnitude is biased by 33 so that every segment starts at a power of two.
-const BIAS: i32 = 33;
+const BIAS: i16 = 33;
 /// Largest biased magnitude: 13 bits.
-const CLIP: i32 = 0x1fff;
+const CLIP: i16 = 0x1fff;
 /// Exponent of the lowest segment (33 to 63) in an `f32`, in the place of the segment bits.
-const LOWEST: i32 = (127 + 5) << 4;
+const LOWEST: i16 = (127 + 5) << 4;
 
+// All but the conversion stays in 16 bits: twice the lanes of 32, half the time.
 #[inline(always)]
 fn compress(sample: i16) -> u8 {
-    let wide = i32::from(sample);
-    let sign = wide >> 31; // 0 or -1
-    let magnitude = (((wide ^ sign) >> 2) + BIAS).min(CLIP);
-    let segment_and_step = ((magnitude as f32).to_bits() >> 19) as i32 - LOWEST;
+    let sign = sample >> 15; // 0 or -1
+    let magnitude = (((sample ^ sign) >> 2) + BIAS).min(CLIP);
+    let segment_and_step = (f32::from(magnitude).to_bits() >> 19) as i16 - LOWEST;
     // The code goes out inverted, with the top bit set for positive samples.
     ((0xff - segment_and_step) ^ (sign & 0x80)) as u8
 }

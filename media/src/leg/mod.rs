@@ -89,6 +89,8 @@ pub struct Leg {
 struct Media {
     peer: Peer,
     rtcp_mux: bool,
+    /// The peer is at 0.0.0.0: not even RTCP is sent (RFC 3264 §8.4).
+    held_by_address: bool,
     codec: CodecKind,
     payload_type: PayloadType,
     dtmf_payload_type: Option<PayloadType>,
@@ -122,13 +124,11 @@ impl Leg {
             Some(media) => media.peer.renegotiated(negotiated.remote_rtp, negotiated.remote_rtcp),
             None => Peer::new(negotiated.remote_rtp, negotiated.remote_rtcp),
         };
-        let mut formats = [None; MAX_FORMATS];
-        for (place, format) in formats.iter_mut().zip(&negotiated.receive) {
-            *place = Some(*format);
-        }
+        let formats = formats_of(negotiated);
         self.media = Some(Media {
             peer,
             rtcp_mux: negotiated.rtcp_mux,
+            held_by_address: negotiated.remote_rtp.ip().is_unspecified(),
             codec: negotiated.codec,
             payload_type: negotiated.payload_type,
             dtmf_payload_type: negotiated.dtmf_payload_type,
@@ -272,11 +272,7 @@ impl Leg {
             if !media.rtcp_mux {
                 return Err(Ignored::UnexpectedRtcp);
             }
-            return if self.handle_rtcp(arrival, from, datagram) {
-                Ok(Received::Rtcp)
-            } else {
-                Err(Ignored::BadRtcp)
-            };
+            return self.take_rtcp(arrival, from, datagram).map(|()| Received::Rtcp);
         }
         if !media.peer.may_be(from) {
             return Err(Ignored::Stranger);
@@ -341,6 +337,19 @@ impl Media {
         let known = self.formats.iter().flatten();
         known.copied().find(|(pt, _)| *pt == payload_type).map(|(_, format)| format)
     }
+}
+
+/// What may arrive. Some phones send with their own payload types where RFC 3264 §5.1 has them use
+/// ours; those are understood too, unless they mean something else here.
+fn formats_of(negotiated: &Negotiated) -> [Option<(PayloadType, Format)>; MAX_FORMATS] {
+    let theirs = [(negotiated.payload_type, Format::Audio(negotiated.codec))];
+    let digits = negotiated.dtmf_payload_type.map(|pt| (pt, Format::TelephoneEvent));
+    let all = negotiated.receive.iter().copied().take(MAX_FORMATS - 2).chain(theirs).chain(digits);
+    let mut formats = [None; MAX_FORMATS];
+    for (place, format) in formats.iter_mut().zip(all) {
+        *place = Some(format); // the first of a payload type is the one found
+    }
+    formats
 }
 
 fn audio<'a>(packet: &Packet<'a>, codec: CodecKind) -> AudioPacket<'a> {

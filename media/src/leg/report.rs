@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::{Leg, RemoteReport, Transmit, canonical};
+use super::{Ignored, Leg, RemoteReport, Transmit, canonical};
 use crate::rtcp::{self, Item, Report, ReportBlock, Schedule, SenderInfo};
 use crate::rtp::Ssrc;
 use crate::time::NtpTime;
@@ -56,12 +56,25 @@ impl Reporter {
 }
 
 impl Leg {
-    /// Takes one datagram from the RTCP socket. `false` if it was dropped and counted nowhere else.
+    /// Takes one datagram from the RTCP socket. `false` if it was dropped, and counted.
     pub fn handle_rtcp(&mut self, arrival: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
-        let Some(media) = &mut self.media else { return false };
-        let Ok(compound) = rtcp::parse(datagram) else { return false };
+        let taken = self.take_rtcp(arrival, from, datagram);
+        if let Err(reason) = taken {
+            self.counters.rejected.count(reason);
+        }
+        taken.is_ok()
+    }
+
+    pub(super) fn take_rtcp(
+        &mut self,
+        arrival: Instant,
+        from: SocketAddr,
+        datagram: &[u8],
+    ) -> Result<(), Ignored> {
+        let media = self.media.as_mut().ok_or(Ignored::NotNegotiated)?;
+        let compound = rtcp::parse(datagram).map_err(|_| Ignored::BadRtcp)?;
         if !media.peer.admit_rtcp(canonical(from)) {
-            return false;
+            return Err(Ignored::Stranger);
         }
         let ours = self.sender.ssrc();
         for item in compound {
@@ -82,7 +95,7 @@ impl Leg {
                 .filter(|block| block.ssrc == ours)
                 .for_each(|block| self.reporter.on_block(arrival, &block));
         }
-        true
+        Ok(())
     }
 
     /// Writes a report when one is due. `ntp` is the wall clock at `now`. Poll on every tick.
@@ -119,7 +132,7 @@ impl Leg {
     }
 
     fn rtcp_destination(&self) -> Option<SocketAddr> {
-        let media = self.media.as_ref()?;
+        let media = self.media.as_ref().filter(|media| !media.held_by_address)?;
         if media.rtcp_mux { media.peer.rtp_destination() } else { media.peer.rtcp_destination() }
     }
 

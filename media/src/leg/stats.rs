@@ -13,7 +13,7 @@ pub enum Ignored {
     Malformed,
     /// RTCP on the RTP port without rtcp-mux.
     UnexpectedRtcp,
-    /// RTCP that is malformed or not from the peer.
+    /// Malformed RTCP.
     BadRtcp,
     /// A payload type that was not negotiated.
     UnknownPayloadType,

@@ -198,8 +198,11 @@ fn hold_by_address_keeps_what_was_learnt_for_the_resume() {
     call.leg.negotiate(&held);
     assert_eq!(call.say(), None);
     assert_eq!(call.hear(THIRD), Err(Ignored::Stranger));
+    let later = call.now + Duration::from_secs(10);
+    assert_eq!(call.leg.poll_rtcp(later, NtpTime(0), &mut [0; 200]), None, "RFC 3264 §8.4");
     call.leg.negotiate(&negotiated(PEER));
     assert_eq!(call.say().map(|sent| sent.0), Some(at(PEER)));
+    assert!(call.leg.poll_rtcp(later, NtpTime(0), &mut [0; 200]).is_some());
 }
 
 #[test]
@@ -389,7 +392,7 @@ fn muxed_rtcp_arrives_on_and_leaves_from_the_rtp_port() {
     let refused = call.leg.handle_rtp(call.now, at(PEER), &bad);
     assert_eq!(refused, Received::Ignored(Ignored::BadRtcp));
     let stranger = call.leg.handle_rtp(call.now, at(THIRD), &report);
-    assert_eq!(stranger, Received::Ignored(Ignored::BadRtcp));
+    assert_eq!(stranger, Received::Ignored(Ignored::Stranger));
     let later = call.now + Duration::from_secs(10);
     let sent = call.leg.poll_rtcp(later, NtpTime(1 << 40), &mut [0; 200]).unwrap();
     assert_eq!(sent.to, at(PEER));
@@ -403,9 +406,28 @@ fn rtcp_is_taken_only_from_the_host_that_sends_rtp() {
     assert!(!call.leg.handle_rtcp(call.now, at(THIRD), &report));
     assert!(call.leg.handle_rtcp(call.now, at("192.0.2.1:4009"), &report), "another port of it");
     assert!(!call.leg.handle_rtcp(call.now, at("192.0.2.1:4011"), &report), "and then only that");
+    assert_eq!(call.leg.stats().rejected.stranger, 2);
     let later = call.now + Duration::from_secs(10);
     let sent = call.leg.poll_rtcp(later, NtpTime(1 << 40), &mut [0; 200]).unwrap();
     assert_eq!(sent.to, at("192.0.2.1:4009"));
+}
+
+#[test]
+fn a_phone_that_sends_with_its_own_payload_types_is_understood() {
+    let mut call = Call::new();
+    let answered = Negotiated {
+        payload_type: PayloadType(97),
+        dtmf_payload_type: Some(PayloadType(96)),
+        ..negotiated(PEER)
+    };
+    call.leg.negotiate(&answered);
+    for (payload_type, expected) in [(0, true), (97, true), (101, false), (96, false)] {
+        let bytes = call.datagram(payload_type, &[5, 10, 0, 160]);
+        let received = call.leg.handle_rtp(call.now, at(PEER), &bytes);
+        assert_eq!(matches!(received, Received::Audio(_)), expected, "{payload_type}");
+        assert_eq!(received == Received::TelephoneEvent, !expected, "{payload_type}");
+    }
+    assert_eq!(call.say().map(|sent| sent.1), Some(97), "we send with theirs");
 }
 
 proptest! {

@@ -153,6 +153,16 @@ impl Room {
         }
     }
 
+    /// A datagram that is none of the call's, from its peer's address or another.
+    pub(crate) fn inject(&mut self, who: usize, from_peer: bool, bytes: &[u8]) {
+        let member = &mut self.members[who];
+        let from = if from_peer { member.peer } else { address(9_999) };
+        if let Received::Audio(packet) = member.leg.handle_rtp(self.now, from, bytes) {
+            self.mixer.push(member.seat, self.now, &packet);
+        }
+        while member.leg.poll_digit(self.now).is_some() {}
+    }
+
     pub(crate) fn run(&mut self, duration: Duration) {
         for _ in 0..duration.as_millis() / TICK.as_millis() {
             self.tick();

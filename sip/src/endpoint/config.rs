@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::refuse::ALLOW_IN_DIALOG;
 use crate::transaction::Timers;
 
 /// Settings of an [`Endpoint`](crate::Endpoint).
@@ -14,6 +15,9 @@ pub struct Config {
     pub tcp: SocketAddr,
     /// User-Agent and Server.
     pub user_agent: String,
+    /// Methods taken inside a dialog, as Allow lists them. INFO and MESSAGE belong here only if the
+    /// caller answers them; what is not listed is refused with 405.
+    pub allow_in_dialog: &'static str,
     /// T1, T2, T4.
     pub timers: Timers,
     /// How long an INVITE may stay without final response, in either direction, before the endpoint
@@ -34,6 +38,7 @@ impl Config {
             udp,
             tcp,
             user_agent: "Trunkline".to_owned(),
+            allow_in_dialog: ALLOW_IN_DIALOG,
             timers: Timers::default(),
             max_setup: Duration::from_secs(600),
             max_dialogs: 20_000,

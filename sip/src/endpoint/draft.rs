@@ -5,7 +5,6 @@ use bytes::Bytes;
 
 use super::config::Config;
 use super::order::Credentials;
-use super::refuse::ALLOW_IN_DIALOG;
 use crate::Error;
 use crate::auth::{Challenge, authorize};
 use crate::dialog::Path;
@@ -128,7 +127,7 @@ impl Draft {
         }
         self.write_authorization(&mut writer);
         if self.method == Method::Invite && !self.has("Allow") {
-            writer.header("Allow", ALLOW_IN_DIALOG);
+            writer.header("Allow", config.allow_in_dialog);
         }
         if !self.has("User-Agent") {
             writer.header("User-Agent", &config.user_agent);

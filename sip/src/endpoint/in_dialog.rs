@@ -9,7 +9,6 @@ use super::Endpoint;
 use super::event::Event;
 use super::order::Reply;
 use super::receive::{Inbound, options_reply};
-use super::refuse::ALLOW_IN_DIALOG;
 use crate::dialog::{DialogId, IncomingState, Session, Stage};
 use crate::message::{Method, NameAddr, Request};
 use crate::transport::{Flow, target};
@@ -54,7 +53,7 @@ impl Endpoint {
                 self.on_bye(now, dialog, request);
             }
             Method::Options => {
-                self.send_reply(now, txn, &options_reply(ALLOW_IN_DIALOG), None);
+                self.send_reply(now, txn, &options_reply(self.config.allow_in_dialog), None);
             }
             _ => self.tell(Event::Request { txn, request, flow, dialog: Some(dialog) }),
         }

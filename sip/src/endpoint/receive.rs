@@ -4,6 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Instant;
 
+use tracing::debug;
+
 use super::event::Event;
 use super::order::Reply;
 use super::refuse::{ACCEPT, ALLOW, SUPPORTED, inspect};
@@ -34,6 +36,8 @@ impl Endpoint {
     }
 
     fn on_request(&mut self, now: Instant, flow: Flow, mut request: Request) {
+        let (method, call_id) = (request.method(), request.call_id());
+        debug!(%method, call_id, peer = %flow.peer, "request received");
         let key = ServerKey::of(&request);
         let cancelled = ServerKey::of_cancelled(&request);
         let stamped = via::stamp(request.via(), &flow);
@@ -48,7 +52,7 @@ impl Endpoint {
         if let Some(id) = self.servers.find(&inbound.key) {
             return self.on_repeat(id);
         }
-        if let Some(refusal) = inspect(&inbound.request) {
+        if let Some(refusal) = inspect(&inbound.request, self.config.allow_in_dialog) {
             return self.refuse(&inbound, &refusal);
         }
         match DialogKey::of(&inbound.request) {
@@ -72,7 +76,7 @@ impl Endpoint {
                 let reply = options_reply(ALLOW);
                 return self.refuse(&inbound, &reply);
             }
-            Method::Bye | Method::Info => return self.refuse(&inbound, &Reply::new(481)),
+            Method::Bye => return self.refuse(&inbound, &Reply::new(481)),
             _ => {}
         }
         let is_invite = *inbound.request.method() == Method::Invite;
@@ -138,6 +142,7 @@ impl Endpoint {
 
     /// A request that does not parse: told so if it is more than noise.
     fn on_refused(&mut self, flow: Flow, refused: Refused) {
+        debug!(error = %refused.error, peer = %flow.peer, "message refused");
         let Some((method, headers)) = refused.request.map(|request| *request) else { return };
         // nothing to match a response by, or nothing that wants one
         if method == Method::Ack || headers.get("Via").is_none() {

@@ -7,9 +7,9 @@ use super::order::Reply;
 use crate::message::{Method, NameAddr, Request, Scheme, media_type};
 
 /// Methods taken outside a dialog.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER";
 
-/// Methods taken inside a dialog.
+/// Methods taken inside a dialog, unless the configuration says otherwise.
 pub(crate) const ALLOW_IN_DIALOG: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE";
 
 /// The only content an INVITE may bring.
@@ -20,17 +20,17 @@ pub(crate) const SUPPORTED: &str = "path";
 
 /// The refusal of a request that cannot be served. Not for ACK and CANCEL, which are never refused
 /// for what they ask.
-pub(crate) fn inspect(request: &Request) -> Option<Reply> {
-    inspect_method(request)
+pub(crate) fn inspect(request: &Request, allow_in_dialog: &str) -> Option<Reply> {
+    inspect_method(request, allow_in_dialog)
         .or_else(|| inspect_scheme(request))
         .or_else(|| inspect_hops(request))
         .or_else(|| inspect_require(request))
         .or_else(|| inspect_content(request))
 }
 
-fn inspect_method(request: &Request) -> Option<Reply> {
+fn inspect_method(request: &Request, allow_in_dialog: &str) -> Option<Reply> {
     let in_dialog = request.to().tag().is_some();
-    let allow = if in_dialog { ALLOW_IN_DIALOG } else { ALLOW };
+    let allow = if in_dialog { allow_in_dialog } else { ALLOW };
     let method = request.method();
     if allow.split(", ").any(|name| name == method.as_str()) {
         return None;
@@ -96,7 +96,8 @@ mod tests {
              From: <sip:a@h>;tag=f\r\nTo: <sip:b@h>{to_tag}\r\nCall-ID: c\r\nCSeq: 1 {method}\r\n\
              {extra}\r\n\r\n{body}"
         );
-        inspect(&Request::parse(text.as_bytes()).unwrap()).map(|reply| reply.status)
+        inspect(&Request::parse(text.as_bytes()).unwrap(), ALLOW_IN_DIALOG)
+            .map(|reply| reply.status)
     }
 
     #[test]
@@ -106,7 +107,7 @@ mod tests {
             ("BYE", None, None),
             ("REGISTER", None, Some(405)),
             ("MESSAGE", Some(405), None),
-            ("INFO", None, None),
+            ("INFO", Some(405), None),
             ("SUBSCRIBE", Some(405), Some(405)),
             ("NOTIFY", Some(405), Some(405)),
             ("PUBLISH", Some(405), Some(405)),
@@ -137,7 +138,7 @@ mod tests {
             ("INVITE", "sip:b@h", "Content-Type: Application/SDP ;a=b", None),
             ("INVITE", "sip:b@h", "Content-Type: multipart/mixed;boundary=x", None),
             ("INVITE", "sip:b@h", "Content-Encoding: gzip", Some(415)),
-            ("INFO", "sip:b@h", "Content-Type: text/plain", None),
+            ("INFO", "sip:b@h", "Content-Type: text/plain\r\nX: in-dialog", None),
             ("INVITE", "sip:b@h", "Accept: text/html", Some(406)),
             ("INVITE", "sip:b@h", "Accept: text/html, application/*;q=0.1", None),
             ("INVITE", "sip:b@h", "Contact: sip:a@h?x=y", Some(400)),
@@ -152,7 +153,7 @@ mod tests {
         let text = "INVITE sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\r\n\
              From: <sip:a@h>;tag=f\r\nTo: <sip:b@h>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\
              Require: nothingSupportsThis, path, nothingSupportsThisEither\r\n\r\n";
-        let reply = inspect(&Request::parse(text.as_bytes()).unwrap()).unwrap();
+        let reply = inspect(&Request::parse(text.as_bytes()).unwrap(), ALLOW_IN_DIALOG).unwrap();
         let named =
             ("Unsupported".to_owned(), "nothingSupportsThis, nothingSupportsThisEither".to_owned());
         assert_eq!((reply.status, reply.headers), (420, vec![named]));

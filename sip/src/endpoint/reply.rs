@@ -5,7 +5,6 @@ use bytes::Bytes;
 use super::config::Config;
 use super::draft::check_headers;
 use super::order::Reply;
-use super::refuse::ALLOW_IN_DIALOG;
 use crate::Error;
 use crate::message::build::{Writer, check_reason};
 use crate::message::{Headers, Method, Request};
@@ -34,7 +33,7 @@ impl Answering<'_> {
         }
         let answers_invite = *self.request.method() == Method::Invite && reply.status / 100 == 2;
         if answers_invite && !has(reply, "Allow") {
-            writer.header("Allow", ALLOW_IN_DIALOG);
+            writer.header("Allow", config.allow_in_dialog);
         }
         finish(writer, reply, config)
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use rand::Rng;
+use tracing::debug;
 
 use super::draft::Draft;
 use super::event::{EndCause, Event};
@@ -97,6 +98,8 @@ impl Endpoint {
     }
 
     pub(super) fn on_response(&mut self, now: Instant, flow: Flow, response: Response) {
+        let (status, call_id) = (response.status(), response.call_id());
+        debug!(status, call_id, cseq = %response.cseq(), peer = %flow.peer, "response received");
         // §8.1.3.3: more than our own Via means it is not for us
         if response.headers("Via").nth(1).is_some() {
             return;
@@ -177,8 +180,10 @@ impl Endpoint {
         let (purpose, flow) = (txn.user.purpose, txn.flow);
         let mut draft = txn.user.draft.clone();
         let dialog = match purpose {
-            Purpose::Invite(dialog) | Purpose::Reinvite(dialog) | Purpose::Bye(dialog) => dialog,
-            Purpose::Request(dialog, _) => dialog,
+            Purpose::Invite(dialog)
+            | Purpose::Reinvite(dialog)
+            | Purpose::Bye(dialog)
+            | Purpose::Request(dialog, _) => dialog,
             Purpose::Errand => return false,
         };
         let Some(session) = self.sessions.get_mut(&dialog) else { return false };

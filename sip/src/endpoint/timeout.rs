@@ -77,7 +77,11 @@ impl Endpoint {
             None => {}
             Some(Due::Refresh(txn)) => self.refresh_provisional(now, dialog, txn),
             Some(Due::SetupTimeout(txn)) => {
-                self.send_reply(now, txn, &Reply::new(480), None);
+                let server = self.servers.get(txn);
+                let is_expired =
+                    server.is_some_and(|txn| super::uas::expiry(&txn.request).is_some());
+                let status = if is_expired { 487 } else { 480 };
+                self.send_reply(now, txn, &Reply::new(status), None);
                 self.close_incoming(now, dialog, Some(EndCause::SetupTimeout));
             }
             Some(Due::Resend) => self.resend_success(now, dialog),

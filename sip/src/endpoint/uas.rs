@@ -12,7 +12,7 @@ use crate::dialog::{
     DialogId, DialogKey, Incoming, IncomingState, Path, RemoteCSeq, Session, Stage,
 };
 use crate::message::build::Body;
-use crate::message::{Method, Request};
+use crate::message::{Method, Request, parse_number};
 use crate::transaction::Backoff;
 
 impl Endpoint {
@@ -41,6 +41,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// The dialog is unknown or has no open INVITE, or the reply may not be written.
+    #[expect(clippy::needless_pass_by_value, reason = "an order is given away")]
     pub fn progress(&mut self, now: Instant, dialog: DialogId, reply: Reply) -> Result<(), Error> {
         let (txn, contact) = self.open_invite(dialog, "progress")?;
         reply::check(&reply, 101..200, true)?;
@@ -59,6 +60,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// The dialog is unknown or has no open INVITE, or the reply may not be written.
+    #[expect(clippy::needless_pass_by_value, reason = "an order is given away")]
     pub fn answer(&mut self, now: Instant, dialog: DialogId, reply: Reply) -> Result<(), Error> {
         let (txn, contact) = self.open_invite(dialog, "answer")?;
         reply::check(&reply, 200..300, true)?;
@@ -82,6 +84,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// The dialog is unknown or has no open INVITE, or the reply may not be written.
+    #[expect(clippy::needless_pass_by_value, reason = "an order is given away")]
     pub fn reject(&mut self, now: Instant, dialog: DialogId, reply: Reply) -> Result<(), Error> {
         let (txn, _) = self.open_invite(dialog, "reject")?;
         reply::check(&reply, 300..700, true)?;
@@ -116,7 +119,9 @@ impl Endpoint {
         request: &Request,
         is_initial: bool,
     ) -> Incoming {
-        let give_up_at = now + self.config.max_setup;
+        let patience =
+            expiry(request).map_or(self.config.max_setup, |e| e.min(self.config.max_setup));
+        let give_up_at = now + patience;
         Incoming {
             txn,
             seq: request.cseq().seq,
@@ -201,6 +206,12 @@ impl Endpoint {
         let incoming = self.sessions.get(&dialog)?.incoming.as_ref()?;
         (incoming.txn == txn).then_some(dialog)
     }
+}
+
+/// §13.3.1: how long the caller itself wants to wait.
+pub(super) fn expiry(request: &Request) -> Option<Duration> {
+    let seconds = request.header("Expires").and_then(parse_number).filter(|s| *s > 0)?;
+    Some(Duration::from_secs(seconds.into()))
 }
 
 /// §13.3.1.1: how often a provisional response is repeated so that proxies keep waiting.

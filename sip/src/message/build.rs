@@ -135,3 +135,42 @@ pub fn is_reserved(name: &str) -> bool {
     ];
     RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(long_name(name)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_ends_with_the_length_of_its_body() {
+        let mut writer = Writer::response(200, None);
+        writer.header("X", "y").headers("Z", ["1", "2"].into_iter());
+        let bytes = writer.finish(Some(&Body::new("a/b", "hello")));
+        let expected = "SIP/2.0 200 OK\r\nX: y\r\nZ: 1\r\nZ: 2\r\nContent-Type: a/b\r\n\
+            Content-Length: 5\r\n\r\nhello";
+        assert_eq!(&bytes[..], expected.as_bytes());
+        let bytes = Writer::request(&Method::Bye, &"sip:h".parse().unwrap()).finish(None);
+        assert_eq!(&bytes[..], b"BYE sip:h SIP/2.0\r\nContent-Length: 0\r\n\r\n");
+    }
+
+    #[test]
+    fn nothing_that_could_start_a_line_is_written() {
+        for bad in ["a\rb", "a\nb", "a\0b", "\r\n", "\u{7f}", "\u{85}"] {
+            assert!(check_header("X", bad).is_err(), "{bad:?}");
+            assert!(check_header(bad, "x").is_err(), "{bad:?}");
+            assert!(check_reason(bad).is_err(), "{bad:?}");
+        }
+        for bad in ["", "a b", "a:", "ä"] {
+            assert!(check_header(bad, "x").is_err(), "{bad:?}");
+        }
+        assert!(check_header("X-Reason", "Größe\tis \"fine\"; <so>").is_ok());
+        assert!(check_reason("").is_ok());
+    }
+
+    #[test]
+    fn reserved_fields_are_known_by_any_name() {
+        for name in ["via", "V", "call-id", "i", "Record-Route", "l"] {
+            assert!(is_reserved(name), "{name}");
+        }
+        assert!(!is_reserved("Contact") && !is_reserved("X-Via"));
+    }
+}

@@ -2,12 +2,11 @@
 //!
 //! One framer per connection, fed by the shell. It looks no deeper into a message than the length
 //! of its body; the lexer does that. After an error the framing is lost and the connection must go.
-#![warn(clippy::indexing_slicing)]
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::headers::long_name;
-use super::limits::{MAX_BODY_BYTES, MAX_MESSAGE_BYTES, MAX_STREAM_BLANKS};
+use super::limits::{MAX_BODY_BYTES, MAX_MESSAGE_BYTES};
 use super::typed::parse_number;
 use crate::Error;
 
@@ -25,7 +24,6 @@ pub enum Frame {
 pub struct StreamFramer {
     buffer: BytesMut,
     searched: usize,
-    blanks: usize,
     broken: bool,
 }
 
@@ -67,7 +65,7 @@ impl StreamFramer {
     }
 
     fn cut(&mut self) -> Result<Option<Frame>, Error> {
-        if self.skip_blanks()? {
+        if self.skip_blanks() {
             return Ok(Some(Frame::Ping));
         }
         let Some(head) = self.find_head_end() else {
@@ -85,35 +83,25 @@ impl StreamFramer {
             return Ok(None);
         }
         self.searched = 0;
-        self.blanks = 0;
         Ok(Some(Frame::Message(self.buffer.split_to(total).freeze())))
     }
 
-    /// Drops line ends before a message; true when they make up a keep-alive.
-    fn skip_blanks(&mut self) -> Result<bool, Error> {
+    /// Drops line ends before a message; true when they make up a keep-alive. They are not counted:
+    /// a quiet phone may send nothing else for days.
+    fn skip_blanks(&mut self) -> bool {
         loop {
             if self.buffer.starts_with(b"\r\n\r\n") {
                 self.buffer.advance(4);
-                self.count_blanks(2)?;
-                return Ok(true);
+                return true;
             }
             match self.buffer.as_ref() {
                 // may become a keep-alive with the next bytes
-                [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r'] => return Ok(false),
+                [b'\r'] | [b'\r', b'\n'] | [b'\r', b'\n', b'\r'] => return false,
                 [b'\r', b'\n', ..] => self.buffer.advance(2),
                 [b'\n', ..] => self.buffer.advance(1),
-                _ => return Ok(false),
+                _ => return false,
             }
-            self.count_blanks(1)?;
         }
-    }
-
-    fn count_blanks(&mut self, lines: usize) -> Result<(), Error> {
-        self.blanks += lines;
-        if self.blanks > MAX_STREAM_BLANKS {
-            return Err(Error::TooLarge { what: "empty lines", limit: MAX_STREAM_BLANKS });
-        }
-        Ok(())
     }
 
     /// The octet after the empty line. Searches only what it has not seen before.
@@ -158,4 +146,88 @@ fn content_length(head: &[u8]) -> Result<usize, Error> {
         return Err(Error::TooLarge { what: "body", limit: MAX_BODY_BYTES });
     }
     Ok(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(length: &str, body: usize) -> Vec<u8> {
+        format!("OPTIONS sip:h SIP/2.0\r\nVia: x\r\n{length}\r\n{}", "b".repeat(body)).into_bytes()
+    }
+
+    fn frames(framer: &mut StreamFramer, bytes: &[u8]) -> Vec<Frame> {
+        framer.push(bytes);
+        let mut frames = Vec::new();
+        while let Some(frame) = framer.next().unwrap() {
+            frames.push(frame);
+        }
+        frames
+    }
+
+    #[test]
+    fn messages_are_cut_by_their_length_and_may_come_octet_by_octet() {
+        let one = message("Content-Length: 5\r\n", 5);
+        let two = message("l : 0\r\n", 0);
+        let both = [&one[..], &two[..]].concat();
+        let expected = vec![Frame::Message(one.into()), Frame::Message(two.into())];
+        assert_eq!(frames(&mut StreamFramer::new(), &both), expected);
+        let mut framer = StreamFramer::new();
+        let slowly: Vec<Frame> = both.iter().flat_map(|b| frames(&mut framer, &[*b])).collect();
+        assert_eq!(slowly, expected);
+        assert!(!framer.is_partial());
+    }
+
+    #[test]
+    fn keep_alives_are_told_and_single_line_ends_skipped() {
+        let mut framer = StreamFramer::new();
+        assert_eq!(frames(&mut framer, b"\r\n\r\n"), [Frame::Ping]);
+        assert_eq!(frames(&mut framer, b"\r\n"), []);
+        assert_eq!(frames(&mut framer, b"\r"), []);
+        assert_eq!(frames(&mut framer, b"\n"), [Frame::Ping]);
+        let one = message("l: 0\r\n", 0);
+        let padded = [b"\r\n", &one[..], b"\r\n\r\n"].concat();
+        assert_eq!(frames(&mut framer, &padded), [Frame::Message(one.into()), Frame::Ping]);
+    }
+
+    #[test]
+    fn keep_alives_may_go_on_for_ever_and_keep_nothing() {
+        let mut framer = StreamFramer::new();
+        for _ in 0..10_000 {
+            assert_eq!(frames(&mut framer, b"\r\n\r\n"), [Frame::Ping]);
+        }
+        assert!(!framer.is_partial());
+    }
+
+    #[test]
+    fn a_message_without_length_has_no_body() {
+        let one = message("", 0);
+        assert_eq!(frames(&mut StreamFramer::new(), &one), [Frame::Message(one.clone().into())]);
+    }
+
+    #[test]
+    fn a_length_that_cannot_be_trusted_ends_the_stream() {
+        for length in ["l: -1\r\n", "l: x\r\n", "l: 1\r\nContent-Length: 2\r\n"] {
+            let mut framer = StreamFramer::new();
+            framer.push(&message(length, 2));
+            assert!(framer.next().is_err(), "{length}");
+            framer.push(&message("l: 0\r\n", 0));
+            assert_eq!(framer.next(), Ok(None), "nothing is read after that");
+        }
+    }
+
+    #[test]
+    fn header_block_and_body_are_bounded() {
+        let mut framer = StreamFramer::new();
+        framer.push(&vec![b'x'; MAX_MESSAGE_BYTES]);
+        assert_eq!(framer.next(), Ok(None));
+        framer.push(b"x");
+        let limit = MAX_MESSAGE_BYTES;
+        assert_eq!(framer.next(), Err(Error::TooLarge { what: "message", limit }));
+        for (size, is_good) in [(MAX_BODY_BYTES, true), (MAX_BODY_BYTES + 1, false)] {
+            let mut framer = StreamFramer::new();
+            framer.push(&message(&format!("l: {size}\r\n"), size));
+            assert_eq!(framer.next().is_ok(), is_good, "{size}");
+        }
+    }
 }

@@ -4,7 +4,6 @@
 //! and cuts the body at Content-Length. Lenient where phones are sloppy (bare LF, white space),
 //! strict where leniency could hide a second meaning. What mandatory fields a message needs is
 //! checked by [`Request`](super::Request) and [`Response`](super::Response), not here.
-#![warn(clippy::indexing_slicing)]
 
 use bytes::Bytes;
 
@@ -84,7 +83,7 @@ pub(crate) fn lex(bytes: &[u8]) -> Result<Lexed, Error> {
         lexed.blame(Error::Malformed { what: "end of header fields" });
     }
     let rest = lines.rest.len();
-    lexed.take_body(raw.slice(raw.len() - rest..));
+    lexed.take_body(&raw.slice(raw.len() - rest..));
     lexed.check_counts();
     lexed.raw = raw;
     Ok(lexed)
@@ -117,7 +116,7 @@ impl Lexed {
         }
     }
 
-    fn take_body(&mut self, rest: Bytes) {
+    fn take_body(&mut self, rest: &Bytes) {
         let length = self.headers.get("Content-Length").map(parse_number);
         let repeated = self.headers.all("Content-Length").nth(1).is_some();
         if repeated {
@@ -231,4 +230,154 @@ fn decode(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
 
 fn is_split_list(name: &str) -> bool {
     ["Via", "Contact", "Route", "Record-Route"].iter().any(|list| list.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::limits::MAX_ID_BYTES;
+    use crate::message::{Request, Response};
+
+    const CORE: &str = "Via: SIP/2.0/UDP h;branch=z9hG4bKx\r\nFrom: <sip:a@h>;tag=f\r\n\
+        To: <sip:b@h>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n";
+
+    fn with(extra: &str, body: &str) -> Vec<u8> {
+        format!("OPTIONS sip:b@h SIP/2.0\r\n{CORE}{extra}\r\n{body}").into_bytes()
+    }
+
+    fn fault(bytes: &[u8]) -> Option<Error> {
+        Request::parse(bytes).err().map(|refused| refused.error)
+    }
+
+    fn too_large(what: &'static str, limit: usize) -> Option<Error> {
+        Some(Error::TooLarge { what, limit })
+    }
+
+    #[test]
+    fn lines_are_unfolded_and_names_expanded() {
+        let bytes = with("s  :  one\r\n two\r\n\t  three  \r\nx-Odd:\r\nk: a\r\n", "");
+        let request = Request::parse(&bytes).unwrap();
+        assert_eq!(request.header("Subject"), Some("one two three"));
+        assert_eq!(request.header("X-ODD"), Some(""));
+        assert_eq!(request.header("supported"), Some("a"));
+    }
+
+    #[test]
+    fn bare_line_feeds_and_leading_line_ends_are_tolerated() {
+        let text = String::from_utf8(with("", "body")).unwrap().replace("\r\n", "\n");
+        let request = Request::parse(format!("\r\n\n{text}").as_bytes()).unwrap();
+        assert_eq!(&request.body()[..], b"body");
+        assert_eq!(request.raw_text(), text);
+    }
+
+    #[test]
+    fn latin_1_is_read_and_a_stray_carriage_return_is_not() {
+        let mut bytes = with("Subject: M_ller\r\n", "");
+        let at = bytes.windows(2).position(|w| w == b"M_").unwrap() + 1;
+        bytes[at] = 0xFC;
+        assert_eq!(Request::parse(&bytes).unwrap().header("Subject"), Some("Müller"));
+        bytes[at] = b'\r';
+        assert_eq!(fault(&bytes), Some(Error::Malformed { what: "header field" }));
+    }
+
+    #[test]
+    fn lists_of_addresses_are_split_outside_quotes_and_brackets() {
+        let contacts = "Contact: \"a, b\" <sip:a@h;x=1>;q=1, <sip:b,c@h>,<sip:d@h>\r\n";
+        let request = Request::parse(&with(contacts, "")).unwrap();
+        let found: Vec<_> = request.headers("contact").collect();
+        assert_eq!(found, ["\"a, b\" <sip:a@h;x=1>;q=1", "<sip:b,c@h>", "<sip:d@h>"]);
+    }
+
+    #[test]
+    fn the_body_ends_where_content_length_says() {
+        let body = |length: &str, body: &str| {
+            let request = Request::parse(&with(length, body)).map_err(|refused| refused.error)?;
+            Ok(String::from_utf8(request.body().to_vec()).unwrap())
+        };
+        assert_eq!(body("", "all of it"), Ok("all of it".to_owned()));
+        assert_eq!(body("l: 3\r\n", "all of it"), Ok("all".to_owned()));
+        assert_eq!(body("Content-Length: 4\r\n", "all"), Err(Error::Truncated { want: 4, got: 3 }));
+        for bad in ["-1", "+1", "1 1", "x", "", "99999999999999999999"] {
+            let malformed = Err(Error::Malformed { what: "Content-Length" });
+            assert_eq!(body(&format!("Content-Length: {bad}\r\n"), "all"), malformed, "{bad}");
+        }
+        let twice = body("Content-Length: 3\r\nl: 3\r\n", "all");
+        assert_eq!(twice, Err(Error::Repeated { what: "Content-Length" }));
+    }
+
+    #[test]
+    fn a_message_without_end_of_header_is_refused() {
+        let whole = with("", "");
+        assert!(fault(&whole).is_none());
+        let cut = &whole[..whole.len() - 2];
+        assert_eq!(fault(cut), Some(Error::Malformed { what: "end of header fields" }));
+    }
+
+    #[test]
+    fn header_fields_are_bounded_in_length_and_number() {
+        let long = |n: usize| with(&format!("X: {}\r\n", "x".repeat(n - 3)), "");
+        assert_eq!(fault(&long(MAX_HEADER_BYTES)), None);
+        assert_eq!(fault(&long(MAX_HEADER_BYTES + 1)), too_large("header field", MAX_HEADER_BYTES));
+        let folded = |n: usize| with(&format!("X: x\r\n {}\r\n", "x".repeat(n - 5)), "");
+        assert_eq!(fault(&folded(MAX_HEADER_BYTES)), None);
+        assert_eq!(
+            fault(&folded(MAX_HEADER_BYTES + 1)),
+            too_large("header field", MAX_HEADER_BYTES)
+        );
+        let many = |n: usize| with(&"X: y\r\n".repeat(n - 5), "");
+        assert_eq!(fault(&many(MAX_HEADERS)), None);
+        assert_eq!(fault(&many(MAX_HEADERS + 1)), too_large("header fields", MAX_HEADERS));
+        let listed =
+            |n: usize| with(&format!("Route: {}\r\n", vec!["<sip:p>"; n - 5].join(",")), "");
+        assert_eq!(fault(&listed(MAX_HEADERS)), None);
+        assert_eq!(fault(&listed(MAX_HEADERS + 1)), too_large("header fields", MAX_HEADERS));
+    }
+
+    #[test]
+    fn vias_contacts_and_ids_are_bounded() {
+        let vias = |n: usize| with(&"Via: SIP/2.0/UDP h\r\n".repeat(n - 1), "");
+        assert_eq!(fault(&vias(MAX_VIAS)), None);
+        assert_eq!(fault(&vias(MAX_VIAS + 1)), too_large("Via", MAX_VIAS));
+        let contacts = |n: usize| with(&"Contact: <sip:h>\r\n".repeat(n), "");
+        assert_eq!(fault(&contacts(MAX_CONTACTS)), None);
+        assert_eq!(fault(&contacts(MAX_CONTACTS + 1)), too_large("Contact", MAX_CONTACTS));
+        let call_id = |n: usize| {
+            let text = String::from_utf8(with("", "")).unwrap();
+            text.replace("Call-ID: c", &format!("Call-ID: {}", "c".repeat(n))).into_bytes()
+        };
+        assert_eq!(fault(&call_id(MAX_ID_BYTES)), None);
+        assert_eq!(fault(&call_id(MAX_ID_BYTES + 1)), too_large("Call-ID", MAX_ID_BYTES));
+    }
+
+    #[test]
+    fn body_start_line_and_message_are_bounded() {
+        let body = |n: usize| with("", &"x".repeat(n));
+        assert_eq!(fault(&body(MAX_BODY_BYTES)), None);
+        assert_eq!(fault(&body(MAX_BODY_BYTES + 1)), too_large("body", MAX_BODY_BYTES));
+        let line = |n: usize| {
+            let reason = "x".repeat(n - "SIP/2.0 200 ".len());
+            Response::parse(format!("SIP/2.0 200 {reason}\r\n{CORE}\r\n").as_bytes()).err()
+        };
+        assert_eq!(line(MAX_START_LINE_BYTES), None);
+        assert_eq!(line(MAX_START_LINE_BYTES + 1), too_large("start line", MAX_START_LINE_BYTES));
+        // what follows the body of a datagram is ignored, so only the whole can be too long
+        let whole = |n: usize| {
+            let mut bytes = with("Content-Length: 0\r\n", "");
+            bytes.resize(n, b'x');
+            bytes
+        };
+        assert_eq!(fault(&whole(MAX_MESSAGE_BYTES)), None);
+        assert_eq!(fault(&whole(MAX_MESSAGE_BYTES + 1)), too_large("message", MAX_MESSAGE_BYTES));
+    }
+
+    #[test]
+    fn a_request_uri_is_bounded() {
+        use crate::message::limits::MAX_URI_BYTES;
+        let text = |n: usize| {
+            let uri = format!("sip:{}@h", "x".repeat(n - 6));
+            format!("OPTIONS {uri} SIP/2.0\r\n{CORE}\r\n").into_bytes()
+        };
+        assert_eq!(fault(&text(MAX_URI_BYTES)), None);
+        assert_eq!(fault(&text(MAX_URI_BYTES + 1)), too_large("Request-URI", MAX_URI_BYTES));
+    }
 }

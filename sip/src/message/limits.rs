@@ -25,5 +25,3 @@ pub const MAX_VIAS: usize = 70;
 pub const MAX_ROUTES: usize = 32;
 /// Contacts of one message.
 pub const MAX_CONTACTS: usize = 32;
-/// Empty lines (CRLF) a stream may carry in a row between two messages.
-pub const MAX_STREAM_BLANKS: usize = 1_024;

@@ -18,8 +18,11 @@ impl Params {
     pub(crate) fn parse(text: &str, what: &'static str) -> Result<Self, Error> {
         let mut params = Vec::new();
         for item in split_outside_quotes(text, ';') {
-            let (name, value) = match find_outside_quotes(item, '=') {
-                Some(at) => (&item[..at], Some(item[at + 1..].trim())),
+            let equals = find_outside_quotes(item, '=').and_then(|at| item.split_at_checked(at));
+            let (name, value) = match equals {
+                Some((name, value)) => {
+                    (name, Some(value.strip_prefix('=').unwrap_or(value).trim()))
+                }
                 None => (item, None),
             };
             let name = name.trim();

@@ -83,10 +83,22 @@ impl Request {
         let StartLine::Request { method, uri, version } = &lexed.start else {
             return Err(Refused { error: Error::NotSip, request: None });
         };
-        check(&lexed, method, uri, version).map_err(|error| Refused {
-            error,
-            request: Some(Box::new((method.clone(), lexed.headers.clone()))),
-        })
+        let method = method.clone();
+        match check(&lexed, &method, uri, version) {
+            Ok((core, uri)) => Ok(Self {
+                method,
+                uri,
+                headers: lexed.headers,
+                body: lexed.body,
+                raw: lexed.raw,
+                via: core.via,
+                from: core.from,
+                to: core.to,
+                call_id: core.call_id,
+                cseq: core.cseq,
+            }),
+            Err(error) => Err(Refused { error, request: Some(Box::new((method, lexed.headers))) }),
+        }
     }
 
     /// The method.
@@ -187,7 +199,8 @@ impl fmt::Display for Request {
     }
 }
 
-fn check(lexed: &Lexed, method: &Method, uri: &str, version: &str) -> Result<Request, Error> {
+/// What a request must fulfil beyond its header fields being there.
+fn check(lexed: &Lexed, method: &Method, uri: &str, version: &str) -> Result<(Core, Uri), Error> {
     if !version.eq_ignore_ascii_case("SIP/2.0") {
         return Err(Error::Version);
     }
@@ -209,18 +222,7 @@ fn check(lexed: &Lexed, method: &Method, uri: &str, version: &str) -> Result<Req
         // RFC 3261 §19.1.1: a header part has no place here, and is never acted upon
         return Err(Error::Malformed { what: "Request-URI" });
     }
-    Ok(Request {
-        method: method.clone(),
-        uri,
-        headers: lexed.headers.clone(),
-        body: lexed.body.clone(),
-        raw: lexed.raw.clone(),
-        via: core.via,
-        from: core.from,
-        to: core.to,
-        call_id: core.call_id,
-        cseq: core.cseq,
-    })
+    Ok((core, uri))
 }
 
 /// The fields every message must have (RFC 3261 §8.1.1), typed.

@@ -244,3 +244,108 @@ pub(crate) fn media_type(text: &str) -> Cow<'_, str> {
 
 /// The prefix that marks a branch as unique (RFC 3261 §8.1.1.7).
 pub const BRANCH_COOKIE: &str = "z9hG4bK";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_in_all_their_shapes() {
+        for (text, display, uri, tag) in [
+            ("<sip:a@h>;tag=1", None, "sip:a@h", Some("1")),
+            ("sip:a@h;tag=1", None, "sip:a@h", Some("1")),
+            ("sip:a@h", None, "sip:a@h", None),
+            ("<sip:a@h;tag=1>", None, "sip:a@h;tag=1", None),
+            ("\"A \\\"B\\\" <C>\" <sip:a@h>", Some("A \"B\" <C>"), "sip:a@h", None),
+            ("\"\"<sip:a@h>", Some(""), "sip:a@h", None),
+            ("caller<sip:a@h>", Some("caller"), "sip:a@h", None),
+            ("J. Doe (home) <sip:a@h> ; tag = 1", Some("J. Doe (home)"), "sip:a@h", Some("1")),
+            ("Jörg <tel:+49;x=y>", Some("Jörg"), "tel:+49;x=y", None),
+        ] {
+            let address: NameAddr = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(address.display.as_deref(), display, "{text}");
+            assert_eq!(address.uri.to_string(), uri, "{text}");
+            assert_eq!(address.tag(), tag, "{text}");
+            assert_eq!(address.to_string().parse::<NameAddr>().unwrap(), address);
+        }
+    }
+
+    #[test]
+    fn broken_addresses_are_refused() {
+        for bad in [
+            "",
+            "<sip:a@h",
+            "sip:a@h>",
+            "\"A <sip:a@h>",
+            "\"A\"B <sip:a@h>",
+            "A, B <sip:a@h>",
+            "< sip:a@h>",
+            "<sip:a@h> x",
+            "<sip:a@h>;",
+            "<sip:a@h>;;tag=1",
+            "sip:a@h?x=y",
+            "a@h",
+            "A <B <sip:a@h>",
+        ] {
+            assert!(bad.parse::<NameAddr>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn tags_and_branches_are_bounded() {
+        let tag = |n: usize| format!("<sip:a@h>;tag={}", "x".repeat(n)).parse::<NameAddr>();
+        assert!(tag(MAX_ID_BYTES).is_ok());
+        let long = Error::TooLarge { what: "tag", limit: MAX_ID_BYTES };
+        assert_eq!(tag(MAX_ID_BYTES + 1), Err(long));
+        let branch = |n: usize| format!("SIP/2.0/UDP h;branch={}", "x".repeat(n)).parse::<Via>();
+        assert!(branch(MAX_ID_BYTES).is_ok());
+        let long = Error::TooLarge { what: "branch", limit: MAX_ID_BYTES };
+        assert_eq!(branch(MAX_ID_BYTES + 1), Err(long));
+    }
+
+    #[test]
+    fn via_is_read_with_white_space_and_ipv6() {
+        let via: Via =
+            "SIP  / 2.0  / udp  [2001:db8::9]  :  5061 ;branch = z9hG4bKx; rport".parse().unwrap();
+        assert_eq!((via.transport.as_str(), via.host.as_str()), ("UDP", "[2001:db8::9]"));
+        assert_eq!((via.port, via.branch()), (Some(5061), Some("z9hG4bKx")));
+        assert_eq!(via.to_string(), "SIP/2.0/UDP [2001:db8::9]:5061;branch=z9hG4bKx;rport");
+        assert_eq!(via.sent_by(), "[2001:db8::9]:5061");
+        let tls: Via = "SIP/2.0/TLS Host".parse().unwrap();
+        assert_eq!(tls.sent_by(), "host:5061");
+        for bad in [
+            "",
+            "SIP/2.0/UDP",
+            "SIP/1.0/UDP h",
+            "HTTP/2.0/UDP h",
+            "SIP/2.0/UDP h:x",
+            "SIP/2.0/UDP h;",
+        ] {
+            assert!(bad.parse::<Via>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn cseq_numbers_end_below_two_to_the_31() {
+        let cseq: CSeq = " 0009   INVITE ".parse().unwrap();
+        assert_eq!((cseq.seq, cseq.method), (9, Method::Invite));
+        assert!("2147483647 BYE".parse::<CSeq>().is_ok());
+        for bad in [
+            "2147483648 BYE",
+            "36893488147419103232 BYE",
+            "-1 BYE",
+            "+1 BYE",
+            "1",
+            "1 B Y",
+            "1 B(",
+            "",
+        ] {
+            assert!(bad.parse::<CSeq>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn media_types_lose_their_parameters_and_case() {
+        assert_eq!(media_type("Application / SDP ; charset=x"), "application/sdp");
+    }
+}

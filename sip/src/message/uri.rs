@@ -139,7 +139,9 @@ impl Uri {
         if text.contains(['?', '@', '<', '>', '"', ',']) {
             return Err(Error::Malformed { what: "URI parameter" });
         }
-        Params::parse(&text, "URI parameter")?;
+        if Params::parse(&text, "URI parameter")?.iter().count() != 1 {
+            return Err(Error::Malformed { what: "URI parameter" });
+        }
         self.params.set(name, value.map(str::to_owned));
         Ok(self)
     }
@@ -385,4 +387,160 @@ fn headers_match(a: Option<&str>, b: Option<&str>) -> bool {
         fields
     };
     sorted(a) == sorted(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> Uri {
+        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn the_parts_of_a_uri_are_read_and_printed() {
+        let full = uri("SIPS:al%69ce;x=1:pw@Example.COM:5061;transport=tcp;lr?subject=a&to=b");
+        assert_eq!(full.scheme(), &Scheme::Sips);
+        assert_eq!(full.user().unwrap(), "alice;x=1");
+        assert_eq!(full.user_escaped(), Some("al%69ce;x=1"));
+        assert_eq!((full.host(), full.port()), ("Example.COM", Some(5061)));
+        assert_eq!(full.host_port(), "Example.COM:5061");
+        assert_eq!(full.param("Transport"), Some("tcp"));
+        assert!(full.params().has("lr"));
+        assert_eq!(full.headers(), Some("subject=a&to=b"));
+        let printed = "sips:al%69ce;x=1:pw@Example.COM:5061;transport=tcp;lr?subject=a&to=b";
+        assert_eq!(full.to_string(), printed);
+    }
+
+    #[test]
+    fn ipv6_hosts_keep_their_brackets() {
+        let v6 = uri("sip:a@[2001:db8::1]:5070;x");
+        assert_eq!((v6.host(), v6.port()), ("[2001:db8::1]", Some(5070)));
+        assert_eq!(v6.socket_addr(), Some("[2001:db8::1]:5070".parse().unwrap()));
+        assert_eq!(v6.to_string(), "sip:a@[2001:db8::1]:5070;x");
+        assert_eq!(uri("sip:[::1]").socket_addr(), Some("[::1]:5060".parse().unwrap()));
+        let built = Uri::of_addr(Some("b"), "[::1]:1".parse().unwrap());
+        assert_eq!(built.to_string(), "sip:b@[::1]:1");
+        assert_eq!(Uri::sip(None, "::1", None).unwrap().to_string(), "sip:[::1]");
+    }
+
+    #[test]
+    fn tel_and_foreign_schemes_are_read() {
+        let tel = uri("tel:+1-201-555-0123;phone-context=x");
+        assert_eq!(tel.user().unwrap(), "+1-201-555-0123");
+        assert_eq!((tel.host(), tel.param("phone-context")), ("", Some("x")));
+        assert_eq!(tel.to_string(), "tel:+1-201-555-0123;phone-context=x");
+        let isbn = uri("ISBN:2983792873");
+        assert_eq!(isbn.scheme(), &Scheme::Other("isbn".into()));
+        assert!(!isbn.is_sip() && isbn.user().is_none());
+    }
+
+    #[test]
+    fn what_is_no_uri_is_refused() {
+        for bad in [
+            "",
+            "sip",
+            "sip:",
+            ":x",
+            "sip:@h",
+            "sip:a@",
+            "sip:a@h:",
+            "sip:a@h:99999",
+            "sip:a@h:1x",
+            "sip:a@[::1",
+            "sip:a@[::g]",
+            "sip:a b@h",
+            "sip:a@h;",
+            "sip:a@h;;x",
+            "sip:a@h;x=",
+            "<sip:a@h>",
+            "sip:a@h\r\n",
+            "sip:a@h\0",
+            "1sip:a@h",
+            "sip:a@h\"",
+            "sip:[::1]x",
+            "tel:",
+            "tel:a b",
+            "sip:h,h",
+        ] {
+            assert!(bad.parse::<Uri>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn length_is_bounded() {
+        let of = |len: usize| format!("sip:{}@h", "x".repeat(len - 6));
+        assert!(of(MAX_URI_BYTES).parse::<Uri>().is_ok());
+        let long = of(MAX_URI_BYTES + 1).parse::<Uri>();
+        assert_eq!(long, Err(Error::TooLarge { what: "URI", limit: MAX_URI_BYTES }));
+    }
+
+    #[test]
+    fn a_user_is_escaped_so_that_it_stays_one() {
+        let odd = Uri::sip(Some("a@b:c d%\r\n<>"), "h", Some(5060)).unwrap();
+        assert_eq!(odd.to_string(), "sip:a%40b%3Ac%20d%25%0D%0A%3C%3E@h:5060");
+        assert_eq!(uri(&odd.to_string()).user().unwrap(), "a@b:c d%\r\n<>");
+        assert!(Uri::sip(None, "h;x=y", None).is_err());
+        assert!(Uri::sip(None, "a@h", None).is_err());
+    }
+
+    #[test]
+    fn broken_escapes_stay_as_they_are() {
+        for (text, user) in
+            [("%", "%"), ("%4", "%4"), ("%zz", "%zz"), ("%+1", "%+1"), ("%C3%A9", "é")]
+        {
+            assert_eq!(uri(&format!("sip:{text}@h")).user().unwrap(), user);
+        }
+    }
+
+    #[test]
+    fn parameters_can_be_added_but_not_smuggled() {
+        let base = uri("sip:a@h;transport=udp");
+        let tcp = base.clone().with_param("transport", Some("tcp")).unwrap();
+        assert_eq!(tcp.to_string(), "sip:a@h;transport=tcp");
+        assert_eq!(tcp.with_param("lr", None).unwrap().to_string(), "sip:a@h;transport=tcp;lr");
+        for (name, value) in [("a", "b;c"), ("a", "b?c"), ("a", "\r\n"), ("a;b", "c"), ("a", "b@c")]
+        {
+            assert!(base.clone().with_param(name, Some(value)).is_err(), "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn a_request_uri_has_no_header_part_and_no_method() {
+        let contact = uri("sip:a@h;method=INVITE;x=y?Route=%3Csip:evil%3E");
+        assert_eq!(contact.as_request_uri().to_string(), "sip:a@h;x=y");
+    }
+
+    #[test]
+    fn equivalence_follows_the_examples_of_rfc_3261() {
+        for (a, b) in [
+            ("sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"),
+            ("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;newparam=5"),
+            (
+                "sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
+                "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com",
+            ),
+            (
+                "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
+                "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
+            ),
+        ] {
+            assert!(uri(a).is_equivalent(&uri(b)), "{a} {b}");
+            assert!(uri(b).is_equivalent(&uri(a)), "{b} {a}");
+        }
+        for (a, b) in [
+            ("SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"),
+            ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"),
+            ("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off"),
+            ("sip:a@h", "sips:a@h"),
+            ("sip:%00@h", "sip:%00%00@h"),
+        ] {
+            assert!(!uri(a).is_equivalent(&uri(b)), "{a} {b}");
+        }
+    }
 }

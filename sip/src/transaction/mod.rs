@@ -1,6 +1,6 @@
 //! The four transaction machines of RFC 3261 §17 with the corrections of RFC 6026, one per file.
 //!
-//! A machine is state and timers only. [`table`] keeps machines, the bytes they send again, and the
+//! A machine is state and timers only. `table` keeps machines, the bytes they send again, and the
 //! keys by which messages find them. What the user above is told is decided by the endpoint.
 
 mod client_invite;

@@ -50,7 +50,10 @@ impl ServerInvite {
             ..200 => {}
             200..300 => self.state = State::Accepted { l: give_up },
             300.. => {
-                let g = (!self.is_reliable).then(|| Backoff::start(now, self.timers.t1));
+                // §26.3.2.4: a challenge goes once, or anybody could have us send a dozen messages
+                // to a forged address; a true client asks again
+                let repeats = !self.is_reliable && !matches!(status, 401 | 407);
+                let g = repeats.then(|| Backoff::start(now, self.timers.t1));
                 self.state = State::Completed { g, h: give_up };
             }
         }
@@ -131,6 +134,17 @@ mod tests {
         let mut machine = start(true);
         machine.on_reply(now, 486);
         assert_eq!(run(now, &mut machine), (vec![], Some((32_000, OnTimeout::GaveUp))));
+    }
+
+    #[test]
+    fn a_challenge_is_repeated_on_demand_only() {
+        let now = epoch();
+        for status in [401, 407] {
+            let mut machine = start(false);
+            machine.on_reply(now, status);
+            assert_eq!(machine.on_repeat(), OnRepeat::Resend);
+            assert_eq!(run(now, &mut machine), (vec![], Some((32_000, OnTimeout::GaveUp))));
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The crate against bytes from outside: torture messages, browsers, and mutations of both.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+
 mod browsers;
 mod properties;
 mod torture;

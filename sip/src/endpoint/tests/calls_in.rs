@@ -260,6 +260,33 @@ fn ringing_is_repeated_every_minute_and_an_unanswered_call_ends_by_itself() {
 }
 
 #[test]
+fn an_invitation_expires_when_its_caller_says_so() {
+    let mut bench = Bench::udp();
+    bench.take(&request("INVITE", "1", "", "Expires: 20\r\n"));
+    bench.sent();
+    bench.one_event();
+    bench.pass(19_999);
+    bench.no_event();
+    bench.pass(1);
+    assert_eq!(bench.starts(), ["487"]);
+    assert!(matches!(bench.one_event(), Event::Ended { cause: EndCause::SetupTimeout, .. }));
+}
+
+#[test]
+fn a_challenge_goes_out_once_per_invite_that_comes() {
+    let mut bench = Bench::udp();
+    let dialog = bench.incoming();
+    bench.ep.reject(bench.now, dialog, Reply::new(401)).unwrap();
+    bench.one_event();
+    assert_eq!(bench.starts(), ["401"]);
+    bench.pass(20_000);
+    assert_eq!(bench.starts(), Vec::<String>::new());
+    bench.take(&request("INVITE", "1", "", SDP_AND_CONTACT));
+    assert_eq!(bench.starts(), ["401"]);
+    bench.assert_forgets_everything();
+}
+
+#[test]
 fn record_routes_come_back_and_become_the_route_of_our_bye() {
     let mut bench = Bench::udp();
     let routes = "Record-Route: <sip:p2.example;lr>\r\nRecord-Route: <sip:p1.example;lr>\r\n";

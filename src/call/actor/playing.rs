@@ -1,0 +1,68 @@
+//! What a `play` verb names: fetched, handed to the participant, stopped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use media::source::Pcm;
+
+use super::CallActor;
+use crate::call::prompt::{Unplayable, fetch_all};
+use crate::call::{Input, PlayId};
+use crate::participant::message::{Play, StopPlay};
+use crate::verb::{Loops, PlayReport, RunId};
+
+impl CallActor {
+    pub(super) fn play(
+        &mut self,
+        run: RunId,
+        urls: Vec<String>,
+        loops: Loops,
+        seek_samples: u64,
+        ctx: &mut Context<Self>,
+    ) {
+        self.playing = Some(run);
+        let hooks = self.desk.hooks.clone();
+        let fetching = async move { fetch_all(&hooks, &urls).await };
+        ctx.spawn(fetching.into_actor(self).map(move |fetched, this, ctx| {
+            // Stopped or replaced while the files were on their way.
+            if this.playing == Some(run) {
+                this.fetched(run, fetched, loops, seek_samples, ctx);
+            }
+        }));
+    }
+
+    pub(super) fn fetched(
+        &mut self,
+        run: RunId,
+        fetched: Result<Vec<Arc<Pcm>>, Unplayable>,
+        loops: Loops,
+        seek_samples: u64,
+        ctx: &mut Context<Self>,
+    ) {
+        match (fetched, self.participant()) {
+            (Ok(clips), Some(participant)) => {
+                participant.do_send(Play { id: run, clips, loops, seek_samples });
+            }
+            (Ok(_), None) => {}
+            (Err(Unplayable { url, detail }), _) => {
+                self.playing = None;
+                self.input(Input::PlayFailed { id: PlayId(run), url, detail }, ctx);
+            }
+        }
+    }
+
+    pub(super) fn stop_play(&mut self, run: RunId, ctx: &mut Context<Self>) {
+        if self.playing != Some(run) {
+            return;
+        }
+        match self.participant() {
+            Some(participant) => participant.do_send(StopPlay(run)),
+            None => {
+                self.playing = None;
+                let report = PlayReport { played: Duration::ZERO, last_offset_samples: 0 };
+                self.input(Input::PlayDone { id: PlayId(run), report }, ctx);
+            }
+        }
+    }
+}

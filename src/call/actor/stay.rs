@@ -1,0 +1,124 @@
+//! The call's visits to conferences: from the wish to enter to the last word of the room.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use super::CallActor;
+use crate::call::{Input, JoinConference};
+use crate::conference::actor::ConferenceActor;
+use crate::conference::message::{ConferenceEvent, Guest, Happened, Join, Leave};
+use crate::conference::policy::{Entry, Exit, Refusal};
+use crate::directory::Enter;
+use crate::hook::BaseFields;
+use crate::verb::{self, LeaveReason, RunId};
+
+/// A visit to a conference, wished for or going on.
+pub(super) struct Stay {
+    run: RunId,
+    room: Option<Addr<ConferenceActor>>,
+    /// The call left before it knew the room's address.
+    left: Option<Arc<BaseFields>>,
+}
+impl CallActor {
+    pub(super) fn join(&mut self, join: JoinConference, ctx: &mut Context<Self>) {
+        let Some(participant) = self.participant().cloned() else { return };
+        let run = join.id;
+        self.stay = Some(Stay { run, room: None, left: None });
+        let entry = Entry {
+            call: self.sid,
+            moderator: join.start_on_enter,
+            end_on_exit: join.end_on_exit,
+            join_muted: join.join_muted.then_some(true),
+            beep: join.beep.then_some(true),
+            tag: join.member_tag,
+            max_participants: join.max_participants.and_then(|n| usize::try_from(n).ok()),
+        };
+        let guest = Guest {
+            base: Arc::new(join.base),
+            participant,
+            stay: ctx.address().recipient(),
+            media: ctx.address().recipient(),
+            run,
+        };
+        let account = self.state.base_fields().facts.account_sid;
+        let join_room = Join { entry, member: guest, status: join.status.map(Arc::new) };
+        let asked = self.desk.directory.send(Enter { account, name: join.name, join: join_room });
+        ctx.spawn(asked.into_actor(self).map(move |found, this, ctx| match found.ok().flatten() {
+            Some(room) => this.room_found(run, room),
+            None => this.media_failed(480, "no media thread", ctx),
+        }));
+    }
+
+    pub(super) fn room_found(&mut self, run: RunId, room: Addr<ConferenceActor>) {
+        let call = self.sid;
+        match &mut self.stay {
+            Some(stay) if stay.run == run && stay.left.is_none() => {
+                stay.room = Some(room.clone());
+                self.guard.room = Some(room);
+            }
+            // Gone in the meantime: the room learns it right after it learned of the arrival.
+            Some(stay) if stay.run == run => {
+                room.do_send(Leave { call, exit: Exit::Left, base: stay.left.take() });
+                self.stay = None;
+            }
+            _ => room.do_send(Leave { call, exit: Exit::Left, base: None }),
+        }
+    }
+
+    pub(super) fn leave(&mut self, run: RunId, base: BaseFields) {
+        let Some(stay) = self.stay.as_mut().filter(|stay| stay.run == run) else { return };
+        let base = Some(Arc::new(base));
+        match stay.room.take() {
+            Some(room) => {
+                room.do_send(Leave { call: self.sid, exit: Exit::Left, base });
+                self.stay = None;
+                self.guard.room = None;
+            }
+            None => stay.left = base,
+        }
+    }
+
+    pub(super) fn tell_room<M>(&self, run: RunId, message: M)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        ConferenceActor: Handler<M>,
+    {
+        let stay = self.stay.as_ref().filter(|stay| stay.run == run);
+        if let Some(room) = stay.and_then(|stay| stay.room.as_ref()) {
+            room.do_send(message);
+        }
+    }
+}
+
+impl Handler<ConferenceEvent> for CallActor {
+    type Result = ();
+
+    fn handle(&mut self, event: ConferenceEvent, ctx: &mut Context<Self>) {
+        let Some(stay) = &self.stay else { return };
+        let id = stay.run;
+        let event = match event.happened {
+            _ if event.run != id => return,
+            Happened::Waiting => verb::ConferenceEvent::Waiting,
+            Happened::Joined => verb::ConferenceEvent::Joined,
+            Happened::Refused(why) => {
+                self.stay = None;
+                verb::ConferenceEvent::Refused(match why {
+                    Refusal::Full => verb::Refusal::Full,
+                    Refusal::Locked => verb::Refusal::Locked,
+                    Refusal::AlreadyIn => verb::Refusal::AlreadyIn,
+                })
+            }
+            Happened::Left(exit) => {
+                self.stay = None;
+                self.guard.room = None;
+                verb::ConferenceEvent::Left(match exit {
+                    Exit::Kicked => LeaveReason::Kicked,
+                    Exit::Left => LeaveReason::Left,
+                    Exit::Ended => LeaveReason::Ended,
+                })
+            }
+        };
+        self.input(Input::Conference { id, event }, ctx);
+    }
+}
