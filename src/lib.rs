@@ -2,8 +2,16 @@
 
 pub mod api;
 pub mod call;
+pub mod conference;
 pub mod config;
+pub mod directory;
 pub mod hook;
+pub mod media_io;
 pub mod model;
+pub mod participant;
+pub mod routing;
+pub mod server;
+pub mod sip_io;
 pub mod store;
 pub mod verb;
+pub mod welcome;

@@ -18,9 +18,13 @@ mod accounts;
 mod alerts;
 mod api_keys;
 mod applications;
+mod calls;
 mod clients;
+mod conferences;
+mod participants;
 mod phone_numbers;
 mod recent_calls;
+mod registered_sip_users;
 mod service_providers;
 
 use std::net::TcpListener;
@@ -35,7 +39,7 @@ pub use body::Body;
 pub use error::ApiError;
 pub use query::Query;
 pub use reply::{Reply, Wire};
-pub use state::{AppState, Change};
+pub use state::{AppState, Change, Doors};
 
 use table::path;
 
@@ -79,6 +83,31 @@ fn v1(c: &mut ServiceConfig) {
         .put(applications::update_in_account)
         .delete(applications::delete_in_account)
         .on(c);
+    path("/Accounts/{a}/CallCount").get(calls::count).on(c);
+    path("/Accounts/{a}/Calls").get(calls::list).post(calls::create).on(c);
+    path("/Accounts/{a}/Calls/count").get(calls::count).on(c);
+    path("/Accounts/{a}/Calls/{call_sid}")
+        .get(calls::read)
+        .put(calls::update)
+        .post(calls::update)
+        .delete(calls::delete)
+        .on(c);
+    path("/Accounts/{a}/Conferences").get(conferences::list).on(c);
+    path("/Accounts/{a}/Conferences/{conference}")
+        .get(conferences::read)
+        .delete(conferences::delete)
+        .on(c);
+    path("/Accounts/{a}/Conferences/{conference}/Participants").get(participants::list).on(c);
+    path("/Accounts/{a}/Conferences/{conference}/Participants/{call_sid}")
+        .get(participants::read)
+        .put(participants::update)
+        .delete(participants::delete)
+        .on(c);
+    path("/Accounts/{a}/RegisteredSipUsers")
+        .get(registered_sip_users::list)
+        .post(registered_sip_users::details)
+        .on(c);
+    path("/Accounts/{a}/RegisteredSipUsers/{user}").get(registered_sip_users::read).on(c);
     path("/Accounts/{a}/RecentCalls").get(recent_calls::list_of_account).on(c);
     path("/Accounts/{a}/Alerts").get(alerts::list_of_account).on(c);
     path("/Accounts/{a}/WebhookSecret").get(accounts::webhook_secret).on(c);

@@ -3,11 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
+use actix::Addr;
+
+use super::error::ApiError;
 use super::reply::Wire;
 use super::system::Metrics;
+use crate::call::desk::Desk;
 use crate::config::Config;
+use crate::directory::Live;
 use crate::model::application::VerbCheck;
 use crate::model::{Account, Client};
+use crate::sip_io::registrations::Registrations;
+use crate::sip_io::stack::StackActor;
 use crate::store::Store;
 
 /// Cheap to clone; every HTTP worker has one.
@@ -19,7 +26,16 @@ pub struct AppState {
     pub metrics: Metrics,
     /// Checks the verbs of an `app_json`.
     pub check_verbs: VerbCheck,
+    doors: Option<Arc<Doors>>,
     on_change: Arc<dyn Fn(Change) + Send + Sync>,
+}
+
+/// Where the facade reaches calls, rooms and registrations.
+pub struct Doors {
+    pub live: Arc<Live>,
+    pub registrations: Arc<Registrations>,
+    pub desk: Desk,
+    pub stack: Addr<StackActor>,
 }
 
 /// Something was changed over REST that live calls and registrations must follow.
@@ -37,7 +53,17 @@ impl AppState {
     pub fn new(store: Store, config: Arc<Config>, check_verbs: VerbCheck) -> Self {
         let wire = Wire(config.api.wire);
         let metrics = Metrics::install();
-        Self { store, config, wire, metrics, check_verbs, on_change: Arc::new(|_| {}) }
+        Self { store, config, wire, metrics, check_verbs, doors: None, on_change: Arc::new(|_| {}) }
+    }
+
+    /// Opens the way to calls; until then every request about them is answered 480.
+    pub fn with_doors(mut self, doors: Doors) -> Self {
+        self.doors = Some(Arc::new(doors));
+        self
+    }
+
+    pub(super) fn doors(&self) -> Result<&Doors, ApiError> {
+        self.doors.as_deref().ok_or(ApiError::Unavailable)
     }
 
     /// Who is told of a [`Change`], after it is committed. Must not block.

@@ -1,1 +1,28 @@
-//! call
+//! One call: its story from INVITE to the final event (contract verbs.md §1, rest.md §2.3).
+//!
+//! [`State`] is the core: facts come in as [`Input`], decisions leave as [`Effect`], in order. It
+//! has no socket, clock or task; inbound and outbound are one machine, direction is data.
+//! The actor around it carries the effects out.
+
+pub mod actor;
+pub mod answer;
+pub mod desk;
+mod effect;
+mod failure;
+pub mod guard;
+mod input;
+pub mod originate;
+pub mod prompt;
+mod record;
+mod setup;
+pub mod snapshot;
+mod state;
+mod status;
+
+pub use effect::{ConferenceTarget, Effect, JoinConference, PlayId, TimerId};
+pub use failure::AppFailure;
+pub use input::Input;
+pub use record::{CallRecord, Termination};
+pub use setup::{Application, Limits, Script, Setup};
+pub use snapshot::CallSnapshot;
+pub use state::{State, UpdateError};

@@ -1,1 +1,67 @@
-//! hook
+//! Talking to applications by HTTP (contract verbs.md §1): what is asked, how it is written,
+//! signed and sent, and what may come back.
+//!
+//! `payload`, `js_json`, `sign`, `retry` and `resolve` are pure; [`http`] does the network;
+//! [`queue`] keeps one call's status events in order. Called by `call/` and `conference/`.
+
+mod alert;
+mod error;
+mod facts;
+mod guard;
+pub mod http;
+mod js_json;
+pub mod payload;
+pub mod queue;
+mod resolve;
+mod retry;
+mod sign;
+mod snake_case;
+#[cfg(test)]
+mod test_server;
+
+pub use alert::{Alert, AlertKind};
+pub use error::{ConnectFault, HookError, Phase};
+pub use facts::{BaseFields, CallFacts};
+pub use http::{HookClient, HookConfig};
+pub use queue::{StatusHook, StatusPayload, StatusSender};
+pub use resolve::{Base, Login, ResolvedHook};
+
+use serde_json::{Map, Value};
+
+use crate::model::{CallSid, Secret};
+
+/// Names a request within its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HookId(pub u64);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HookKind {
+    /// The first request of a session.
+    SessionNew,
+    /// A redirect, by verb or from outside.
+    SessionRedirect,
+    /// The action hook of a verb.
+    VerbHook,
+    CallStatus,
+    ConferenceStatus,
+}
+
+/// One request, ready to be sent: nothing in it refers to anything.
+#[derive(Clone, Debug)]
+pub struct HookRequest {
+    pub id: HookId,
+    pub kind: HookKind,
+    pub call_sid: CallSid,
+    pub target: ResolvedHook,
+    /// Keys as they go on the wire.
+    pub body: Map<String, Value>,
+    /// The account's webhook secret, key of the signature.
+    pub secret: Secret,
+}
+
+/// An answer with status 200, 202 or 204.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HookReply {
+    /// The body, if it was declared to be JSON.
+    pub body: Option<Value>,
+}

@@ -1,6 +1,8 @@
 //! An alert: something the owner of an account should know (contract rest.md §2.13).
 
-use super::{AccountSid, ServiceProviderSid, Timestamp};
+use crate::hook::AlertKind;
+
+use super::{AccountSid, CallSid, ServiceProviderSid, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
@@ -10,6 +12,23 @@ pub struct Alert {
     pub detail: Option<String>,
     /// What it is about: usually a call_sid.
     pub target_sid: Option<String>,
+}
+
+impl Alert {
+    /// What a hook has to say, stored for its account and call.
+    pub fn of_hook(
+        account_sid: AccountSid,
+        call: Option<CallSid>,
+        alert: crate::hook::Alert,
+    ) -> Self {
+        Self {
+            account_sid,
+            alert_type: alert.kind.into(),
+            message: alert.message,
+            detail: alert.detail,
+            target_sid: call.map(|sid| sid.to_string()),
+        }
+    }
 }
 
 /// An alert as listed.
@@ -54,4 +73,16 @@ alert_types! {
     PlayUrlNotfound = "play-url-notfound",
     ErrorUpdatingCall = "error-updating-call",
     AlertFromApplication = "alert-from-application",
+}
+
+impl From<AlertKind> for AlertType {
+    fn from(kind: AlertKind) -> Self {
+        match kind {
+            AlertKind::WebhookFailure => Self::WebhookFailure,
+            AlertKind::WebhookConnectionFailure => Self::WebhookConnectionFailure,
+            AlertKind::InvalidAppPayload => Self::InvalidAppPayload,
+            AlertKind::PlayUrlNotFound => Self::PlayUrlNotfound,
+            AlertKind::ErrorUpdatingCall => Self::ErrorUpdatingCall,
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::call::Direction;
 use super::{AccountSid, ApplicationSid, CallSid, ServiceProviderSid, Timestamp};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -42,28 +43,5 @@ impl CallRecord {
     /// Seconds since it was answered; 0 for a call that never was.
     pub fn duration_s(&self) -> i64 {
         self.answered_at.map_or(0, |answered| self.terminated_at.seconds_since(answered))
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    Inbound,
-    Outbound,
-}
-
-impl Direction {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Inbound => "inbound",
-            Self::Outbound => "outbound",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Some(match text {
-            "inbound" => Self::Inbound,
-            "outbound" => Self::Outbound,
-            _ => return None,
-        })
     }
 }

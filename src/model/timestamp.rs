@@ -77,6 +77,12 @@ impl Timestamp {
     }
 }
 
+impl From<OffsetDateTime> for Timestamp {
+    fn from(time: OffsetDateTime) -> Self {
+        Self::from(SystemTime::from(time))
+    }
+}
+
 impl From<SystemTime> for Timestamp {
     fn from(moment: SystemTime) -> Self {
         let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -30,6 +30,21 @@ pub struct Listing<T> {
     pub rows: Vec<T>,
 }
 
+impl<T> Listing<T> {
+    /// The page of a list that is in memory anyway.
+    pub fn cut(all: Vec<T>, page: Option<Page>) -> Self {
+        let total = i64::try_from(all.len()).unwrap_or(i64::MAX);
+        let rows = match page {
+            None => all,
+            Some(page) => {
+                let skip = usize::try_from(page.offset()).unwrap_or(usize::MAX);
+                all.into_iter().skip(skip).take(page.size as usize).collect()
+            }
+        };
+        Self { total, rows }
+    }
+}
+
 /// A span of time; an end left out is open. Both ends belong to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {

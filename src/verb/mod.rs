@@ -1,1 +1,275 @@
-//! verb
+//! The verbs: what an application tells a call to do (contract verbs.md §3).
+//!
+//! Each verb is one file: the struct is the parsed JSON and the state machine at once. A verb
+//! takes events, collects [`Effect`]s in a [`Cx`] and says by a [`Step`] whether it is done.
+//! [`Runner`] walks the list. Nothing here waits, reads a clock or knows who carries effects out;
+//! `call/state.rs` drives this folder.
+
+mod answer;
+mod conference;
+mod error;
+mod hangup;
+mod parse;
+mod pause;
+mod play;
+mod props;
+mod redirect;
+mod runner;
+mod sip_decline;
+mod tag;
+
+pub use answer::Answer;
+pub(crate) use conference::event_sid;
+pub use conference::{Conference, ConferenceEvent, LeaveReason, Refusal, StatusEventName};
+pub use error::VerbError;
+pub use hangup::Hangup;
+pub use parse::{parse, parse_text};
+pub use pause::Pause;
+pub use play::{Loops, Play, PlayReport};
+pub use redirect::Redirect;
+pub use runner::{Progress, Runner};
+pub use sip_decline::SipDecline;
+pub use tag::Tag;
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+
+use crate::model::call::SipHeaders;
+use crate::model::{AccountSid, Hook};
+
+/// One step of an application, with the `id` that its results carry as `verb_id`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verb {
+    pub id: Option<String>,
+    pub kind: VerbKind,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum VerbKind {
+    Answer(Answer),
+    Conference(Box<Conference>),
+    Hangup(Hangup),
+    Pause(Pause),
+    Play(Box<Play>),
+    Redirect(Redirect),
+    SipDecline(SipDecline),
+    Tag(Tag),
+}
+
+/// One execution of one verb. Timers, prompts and hooks carry it, so that what belongs to a verb
+/// that is over is recognised and dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RunId(pub u32);
+
+/// What a running verb is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The verb's own timer.
+    Timer,
+    PlayDone(PlayReport),
+    PlayFailed {
+        url: String,
+        detail: String,
+    },
+    Conference(ConferenceEvent),
+}
+
+/// What a verb wants from its call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// 200 to the caller; the verb that needs it starts when it is sent.
+    Answer,
+    /// 183 with SDP to the caller.
+    Progress,
+    /// Ends the application; BYE with these headers.
+    Hangup {
+        headers: SipHeaders,
+    },
+    /// Ends the application; a final response to the caller.
+    Decline {
+        status: u16,
+        reason: String,
+        headers: SipHeaders,
+    },
+    StartTimer {
+        run: RunId,
+        after: Duration,
+    },
+    StopTimer {
+        run: RunId,
+    },
+    Play {
+        run: RunId,
+        urls: Vec<String>,
+        loops: Loops,
+        seek_samples: u64,
+    },
+    StopPlay {
+        run: RunId,
+    },
+    /// A file that could not be played: worth an alert.
+    MediaMissing {
+        url: String,
+        detail: String,
+    },
+    JoinConference {
+        run: RunId,
+        verb: Box<Conference>,
+    },
+    LeaveConference {
+        run: RunId,
+    },
+    SetCustomerData(Map<String, Value>),
+    SetStatusHook(Hook),
+    /// Asks the application for what comes next.
+    Ask(Ask),
+}
+
+/// A request to the application with a verb's results.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ask {
+    pub run: RunId,
+    pub kind: AskKind,
+    pub hook: Hook,
+    /// The verb's results, in payload order.
+    pub fields: Map<String, Value>,
+    pub verb_id: Option<String>,
+    /// False when nobody waits for the answer: the call or the verb is already gone.
+    pub wants_reply: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskKind {
+    /// The `actionHook` of a verb that ended.
+    Action,
+    /// The `redirect` verb: a different origin becomes the new base.
+    Redirect,
+}
+
+/// Where a verb stands after a start or an event.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// It goes on; events will follow.
+    Wait,
+    /// It is over; the next verb follows, after the question if there is one.
+    Done(Option<Question>),
+    /// It ended the application; nothing follows.
+    End,
+}
+
+/// A hook to ask, and what to tell it; the runner makes an [`Ask`] of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    pub kind: AskKind,
+    pub hook: Hook,
+    pub fields: Map<String, Value>,
+}
+
+impl Question {
+    fn action(hook: &Option<Hook>, fields: Map<String, Value>) -> Option<Self> {
+        let hook = hook.clone()?;
+        Some(Self { kind: AskKind::Action, hook, fields })
+    }
+}
+
+/// Why a verb is stopped from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Another application takes over; the call lives on.
+    Replaced,
+    /// The call is over.
+    CallEnded,
+}
+
+/// What a verb needs of the call before it may start (contract verbs.md §3.0).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    Nothing,
+    /// A media path: the call is answered first.
+    Answer,
+    /// A media path; 183 is enough.
+    EarlyMedia,
+}
+
+/// How far the call's SIP side has come, as far as verbs care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    Unanswered,
+    /// 183 with SDP was sent.
+    EarlyMedia,
+    Answered,
+}
+
+/// The surroundings of a verb during one call into it. Effects are only collected.
+#[derive(Debug)]
+pub struct Cx<'a> {
+    pub now: Instant,
+    pub line: Line,
+    pub account_sid: AccountSid,
+    pub out: &'a mut Vec<Effect>,
+}
+
+impl Verb {
+    fn start(&mut self, run: RunId, cx: &mut Cx<'_>) -> Step {
+        match &mut self.kind {
+            VerbKind::Answer(_) => Step::Done(None),
+            VerbKind::Conference(verb) => verb.start(run, cx),
+            VerbKind::Hangup(verb) => verb.start(cx),
+            VerbKind::Pause(verb) => verb.start(run, cx),
+            VerbKind::Play(verb) => verb.start(run, cx),
+            VerbKind::Redirect(verb) => verb.start(cx),
+            VerbKind::SipDecline(verb) => verb.start(cx),
+            VerbKind::Tag(verb) => verb.start(cx),
+        }
+    }
+
+    fn on_event(&mut self, event: Event, run: RunId, cx: &mut Cx<'_>) -> Step {
+        match &mut self.kind {
+            VerbKind::Conference(verb) => verb.on_event(&event, cx),
+            VerbKind::Pause(verb) => verb.on_event(&event),
+            VerbKind::Play(verb) => verb.on_event(event, run, cx),
+            // These end where they start and hear nothing.
+            VerbKind::Answer(_)
+            | VerbKind::Hangup(_)
+            | VerbKind::Redirect(_)
+            | VerbKind::SipDecline(_)
+            | VerbKind::Tag(_) => Step::Wait,
+        }
+    }
+
+    /// Ends a running verb. What it returns is still sent, its reply ignored.
+    fn stop(&mut self, why: Stop, run: RunId, cx: &mut Cx<'_>) -> Option<Question> {
+        match &mut self.kind {
+            VerbKind::Conference(verb) => verb.stop(why, run, cx),
+            VerbKind::Pause(verb) => verb.stop(run, cx),
+            VerbKind::Play(verb) => verb.stop(run, cx),
+            VerbKind::Answer(_)
+            | VerbKind::Hangup(_)
+            | VerbKind::Redirect(_)
+            | VerbKind::SipDecline(_)
+            | VerbKind::Tag(_) => None,
+        }
+    }
+
+    fn need(&self) -> Need {
+        match &self.kind {
+            VerbKind::Play(play) if play.early_media => Need::EarlyMedia,
+            VerbKind::Answer(_) | VerbKind::Conference(_) | VerbKind::Play(_) => Need::Answer,
+            VerbKind::Hangup(_)
+            | VerbKind::Pause(_)
+            | VerbKind::Redirect(_)
+            | VerbKind::SipDecline(_)
+            | VerbKind::Tag(_) => Need::Nothing,
+        }
+    }
+
+    /// A verb whose precondition is not met is skipped.
+    fn may_run(&self, line: Line) -> bool {
+        match &self.kind {
+            VerbKind::Hangup(_) => line == Line::Answered,
+            VerbKind::SipDecline(_) => line != Line::Answered,
+            _ => true,
+        }
+    }
+}

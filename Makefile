@@ -1,0 +1,79 @@
+# The few commands anyone types. `make` alone lists them.
+# They install what they need and is missing (Debian packages by apt-get, with sudo when you are not
+# root; npm packages into tests/e2e/node) and use no network once all is there.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+# Calls of `make load`, and further arguments (`make load N=500 ARGS="--rooms 50 --seconds 60"`).
+N ?= 200
+ARGS ?=
+
+NODE_PACKAGES := tests/e2e/node/node_modules/.installed
+say = @printf '\n== %s\n' "$(1)"
+
+.PHONY: help demo test check e2e bench load cargo build-tools test-tools
+
+help:
+	@echo "make demo        build and start the server with a demo tenant, ready for two SIP phones"
+	@echo "make test        everything: install test tools, format, lints, all tests"
+	@echo "make check       format, lints and documentation, no tests"
+	@echo "make e2e         only the end-to-end tests (make e2e ARGS=phones for some of them)"
+	@echo "make bench       the criterion benches"
+	@echo "make load N=200  200 real SIP calls into one conference; prints JSON"
+
+demo: cargo build-tools
+	$(call say,building and starting the server (Ctrl-C stops it))
+	cargo run --release --bin trunkline -- --demo $(ARGS)
+
+test: cargo build-tools test-tools
+	$(call say,format)
+	cargo fmt --all --check
+	$(call say,lints)
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(call say,tests)
+	cargo test --workspace
+	$(call say,a small load run: 12 calls for 3 seconds)
+	cargo run --quiet -p trunkline-load -- --spawn target/debug/trunkline -n 12 --seconds 3 --json
+	$(call say,all passed)
+
+check: cargo build-tools
+	$(call say,format)
+	cargo fmt --all --check
+	$(call say,lints)
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(call say,documentation)
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+e2e: cargo build-tools test-tools
+	$(call say,end-to-end tests)
+	cargo test --test e2e -- $(ARGS)
+
+bench: cargo build-tools
+	$(call say,benches)
+	cargo bench --workspace $(ARGS)
+
+load: cargo build-tools
+	$(call say,building server and load bench)
+	cargo build --release -p trunkline -p trunkline-load
+	$(call say,$(N) calls on loopback)
+	target/release/trunkline-load --spawn target/release/trunkline -n $(N) $(ARGS)
+
+# What the above stand on.
+
+cargo:
+	@command -v cargo >/dev/null || { \
+	  echo "cargo is missing: install Rust (https://rustup.rs), then try again" >&2; exit 1; }
+
+build-tools:
+	@scripts/install-packages cc:build-essential cmake:cmake
+
+test-tools: $(NODE_PACKAGES)
+	@scripts/install-packages sipp:sip-tester baresip:baresip-core
+
+$(NODE_PACKAGES): tests/e2e/node/package.json
+	@scripts/install-packages node:nodejs npm:npm
+	$(call say,npm packages of the end-to-end tests)
+	cd tests/e2e/node && npm install --no-audit --no-fund
+	@touch $@

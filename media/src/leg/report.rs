@@ -1,0 +1,159 @@
+//! The RTCP half of a leg: what we report, what the peer reports (RFC 3550 §6.4).
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::{Leg, RemoteReport, Transmit, canonical};
+use crate::rtcp::{self, Item, Report, ReportBlock, Schedule, SenderInfo};
+use crate::rtp::Ssrc;
+use crate::time::NtpTime;
+
+/// Remembers what the next report needs.
+#[derive(Debug)]
+pub(super) struct Reporter {
+    schedule: Schedule,
+    /// Our clock and the wall clock at our last report: turns arrivals into NTP time.
+    last_sent: Option<(Instant, NtpTime)>,
+    /// The peer's last sender report: who, its middle NTP bits, its arrival.
+    last_sr: Option<(Ssrc, u32, Instant)>,
+    packets_at_last_report: u64,
+    round_trip: Option<Duration>,
+    remote: Option<RemoteReport>,
+    peer_left: bool,
+}
+
+impl Reporter {
+    pub(super) fn new(schedule: Schedule) -> Self {
+        Self {
+            schedule,
+            last_sent: None,
+            last_sr: None,
+            packets_at_last_report: 0,
+            round_trip: None,
+            remote: None,
+            peer_left: false,
+        }
+    }
+
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    pub(super) fn remote_report(&self) -> Option<RemoteReport> {
+        self.remote
+    }
+
+    fn on_block(&mut self, arrival: Instant, block: &ReportBlock) {
+        self.remote = Some(RemoteReport {
+            fraction_lost: block.fraction_lost,
+            cumulative_lost: block.cumulative_lost,
+            jitter: block.jitter,
+        });
+        let Some((sent, ntp)) = self.last_sent else { return };
+        let arrived = ntp.plus(arrival.saturating_duration_since(sent));
+        self.round_trip = block.round_trip(arrived).or(self.round_trip);
+    }
+}
+
+impl Leg {
+    /// Takes one datagram from the RTCP socket. `false` if it was dropped and counted nowhere else.
+    pub fn handle_rtcp(&mut self, arrival: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+        let Some(media) = &mut self.media else { return false };
+        let Ok(compound) = rtcp::parse(datagram) else { return false };
+        if !media.peer.admit_rtcp(canonical(from)) {
+            return false;
+        }
+        let ours = self.sender.ssrc();
+        for item in compound {
+            let blocks = match item {
+                Item::SenderReport { ssrc, info, blocks } => {
+                    self.reporter.last_sr = Some((ssrc, info.ntp.middle(), arrival));
+                    blocks
+                }
+                Item::ReceiverReport { blocks, .. } => blocks,
+                Item::Goodbye { mut ssrcs } => {
+                    let peer = self.receiver.ssrc();
+                    self.reporter.peer_left |= ssrcs.any(|ssrc| Some(ssrc) == peer);
+                    continue;
+                }
+                Item::Description { .. } | Item::Other { .. } => continue,
+            };
+            blocks
+                .filter(|block| block.ssrc == ours)
+                .for_each(|block| self.reporter.on_block(arrival, &block));
+        }
+        true
+    }
+
+    /// Writes a report when one is due. `ntp` is the wall clock at `now`. Poll on every tick.
+    ///
+    /// The destination is on the RTP socket if RTCP is multiplexed, else on the RTCP socket.
+    pub fn poll_rtcp(&mut self, now: Instant, ntp: NtpTime, out: &mut [u8]) -> Option<Transmit> {
+        let to = self.rtcp_destination()?;
+        if !self.reporter.schedule.poll_due(now) {
+            return None;
+        }
+        let (sender, block) = self.next_report(now, ntp);
+        let report = Report { ssrc: self.sender.ssrc(), sender, block, cname: &self.cname };
+        let len = rtcp::write_report(&report, out).ok()?;
+        Some(Transmit { len, to })
+    }
+
+    /// Writes the goodbye to send when the call ends.
+    pub fn write_bye(&mut self, now: Instant, ntp: NtpTime, out: &mut [u8]) -> Option<Transmit> {
+        let to = self.rtcp_destination()?;
+        let (sender, block) = self.next_report(now, ntp);
+        let report = Report { ssrc: self.sender.ssrc(), sender, block, cname: &self.cname };
+        let len = rtcp::write_bye(&report, out).ok()?;
+        Some(Transmit { len, to })
+    }
+
+    /// Whether RTCP shares the RTP port.
+    pub fn is_rtcp_muxed(&self) -> bool {
+        self.media.as_ref().is_some_and(|media| media.rtcp_mux)
+    }
+
+    /// Whether the peer has said goodbye for the stream it sends.
+    pub fn has_peer_left(&self) -> bool {
+        self.reporter.peer_left
+    }
+
+    fn rtcp_destination(&self) -> Option<SocketAddr> {
+        let media = self.media.as_ref()?;
+        if media.rtcp_mux { media.peer.rtp_destination() } else { media.peer.rtcp_destination() }
+    }
+
+    /// A sender report if packets went out since the last one (RFC 3550 §6.4), else a receiver report.
+    fn next_report(
+        &mut self,
+        now: Instant,
+        ntp: NtpTime,
+    ) -> (Option<SenderInfo>, Option<ReportBlock>) {
+        let packets = self.sender.packets();
+        let has_sent = packets > self.reporter.packets_at_last_report;
+        self.reporter.packets_at_last_report = packets;
+        self.reporter.last_sent = Some((now, ntp));
+        let info = self.sender.timestamp_at(now, self.clock).filter(|_| has_sent).map(|rtp| {
+            let octets = self.sender.octets() as u32;
+            SenderInfo { ntp, rtp, packets: packets as u32, octets }
+        });
+        (info, self.report_block(now))
+    }
+
+    fn report_block(&mut self, now: Instant) -> Option<ReportBlock> {
+        let figures = self.receiver.report()?;
+        let last_sr = self.reporter.last_sr.filter(|(ssrc, ..)| *ssrc == figures.ssrc);
+        let (last_sr, delay_since_last_sr) = last_sr.map_or((0, 0), |(_, middle, arrival)| {
+            (middle, rtcp::dlsr(now.saturating_duration_since(arrival)))
+        });
+        Some(ReportBlock {
+            ssrc: figures.ssrc,
+            fraction_lost: figures.fraction_lost,
+            cumulative_lost: figures.cumulative_lost,
+            highest_seq: figures.highest_seq,
+            jitter: figures.jitter,
+            last_sr,
+            delay_since_last_sr,
+        })
+    }
+}

@@ -1,0 +1,337 @@
+//! Whole descriptions: the tables in `tests/data/sdp`, both sides of a negotiation, broken input.
+
+use std::fmt::Write;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::codec::CodecKind;
+use crate::rtp::PayloadType;
+use crate::sdp::wire::Description;
+
+const OURS: [CodecKind; 2] = [CodecKind::Pcmu, CodecKind::Pcma];
+
+const TABLES: [(&str, &str); 5] = [
+    ("phones", include_str!("../../tests/data/sdp/phones.txt")),
+    ("hold", include_str!("../../tests/data/sdp/hold.txt")),
+    ("sections", include_str!("../../tests/data/sdp/sections.txt")),
+    ("sloppy", include_str!("../../tests/data/sdp/sloppy.txt")),
+    ("refused", include_str!("../../tests/data/sdp/refused.txt")),
+];
+
+const BROWSER_OFFERS: [&str; 5] = [
+    include_str!("../../tests/data/sdp/browser/chromium-audio-video-data-offer.sdp"),
+    include_str!("../../tests/data/sdp/browser/chromium-mdns-recvonly-offer.sdp"),
+    include_str!("../../tests/data/sdp/browser/jssip-offer.sdp"),
+    include_str!("../../tests/data/sdp/browser/jssip-hold-reoffer.sdp"),
+    include_str!("../../tests/data/sdp/browser/sipjs-offer.sdp"),
+];
+
+fn local() -> LocalMedia {
+    LocalMedia { ip: [198, 51, 100, 1].into(), rtp_port: 40_000, session_id: 77, version: 3 }
+}
+
+struct Row {
+    name: &'static str,
+    offer: String,
+    /// What stands behind `=> ` and below.
+    expected: String,
+}
+
+fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (table, text) in TABLES {
+        for block in text.split("## ").skip(1) {
+            let (name, rest) = block.split_once('\n').unwrap();
+            let (offer, expected) =
+                rest.split_once("=> ").unwrap_or_else(|| panic!("{table}: {name}"));
+            let (offer, expected) = (offer.to_owned(), expected.trim_end().to_owned());
+            rows.push(Row { name, offer, expected });
+        }
+    }
+    rows
+}
+
+/// A result in the notation of the tables.
+fn written(result: &Result<(String, Negotiated), Error>) -> String {
+    let (answer, negotiated) = match result {
+        Ok(pair) => pair,
+        Err(error) => return format!("{error:?}"),
+    };
+    let mut text = format!("{} {}", negotiated.remote_rtp, negotiated.remote_rtcp);
+    let dtmf =
+        negotiated.dtmf_payload_type.map_or_else(|| "-".to_owned(), |number| number.0.to_string());
+    let (codec, number) = (negotiated.codec.name(), negotiated.payload_type.0);
+    write!(text, " {codec} {number} {dtmf} {}", negotiated.direction.name()).unwrap();
+    text.push_str(if negotiated.rtcp_mux { " mux" } else { "" });
+    for line in answer.lines().filter(|line| line.starts_with("m=")) {
+        write!(text, "\n{line}").unwrap();
+    }
+    text
+}
+
+#[test]
+fn offers_of_the_field_are_answered_as_the_tables_say() {
+    let rows = rows();
+    assert!(rows.len() >= 80, "{} rows", rows.len());
+    for Row { name, offer, expected } in &rows {
+        let line_feed = answer(offer.as_bytes(), &local(), &OURS);
+        assert_eq!(written(&line_feed), *expected, "{name}");
+        let offer = offer.replace('\n', "\r\n");
+        assert_eq!(answer(offer.as_bytes(), &local(), &OURS), line_feed, "{name}, with CRLF");
+    }
+}
+
+/// Of every answer: what RFC 3264 §6 asks of an answer, whatever the offer.
+#[test]
+fn no_answer_says_more_than_its_offer() {
+    for Row { name, offer, .. } in rows() {
+        let Ok((text, negotiated)) = answer(offer.as_bytes(), &local(), &OURS) else { continue };
+        let offer = Description::parse(offer.as_bytes()).unwrap();
+        let answer = Description::parse(text.as_bytes()).unwrap();
+        assert_eq!(answer.media.len(), offer.media.len(), "{name}");
+        assert_eq!(answer.media.iter().filter(|section| section.port != 0).count(), 1, "{name}");
+        for (ours, theirs) in answer.media.iter().zip(&offer.media) {
+            assert_eq!((ours.kind, ours.protocol), (theirs.kind, theirs.protocol), "{name}");
+            assert!(!ours.formats.is_empty(), "{name}");
+            if ours.port == 0 {
+                assert!(ours.attributes.is_empty(), "{name}");
+                continue;
+            }
+            assert!(ours.formats.iter().all(|format| theirs.formats.contains(format)), "{name}");
+            let is_muxed = |section: &wire::Section<'_>| section.attribute("rtcp-mux").is_some();
+            assert!(!is_muxed(ours) || is_muxed(theirs), "{name}");
+            let (theirs, ours) = (offer.direction_of(theirs), answer.direction_of(ours));
+            assert!(!ours.sends() || theirs.receives(), "{name}");
+            assert!(!ours.receives() || theirs.sends(), "{name}");
+        }
+        assert!(text.ends_with("\r\n") && !text.replace("\r\n", "").contains(['\r', '\n']));
+        // The offerer understands it as we meant it.
+        let heard = accept_answer(text.as_bytes(), &OURS).unwrap();
+        assert_eq!(heard.remote_rtp, "198.51.100.1:40000".parse().unwrap(), "{name}");
+        assert_eq!(heard.direction, negotiated.direction.mirrored(), "{name}");
+        assert_eq!(
+            (heard.codec, heard.payload_type, heard.dtmf_payload_type, heard.rtcp_mux),
+            (
+                negotiated.codec,
+                negotiated.payload_type,
+                negotiated.dtmf_payload_type,
+                negotiated.rtcp_mux
+            ),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_answer_in_full() {
+    let offer = "v=0\r\no=- 9 9 IN IP4 192.0.2.1\r\ns=x\r\nc=IN IP4 192.0.2.1\r\n\
+        t=3724394400 3724398000\r\nm=image 5 udptl t38\r\nm=audio 4000 RTP/AVPF 97 8 0 99\r\n\
+        a=rtpmap:97 opus/48000/2\r\na=rtpmap:99 telephone-event/8000\r\na=rtcp-mux\r\na=sendonly\r\n";
+    let (text, negotiated) = answer(offer.as_bytes(), &local(), &OURS).unwrap();
+    let expected = "v=0\r\n\
+        o=- 77 3 IN IP4 198.51.100.1\r\n\
+        s=-\r\n\
+        c=IN IP4 198.51.100.1\r\n\
+        t=3724394400 3724398000\r\n\
+        m=image 0 udptl t38\r\n\
+        m=audio 40000 RTP/AVPF 0 99\r\n\
+        a=rtpmap:0 PCMU/8000\r\n\
+        a=rtpmap:99 telephone-event/8000\r\n\
+        a=fmtp:99 0-15\r\n\
+        a=ptime:20\r\n\
+        a=rtcp-mux\r\n\
+        a=recvonly\r\n";
+    assert_eq!(text, expected);
+    let receive = [
+        (PayloadType(0), Format::Audio(CodecKind::Pcmu)),
+        (PayloadType(99), Format::TelephoneEvent),
+    ];
+    assert_eq!(negotiated.receive, receive);
+    assert_eq!(negotiated.ptime_ms, 20);
+}
+
+#[test]
+fn an_offer_in_full() {
+    let local = LocalMedia { ip: "2001:db8::1".parse().unwrap(), ..local() };
+    let expected = "v=0\r\n\
+        o=- 77 3 IN IP6 2001:db8::1\r\n\
+        s=-\r\n\
+        c=IN IP6 2001:db8::1\r\n\
+        t=0 0\r\n\
+        m=audio 40000 RTP/AVP 8 0 101\r\n\
+        a=rtpmap:8 PCMA/8000\r\n\
+        a=rtpmap:0 PCMU/8000\r\n\
+        a=rtpmap:101 telephone-event/8000\r\n\
+        a=fmtp:101 0-15\r\n\
+        a=ptime:20\r\n\
+        a=rtcp-mux\r\n\
+        a=sendrecv\r\n";
+    assert_eq!(offer(&local, &[CodecKind::Pcma, CodecKind::Pcmu]), expected);
+}
+
+#[test]
+fn our_policy_orders_the_codecs_not_the_offer() {
+    let offer = "c=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 0 8\n";
+    for codecs in [[CodecKind::Pcmu, CodecKind::Pcma], [CodecKind::Pcma, CodecKind::Pcmu]] {
+        let (_, negotiated) = answer(offer.as_bytes(), &local(), &codecs).unwrap();
+        assert_eq!(negotiated.codec, codecs[0]);
+    }
+    let only = answer(offer.as_bytes(), &local(), &[CodecKind::Pcma]).unwrap();
+    assert_eq!(only.1.codec, CodecKind::Pcma);
+    assert_eq!(answer(offer.as_bytes(), &local(), &[]), Err(Error::NoCommonCodec));
+}
+
+#[test]
+fn a_strange_time_is_not_repeated() {
+    for time in ["now later", "0", "0 0 0", "+1 2", "-1 0", ""] {
+        let offer = format!("t={time}\nc=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 0\n");
+        let (text, _) = answer(offer.as_bytes(), &local(), &OURS).unwrap();
+        assert!(text.contains("\r\nt=0 0\r\n"), "{time}");
+    }
+}
+
+#[test]
+fn browsers_want_encryption_and_are_refused_cleanly() {
+    for offer in BROWSER_OFFERS {
+        assert_eq!(answer(offer.as_bytes(), &local(), &OURS), Err(Error::NoUsableMedia));
+    }
+}
+
+#[test]
+fn our_offer_answered_by_ourselves_agrees_on_both_sides() {
+    let caller = LocalMedia { ip: [192, 0, 2, 1].into(), rtp_port: 20_000, ..local() };
+    for offered in [&OURS[..], &OURS[1..], &[CodecKind::Pcma, CodecKind::Pcmu]] {
+        for policy in [&OURS[..], &OURS[1..]] {
+            let offer = offer(&caller, offered);
+            let (text, callee_side) = answer(offer.as_bytes(), &local(), policy).unwrap();
+            let caller_side = accept_answer(text.as_bytes(), offered).unwrap();
+            assert_eq!(callee_side.remote_rtp, "192.0.2.1:20000".parse().unwrap());
+            assert_eq!(caller_side.remote_rtp, "198.51.100.1:40000".parse().unwrap());
+            for side in [&caller_side, &callee_side] {
+                assert!(side.rtcp_mux && side.remote_rtcp == side.remote_rtp);
+                assert_eq!(side.direction, Direction::SendRecv);
+                assert_eq!(side.dtmf_payload_type, Some(PayloadType(101)));
+                let audio = (side.payload_type, Format::Audio(side.codec));
+                assert!(side.receive.contains(&audio));
+            }
+            assert_eq!(caller_side.codec, callee_side.codec);
+            assert_eq!(caller_side.payload_type, callee_side.payload_type);
+        }
+    }
+}
+
+#[test]
+fn answers_to_our_offer_are_read_as_they_come() {
+    let answer = |section: &str| {
+        accept_answer(format!("v=0\nc=IN IP4 192.0.2.1\n{section}").as_bytes(), &OURS)
+    };
+    let accepted = |section: &str| answer(section).unwrap();
+
+    let both = accepted("m=audio 4000 RTP/AVP 8 0 101\na=rtpmap:101 telephone-event/8000\n");
+    assert_eq!((both.codec, both.payload_type), (CodecKind::Pcma, PayloadType(8)));
+    assert_eq!((both.rtcp_mux, both.remote_rtcp.port()), (false, 4001));
+
+    let muxed = accepted("m=audio 4000 RTP/AVP 0\na=rtcp-mux\na=rtcp:4001\n");
+    assert_eq!((muxed.rtcp_mux, muxed.remote_rtcp.port()), (true, 4000));
+    assert_eq!(muxed.dtmf_payload_type, None);
+
+    // Renumbered: we send by the peer's numbers and hear by ours.
+    let own = accepted(
+        "m=audio 4000 RTP/AVP 96 97\na=rtpmap:96 PCMU/8000\na=rtpmap:97 telephone-event/8000\n",
+    );
+    assert_eq!((own.payload_type, own.dtmf_payload_type), (PayloadType(96), Some(PayloadType(97))));
+    assert!(own.receive.contains(&(PayloadType(0), Format::Audio(CodecKind::Pcmu))));
+    assert!(own.receive.contains(&(PayloadType(101), Format::TelephoneEvent)));
+
+    let held = accepted("m=audio 4000 RTP/AVP 0\na=inactive\n");
+    assert_eq!(held.direction, Direction::Inactive);
+    let announcement = accepted("m=audio 4000 RTP/AVP 0\na=sendonly\n");
+    assert_eq!(announcement.direction, Direction::RecvOnly);
+
+    assert_eq!(answer("m=audio 0 RTP/AVP 0\n"), Err(Error::NoUsableMedia));
+    assert_eq!(answer("m=audio 4000 RTP/AVP 9\n"), Err(Error::NoCommonCodec));
+    assert_eq!(answer("m=audio 4000 RTP/SAVP 0\n"), Err(Error::NoUsableMedia));
+    let offered = [CodecKind::Pcma];
+    let not_offered = accept_answer(b"c=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 0\n", &offered);
+    assert_eq!(not_offered, Err(Error::NoCommonCodec));
+}
+
+/// One edit of a description.
+#[derive(Debug, Clone)]
+enum Edit {
+    Set(prop::sample::Index, u8),
+    Cut(prop::sample::Index),
+    Double(prop::sample::Index),
+    Insert(prop::sample::Index, Vec<u8>),
+}
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let place = any::<prop::sample::Index>;
+    let edit = prop_oneof![
+        (place(), any::<u8>()).prop_map(|(at, byte)| Edit::Set(at, byte)),
+        place().prop_map(Edit::Cut),
+        place().prop_map(Edit::Double),
+        (place(), prop::collection::vec(any::<u8>(), 1..20))
+            .prop_map(|(at, bytes)| Edit::Insert(at, bytes)),
+    ];
+    prop::collection::vec(edit, 1..8)
+}
+
+fn edited(mut text: Vec<u8>, edits: Vec<Edit>) -> Vec<u8> {
+    for edit in edits {
+        let len = text.len() + 1;
+        match edit {
+            Edit::Set(at, byte) => {
+                if let Some(place) = text.get_mut(at.index(len)) {
+                    *place = byte;
+                }
+            }
+            Edit::Cut(at) => text.truncate(at.index(len)),
+            Edit::Double(at) => text.extend_from_within(at.index(len)..),
+            Edit::Insert(at, bytes) => {
+                let at = at.index(len);
+                text.splice(at..at, bytes);
+            }
+        }
+    }
+    text
+}
+
+/// Whatever was offered, an answer must be one that we could read ourselves.
+fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
+    let _ = accept_answer(bytes, &OURS);
+    let Ok((text, negotiated)) = answer(bytes, &local(), &OURS) else { return Ok(()) };
+    let offered = Description::parse(bytes).unwrap();
+    let answered = Description::parse(text.as_bytes()).unwrap();
+    prop_assert_eq!(offered.media.len(), answered.media.len());
+    prop_assert!(!negotiated.direction.sends() || !negotiated.remote_rtp.ip().is_unspecified());
+    prop_assert!(!negotiated.remote_rtp.ip().is_multicast() && negotiated.remote_rtp.port() != 0);
+    let heard = accept_answer(text.as_bytes(), &OURS);
+    prop_assert_eq!(heard.map(|heard| heard.payload_type), Ok(negotiated.payload_type));
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn edited_descriptions_are_answered_or_refused(
+        row in any::<prop::sample::Index>(), edits in edits(),
+    ) {
+        let rows = rows();
+        check(&edited(row.get(&rows).offer.clone().into_bytes(), edits))?;
+    }
+
+    #[test]
+    fn edited_browser_offers_are_answered_or_refused(
+        offer in prop::sample::select(&BROWSER_OFFERS[..]), edits in edits(),
+    ) {
+        let plain = offer.replace("UDP/TLS/RTP/SAVPF", "RTP/AVPF");
+        check(&edited(plain.into_bytes(), edits))?;
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        check(&bytes)?;
+        check(&[b"c=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 0\n", &bytes[..]].concat())?;
+    }
+}

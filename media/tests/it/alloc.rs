@@ -1,0 +1,145 @@
+//! Nothing allocates per packet or tick once a room is set up.
+//!
+//! The counter is per thread, so that tests running beside this one do not count.
+
+#![allow(unsafe_code)] // a global allocator cannot be written without
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use media::mixer::{Event, Play};
+use media::rtp::{MAX_DATAGRAM_BYTES, PayloadType, Sender, SeqNo, Ssrc};
+use media::source::tone;
+use media::{CodecKind, Mixer, MixerConfig, NtpTime, Received, RtpTime, SampleRate, SeatConfig};
+
+use crate::call::{address, leg, negotiated};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is handed on to the system allocator unchanged; the counter is a plain thread
+// local with a const initialiser and no destructor, so touching it allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promises are the system allocator's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above; the pointer came from `alloc` here.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: as above; the pointer came from `alloc` here.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations() -> u64 {
+    ALLOCATIONS.with(Cell::get)
+}
+
+#[test]
+fn a_tick_of_a_busy_room_allocates_nothing() {
+    const SEATS: u32 = 40;
+    let mut now = media::sim::epoch();
+    let mut mixer = Mixer::new(MixerConfig::default());
+    let voice = tone::sine(SampleRate::NARROW, 440.0, -20.0, 160);
+    let mut seats: Vec<_> = (0..SEATS)
+        .map(|n| {
+            let codec = CodecKind::ALL[n as usize % 2];
+            let mut leg = leg(n, now);
+            leg.negotiate(&negotiated(address(n), codec));
+            let mut payload = [0; 160];
+            codec.encode(if n < 10 { &voice } else { &[0; 160] }, &mut payload);
+            let phone = Sender::new(Ssrc(n), SeqNo(0), RtpTime(0));
+            (mixer.add_seat(SeatConfig::new(codec)), leg, codec, payload, phone)
+        })
+        .collect();
+    let prompt = Arc::new(tone::entry_beep(SampleRate::NARROW));
+    let mut buffer = [0; MAX_DATAGRAM_BYTES];
+    let mut counted = 0;
+    let (mut packets, mut digits, mut reports, mut plays) = (0, 0, 0, 0);
+    for tick in 0..2_000u32 {
+        if tick == 50 {
+            seats[3].1.send_digits("123", Duration::from_millis(100), TICK).unwrap();
+            mixer.play_to_room(Play::once(prompt.clone())).unwrap();
+            mixer.play_to_seat(seats[20].0, Play::once(prompt.clone())).unwrap();
+        }
+        if tick == 100 {
+            counted = allocations();
+        }
+        if tick % 100 == 0 {
+            mixer.mute(seats[1].0, tick % 200 == 0);
+        }
+        if tick == 500 {
+            seats[4].1.send_digits("5*", Duration::from_millis(100), TICK).unwrap();
+            mixer.play_to_room(Play::once(prompt.clone())).unwrap();
+        }
+        now += TICK;
+        for (n, (seat, leg, codec, payload, phone)) in seats.iter_mut().enumerate() {
+            let n = n as u32;
+            let lost = (tick + n).is_multiple_of(37); // concealment runs too
+            let digit = n == 5 && tick % 50 < 10;
+            let written = if digit {
+                let event = [7, if tick % 50 > 6 { 0x8a } else { 10 }, 0, 160];
+                let began = RtpTime((tick / 50) * 8_000 + 1);
+                phone.write_event(now, PayloadType(101), false, began, &event, &mut buffer)
+            } else {
+                let payload_type = codec.static_payload_type().unwrap();
+                phone.write_audio(now, payload_type, payload, &mut buffer)
+            };
+            let len = written.unwrap();
+            phone.advance(160);
+            if !lost {
+                if let Received::Audio(packet) = leg.handle_rtp(now, address(n), &buffer[..len]) {
+                    mixer.push(*seat, now, &packet);
+                    packets += 1;
+                }
+                // A late double, and garbage from a stranger.
+                leg.handle_rtp(now, address(n), &buffer[..len]);
+                leg.handle_rtp(now, address(n + 1), &buffer[..7]);
+            }
+            while leg.poll_digit(now).is_some() {
+                digits += 1;
+            }
+        }
+        mixer.tick(now);
+        while let Some(Event::PlayDone(_)) = mixer.poll_event() {
+            plays += 1;
+        }
+        for (n, (seat, leg, ..)) in seats.iter_mut().enumerate() {
+            let sent = leg.write_rtp(now, mixer.payload(*seat), &mut buffer);
+            assert!(sent.is_some());
+            if let Some(report) = leg.poll_rtcp(now, NtpTime(u64::from(tick) << 28), &mut buffer) {
+                let from = std::net::SocketAddr::new(address(n as u32).ip(), report.to.port());
+                leg.handle_rtcp(now, from, &buffer[..report.len]);
+                reports += 1;
+            }
+        }
+    }
+    assert_eq!(allocations() - counted, 0);
+    // The measured part really did all that.
+    assert!(packets > 75_000 && digits >= 36 && reports > 200 && plays == 3, "{digits} {plays}");
+}
+
+const TICK: Duration = Duration::from_millis(20);
+
+#[test]
+fn the_counter_counts() {
+    let before = allocations();
+    let boxed = std::hint::black_box(Box::new(5));
+    assert_eq!(allocations() - before, 1);
+    drop(boxed);
+}

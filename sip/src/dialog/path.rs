@@ -1,0 +1,55 @@
+//! The fixed part of a dialog: who talks to whom, over which proxies, on which flow (§12.1).
+
+use super::route_set::RouteSet;
+use crate::message::{NameAddr, Request, Response, Uri};
+use crate::transport::{Flow, target};
+
+/// All that is needed to write a request inside a dialog, but for its number.
+#[derive(Debug, Clone)]
+pub(crate) struct Path {
+    pub(crate) call_id: String,
+    /// Us, with tag.
+    pub(crate) local: NameAddr,
+    /// The peer; with tag once it is known.
+    pub(crate) remote: NameAddr,
+    /// The peer's Contact.
+    pub(crate) target: Uri,
+    pub(crate) routes: RouteSet,
+    pub(crate) flow: Flow,
+    /// User part of our Contact, escaped.
+    pub(crate) contact_user: Option<String>,
+}
+
+impl Path {
+    /// The server's side (§12.1.1).
+    pub(crate) fn of_request(request: &Request, local_tag: &str, flow: Flow) -> Self {
+        let routes = RouteSet::of_request(request);
+        // without a Contact (RFC 2543 clients) the peer is where From says
+        let target = request.contact().map_or_else(|| request.from().uri.clone(), |c| c.uri);
+        let next_hop = routes.first().unwrap_or(&target);
+        Self {
+            call_id: request.call_id().to_owned(),
+            local: request.to().clone().with_tag(local_tag),
+            remote: request.from().clone(),
+            flow: target::of_dialog(request, &flow, next_hop),
+            target,
+            routes,
+            contact_user: request.uri().user_escaped().map(str::to_owned),
+        }
+    }
+
+    /// The client's side (§12.1.2): what a 2xx makes of the path its INVITE was sent on.
+    pub(crate) fn answered(&self, response: &Response, flow: Flow) -> Self {
+        Self {
+            remote: response.to().clone(),
+            target: response.contact().map_or_else(|| self.target.clone(), |contact| contact.uri),
+            routes: RouteSet::of_response(response),
+            flow: target::of_answer(&self.flow, &flow),
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn local_tag(&self) -> &str {
+        self.local.tag().unwrap_or_default()
+    }
+}

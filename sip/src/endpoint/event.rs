@@ -1,0 +1,171 @@
+//! What an endpoint tells its caller.
+//!
+//! Every dialog the caller knows ends with exactly one of [`Event::Rejected`], [`Event::Cancelled`],
+//! [`Event::ByeReceived`], [`Event::Ended`]; afterwards its id is unknown.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::order::Body;
+use crate::dialog::DialogId;
+use crate::message::{Request, Response};
+use crate::transaction::TransactionId;
+use crate::transport::Flow;
+
+/// One thing for the shell to do.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// Send these bytes on that path.
+    Transmit {
+        /// The path. A stream without connection has to be opened.
+        flow: Flow,
+        /// One whole message.
+        bytes: Bytes,
+    },
+    /// Tell the call's owner.
+    Event(Event),
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A new call. 100 Trying was sent. Order `progress`, `answer` or `reject`.
+    Invite {
+        /// The new dialog.
+        dialog: DialogId,
+        /// The INVITE's transaction, for `respond` (a 401, say).
+        txn: TransactionId,
+        /// The INVITE.
+        request: Arc<Request>,
+        /// The path it came by.
+        flow: Flow,
+    },
+    /// The caller gave up before the answer; 200 and 487 were sent. Ends the dialog.
+    Cancelled {
+        /// The dialog.
+        dialog: DialogId,
+        /// The Reason header of the CANCEL (RFC 3326).
+        reason_header: Option<String>,
+    },
+    /// The ACK of a 2xx came.
+    Acked {
+        /// The dialog.
+        dialog: DialogId,
+        /// Its body: the SDP answer, when the offer was ours.
+        body: Option<Body>,
+    },
+    /// The peer wants to change the session. Order `answer` or `reject`.
+    Reinvite {
+        /// The dialog.
+        dialog: DialogId,
+        /// The re-INVITE.
+        request: Arc<Request>,
+        /// The path it came by.
+        flow: Flow,
+    },
+    /// The peer hung up; 200 was sent. Ends the dialog.
+    ByeReceived {
+        /// The dialog.
+        dialog: DialogId,
+        /// The BYE.
+        request: Arc<Request>,
+    },
+    /// A provisional response (not 100) to our INVITE.
+    Provisional {
+        /// The dialog.
+        dialog: DialogId,
+        /// The response.
+        response: Arc<Response>,
+    },
+    /// The first 2xx to our INVITE. The ACK was sent.
+    Answered {
+        /// The dialog.
+        dialog: DialogId,
+        /// The response.
+        response: Arc<Response>,
+    },
+    /// Our INVITE failed: its final response, or 408 (no answer at all), 487 (cancelled) or 503
+    /// (transport) made here. Ends the dialog.
+    Rejected {
+        /// The dialog.
+        dialog: DialogId,
+        /// The status.
+        status: u16,
+        /// The reason phrase.
+        reason: String,
+        /// The response, if one came.
+        response: Option<Arc<Response>>,
+    },
+    /// Our re-INVITE was answered with 2xx. The ACK was sent.
+    ReinviteAnswered {
+        /// The dialog.
+        dialog: DialogId,
+        /// The response.
+        response: Arc<Response>,
+    },
+    /// Our re-INVITE failed; the session goes on as it was.
+    ReinviteRejected {
+        /// The dialog.
+        dialog: DialogId,
+        /// The status.
+        status: u16,
+        /// The reason phrase.
+        reason: String,
+        /// The response, if one came.
+        response: Option<Arc<Response>>,
+    },
+    /// A request the caller must answer with `respond`: REGISTER, or INFO and MESSAGE in a dialog.
+    Request {
+        /// The transaction.
+        txn: TransactionId,
+        /// The request.
+        request: Arc<Request>,
+        /// The path it came by.
+        flow: Flow,
+        /// The dialog it belongs to.
+        dialog: Option<DialogId>,
+    },
+    /// The final answer to `request`.
+    RequestDone {
+        /// The transaction `request` named.
+        txn: TransactionId,
+        /// The dialog.
+        dialog: DialogId,
+        /// The status; 408 and 503 may be made here.
+        status: u16,
+        /// The reason phrase.
+        reason: String,
+        /// The response, if one came.
+        response: Option<Arc<Response>>,
+    },
+    /// The dialog is over for another reason.
+    Ended {
+        /// The dialog.
+        dialog: DialogId,
+        /// The reason.
+        cause: EndCause,
+    },
+}
+
+/// Why a dialog ended without the peer saying so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EndCause {
+    /// Our BYE is through: answered, or given up.
+    Hangup,
+    /// Our `reject` of a new call was sent.
+    Declined,
+    /// The ACK of our 2xx never came; a BYE was sent.
+    NoAck,
+    /// A request inside the dialog was answered 481 or 408, or not at all (408).
+    PeerGone {
+        /// The status.
+        status: u16,
+    },
+    /// A request inside the dialog could not be sent.
+    Transport,
+    /// An INVITE stayed without final response for too long.
+    SetupTimeout,
+}

@@ -1,0 +1,192 @@
+//! The endpoint: bytes, timeouts and orders in; bytes to send, wake-ups and events out.
+//!
+//! It joins the transactions (§17) with the user agent's duties (§8, §11 to §15) and holds every
+//! table. The shell calls `handle_*` and the orders, and after each polls until nothing is left.
+//!
+//! - `receive`: from bytes to a transaction, a dialog, or a refusal
+//! - `uas`: calls that come in; `in_dialog`: what a peer asks inside a dialog
+//! - `uac`: calls that go out; `sent`: requests under way and their answers
+//! - `closing`: hanging up, and every other end; `timeout`: what time does
+
+mod closing;
+mod config;
+mod draft;
+mod event;
+mod in_dialog;
+mod order;
+mod receive;
+mod refuse;
+mod reply;
+mod sent;
+mod timeout;
+mod uac;
+mod uas;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::time::Instant;
+
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+pub use config::Config;
+pub use event::{EndCause, Event, Output};
+pub use order::{Body, Credentials, Invite, Reply};
+
+pub use crate::dialog::DialogId;
+use crate::dialog::{DialogKey, Session};
+use crate::message::{BRANCH_COOKIE, Uri};
+pub use crate::transaction::TransactionId;
+use crate::transaction::table::{ClientTable, ServerTable};
+use crate::transaction::{Machine, MergeKey, Wakes};
+use crate::transport::{Flow, Transport};
+use sent::Sent;
+
+/// One SIP user agent on any number of transports.
+pub struct Endpoint {
+    config: Config,
+    rng: StdRng,
+    /// Keys the tags of stateless responses.
+    tag_secret: u64,
+    last_id: u64,
+    servers: ServerTable,
+    merges: HashMap<MergeKey, TransactionId>,
+    clients: ClientTable<Sent>,
+    sessions: HashMap<DialogId, Session>,
+    dialogs: HashMap<DialogKey, DialogId>,
+    wakes: Wakes<Owner>,
+    outputs: VecDeque<Output>,
+}
+
+/// Whom a wake-up is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Owner {
+    Server(TransactionId),
+    Client(TransactionId),
+    Dialog(DialogId),
+}
+
+/// How much an endpoint holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// Dialogs, early and closing ones included.
+    pub dialogs: usize,
+    /// Server transactions.
+    pub servers: usize,
+    /// Client transactions.
+    pub clients: usize,
+}
+
+impl Endpoint {
+    /// An endpoint without dialogs. `seed` must be unpredictable in production: tags and branches
+    /// are drawn from it.
+    pub fn new(config: Config, seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let tag_secret = rng.next_u64();
+        Self {
+            config,
+            rng,
+            tag_secret,
+            last_id: 0,
+            servers: ServerTable::new(),
+            merges: HashMap::new(),
+            clients: ClientTable::new(),
+            sessions: HashMap::new(),
+            dialogs: HashMap::new(),
+            wakes: Wakes::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// When `handle_timeout` is wanted next.
+    pub fn next_wake(&self) -> Option<Instant> {
+        self.wakes.first()
+    }
+
+    /// The next thing to do. Poll until `None` after every `handle_*` and every order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// Whether `poll_output` has something.
+    pub fn has_output(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
+    /// How much it holds now.
+    pub fn load(&self) -> Load {
+        Load {
+            dialogs: self.sessions.len(),
+            servers: self.servers.len(),
+            clients: self.clients.len(),
+        }
+    }
+
+    fn transmit(&mut self, flow: Flow, bytes: Bytes) {
+        self.outputs.push_back(Output::Transmit { flow, bytes });
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// A tag: 64 random bits (§19.3 asks for 32).
+    fn new_tag(&mut self) -> String {
+        format!("{:016x}", self.rng.next_u64())
+    }
+
+    fn new_branch(&mut self) -> String {
+        format!("{BRANCH_COOKIE}{:016x}", self.rng.next_u64())
+    }
+
+    /// Our address on a transport, as peers should see it.
+    fn own_addr(&self, flow: &Flow) -> std::net::SocketAddr {
+        let mut addr = match flow.transport {
+            Transport::Udp => self.config.udp,
+            Transport::Tcp => self.config.tcp,
+        };
+        if addr.ip().is_unspecified() {
+            addr.set_ip(flow.local.ip());
+        }
+        addr
+    }
+
+    /// Our Contact value on a flow; `user` is escaped already.
+    fn contact(&self, user: Option<&str>, flow: &Flow) -> String {
+        let addr = Uri::of_addr(None, self.own_addr(flow));
+        let user = user.map_or_else(String::new, |user| format!("{user}@"));
+        let transport = flow.transport.uri_param();
+        let param = transport.map_or_else(String::new, |name| format!(";transport={name}"));
+        format!("<sip:{user}{}{param}>", addr.host_port())
+    }
+
+    fn rewake_server(&mut self, id: TransactionId) {
+        let at = self.servers.get(id).and_then(Machine::next_wake);
+        self.wakes.set(Owner::Server(id), at);
+    }
+
+    fn rewake_client(&mut self, id: TransactionId) {
+        let at = self.clients.get(id).and_then(Machine::next_wake);
+        self.wakes.set(Owner::Client(id), at);
+    }
+
+    fn rewake_dialog(&mut self, id: DialogId) {
+        let at = self.sessions.get(&id).and_then(Session::next_wake);
+        self.wakes.set(Owner::Dialog(id), at);
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("load", &self.load()).finish_non_exhaustive()
+    }
+}

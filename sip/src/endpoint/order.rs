@@ -1,0 +1,100 @@
+//! What a caller orders: replies, new calls, credentials.
+
+use std::fmt;
+
+pub use crate::message::build::Body;
+use crate::message::{NameAddr, Uri};
+use crate::transport::Flow;
+
+/// A response to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The reason phrase; `None` takes the usual one.
+    pub reason: Option<String>,
+    /// Header fields to add.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Option<Body>,
+}
+
+impl Reply {
+    /// A reply of that status with the usual phrase and nothing else.
+    pub fn new(status: u16) -> Self {
+        Self { status, reason: None, headers: Vec::new(), body: None }
+    }
+
+    /// The same with a reason phrase.
+    pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// The same with a header field more.
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// The same with a body.
+    pub fn with_body(mut self, body: Body) -> Self {
+        self.body = Some(body);
+        self
+    }
+}
+
+/// A call to place.
+#[derive(Debug, Clone)]
+pub struct Invite {
+    /// Request-URI.
+    pub uri: Uri,
+    /// Where to send it: the address of the next hop, or the flow a REGISTER came over.
+    pub flow: Flow,
+    /// From, without tag.
+    pub from: NameAddr,
+    /// To, without tag.
+    pub to: NameAddr,
+    /// User part of our Contact.
+    pub contact_user: Option<String>,
+    /// Header fields to add. User-Agent, Allow and Supported replace the endpoint's own.
+    pub headers: Vec<(String, String)>,
+    /// The offer.
+    pub body: Option<Body>,
+    /// Answers one 401 or 407 challenge.
+    pub credentials: Option<Credentials>,
+    /// Preloaded Route set, first hop first.
+    pub route: Vec<NameAddr>,
+}
+
+impl Invite {
+    /// A call without offer, extra headers, credentials or route.
+    pub fn new(uri: Uri, flow: Flow, from: NameAddr, to: NameAddr) -> Self {
+        Self {
+            uri,
+            flow,
+            from,
+            to,
+            contact_user: None,
+            headers: Vec::new(),
+            body: None,
+            credentials: None,
+            route: Vec::new(),
+        }
+    }
+}
+
+/// Name and password for digest challenges.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user name.
+    pub username: String,
+    /// The password. Never printed.
+    pub password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
+    }
+}

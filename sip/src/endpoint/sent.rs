@@ -1,0 +1,205 @@
+//! Requests of ours under way, and what becomes of their answers (RFC 3261 §8.1.3, §17.1).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use rand::Rng;
+
+use super::draft::Draft;
+use super::event::{EndCause, Event};
+use super::{Endpoint, Owner, TransactionId};
+use crate::dialog::DialogId;
+use crate::message::{Response, default_reason};
+use crate::transaction::table::ClientTxn;
+use crate::transaction::{ClientKey, OnResponse};
+use crate::transport::{Flow, via};
+
+/// What is kept with a client transaction.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    pub(crate) purpose: Purpose,
+    pub(crate) draft: Draft,
+    /// Our Via; CANCEL and the ACK of a failure use it again.
+    pub(crate) via: String,
+    pub(crate) branch: String,
+    /// The ACKs of 2xx responses by To tag: forks answer apart, and each may repeat itself.
+    pub(crate) acks: Vec<(String, Flow, Bytes)>,
+}
+
+/// Why a request was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The INVITE that makes the dialog.
+    Invite(DialogId),
+    /// A re-INVITE.
+    Reinvite(DialogId),
+    /// The BYE that ends it.
+    Bye(DialogId),
+    /// A request of the caller's, by the name the caller knows.
+    Request(DialogId, TransactionId),
+    /// A CANCEL, or the BYE of a fork that lost: nobody waits for the answer.
+    Errand,
+}
+
+/// A final answer, real or made here.
+pub(crate) struct Outcome {
+    pub(crate) status: u16,
+    pub(crate) reason: String,
+    pub(crate) response: Option<Arc<Response>>,
+}
+
+impl Outcome {
+    pub(crate) fn local(status: u16) -> Self {
+        Self { status, reason: default_reason(status).to_owned(), response: None }
+    }
+
+    pub(crate) fn of(response: Arc<Response>) -> Self {
+        let reason = response.reason().to_owned();
+        Self { status: response.status(), reason, response: Some(response) }
+    }
+}
+
+impl Endpoint {
+    /// Writes and sends a request and opens its transaction.
+    pub(super) fn send_request(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        mut draft: Draft,
+        purpose: Purpose,
+    ) -> TransactionId {
+        let cnonce = format!("{:016x}", self.rng.next_u64());
+        draft.authorize(&cnonce);
+        let branch = self.new_branch();
+        let via = via::own(flow.transport, self.own_addr(&flow), &branch);
+        let bytes = draft.write(&via, &self.config);
+        self.open_client(now, flow, bytes, Sent { purpose, draft, via, branch, acks: Vec::new() })
+    }
+
+    /// Sends bytes and opens their client transaction.
+    pub(super) fn open_client(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        bytes: Bytes,
+        sent: Sent,
+    ) -> TransactionId {
+        let id = TransactionId(self.next_id());
+        let method = sent.draft.method.clone();
+        let key = ClientKey { branch: sent.branch.clone(), method: method.clone() };
+        let timers = self.config.timers;
+        let txn = ClientTxn::start(now, timers, &method, flow, bytes.clone(), sent);
+        self.clients.insert(id, key, txn);
+        self.rewake_client(id);
+        self.transmit(flow, bytes);
+        id
+    }
+
+    pub(super) fn on_response(&mut self, now: Instant, flow: Flow, response: Response) {
+        // §8.1.3.3: more than our own Via means it is not for us
+        if response.headers("Via").nth(1).is_some() {
+            return;
+        }
+        let Some(id) = ClientKey::of(&response).and_then(|key| self.clients.find(&key)) else {
+            return;
+        };
+        let Some(txn) = self.clients.get_mut(id) else { return };
+        let step = txn.on_response(now, response.status());
+        self.rewake_client(id);
+        if matches!(step, OnResponse::Ack | OnResponse::AckAndPass) {
+            self.ack_failure(id, &response);
+        }
+        if matches!(step, OnResponse::Pass | OnResponse::AckAndPass) {
+            self.on_passed(now, id, flow, Arc::new(response));
+        }
+    }
+
+    fn on_passed(&mut self, now: Instant, id: TransactionId, flow: Flow, response: Arc<Response>) {
+        let Some(txn) = self.clients.get(id) else { return };
+        let purpose = txn.user.purpose;
+        match (purpose, response.status()) {
+            (Purpose::Invite(dialog), ..200) => self.on_provisional(now, id, dialog, response),
+            (Purpose::Reinvite(dialog), ..200) => self.on_reinvite_progress(now, id, dialog),
+            (_, ..200) => {}
+            (Purpose::Invite(dialog) | Purpose::Reinvite(dialog), 200..300) => {
+                self.on_accepted(now, id, dialog, flow, response);
+            }
+            (_, 401 | 407) if self.try_again(now, id, &response) => {}
+            _ => self.on_outcome(now, id, purpose, Outcome::of(response)),
+        }
+    }
+
+    /// The end of a request that did not make or change a session.
+    pub(super) fn on_outcome(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        purpose: Purpose,
+        outcome: Outcome,
+    ) {
+        match purpose {
+            Purpose::Invite(dialog) => self.on_invite_failed(now, dialog, id, outcome),
+            Purpose::Reinvite(dialog) => self.on_reinvite_failed(now, dialog, id, outcome),
+            Purpose::Bye(dialog) => self.end(now, dialog, Some(EndCause::Hangup)),
+            Purpose::Request(dialog, txn) => {
+                let Outcome { status, reason, response } = outcome;
+                let is_local = response.is_none();
+                self.tell(Event::RequestDone { txn, dialog, status, reason, response });
+                self.on_peer_gone(now, dialog, status, is_local);
+            }
+            Purpose::Errand => {}
+        }
+    }
+
+    /// The path is gone: connection lost or refused, or ICMP said so. Client transactions on it
+    /// fail with 503, and dialogs on it wait for the peer to come back by another path.
+    pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
+        for session in self.sessions.values_mut() {
+            session.is_cut_off |= session.path.flow.is_same_path(&flow);
+        }
+        let is_hit = |txn: &ClientTxn<Sent>| txn.is_pending() && txn.flow.is_same_path(&flow);
+        for id in self.clients.ids_where(is_hit) {
+            self.fail_client(now, id, 503);
+        }
+    }
+
+    /// Takes a client transaction out that got no answer.
+    pub(super) fn fail_client(&mut self, now: Instant, id: TransactionId, status: u16) {
+        let Some(txn) = self.clients.remove(id) else { return };
+        self.wakes.set(Owner::Client(id), None);
+        self.on_outcome(now, id, txn.user.purpose, Outcome::local(status));
+    }
+
+    /// Sends a challenged request again with credentials (§22.2), if there are any left to try.
+    fn try_again(&mut self, now: Instant, id: TransactionId, response: &Response) -> bool {
+        let Some(txn) = self.clients.get(id) else { return false };
+        let (purpose, flow) = (txn.user.purpose, txn.flow);
+        let mut draft = txn.user.draft.clone();
+        let dialog = match purpose {
+            Purpose::Invite(dialog) | Purpose::Reinvite(dialog) | Purpose::Bye(dialog) => dialog,
+            Purpose::Request(dialog, _) => dialog,
+            Purpose::Errand => return false,
+        };
+        let Some(session) = self.sessions.get_mut(&dialog) else { return false };
+        let is_invite = matches!(purpose, Purpose::Invite(_) | Purpose::Reinvite(_));
+        let is_wanted = session.outgoing.as_ref().is_some_and(|outgoing| outgoing.is_wanted(id));
+        if (is_invite && !is_wanted) || !draft.answer_challenge(response) {
+            return false;
+        }
+        draft.seq = session.local_seq.next();
+        let again = self.send_request(now, flow, draft, purpose);
+        let session = self.sessions.get_mut(&dialog);
+        if let Some(outgoing) = session.and_then(|s| s.outgoing.as_mut()).filter(|_| is_invite) {
+            outgoing.txn = again;
+        }
+        true
+    }
+
+    fn ack_failure(&mut self, id: TransactionId, response: &Response) {
+        let Some(txn) = self.clients.get(id) else { return };
+        let bytes = txn.user.draft.ack_failure(&txn.user.via, response);
+        let flow = txn.flow;
+        self.transmit(flow, bytes);
+    }
+}

@@ -1,0 +1,8 @@
+//! Behaviour of one endpoint against a hand-written peer, in virtual time.
+
+mod bench;
+mod calls_in;
+mod calls_out;
+mod in_dialog;
+mod refusals;
+mod schedules;

@@ -1,0 +1,137 @@
+//! The message writer: the only place where text becomes a SIP message (RFC 3261 §7, §25).
+//!
+//! Whatever a caller supplies passes [`check_header`], [`check_reason`] or [`check_text`], so no CR,
+//! LF or NUL from outside starts a line of its own. Values echoed from a parsed message need no
+//! check: the lexer left no line end in them.
+
+use bytes::Bytes;
+
+use super::headers::long_name;
+use super::method::Method;
+use super::params::is_token;
+use super::status::default_reason;
+use super::uri::Uri;
+use crate::Error;
+
+/// A message being written, header by header.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    out: Vec<u8>,
+}
+
+impl Writer {
+    pub(crate) fn request(method: &Method, uri: &Uri) -> Self {
+        let mut writer = Self { out: Vec::with_capacity(1_024) };
+        writer.push(&[method.as_str(), " ", &uri.to_string(), " SIP/2.0\r\n"]);
+        writer
+    }
+
+    /// A status line. `None` takes the usual phrase.
+    pub(crate) fn response(status: u16, reason: Option<&str>) -> Self {
+        let mut writer = Self { out: Vec::with_capacity(1_024) };
+        let reason = reason.unwrap_or_else(|| default_reason(status));
+        writer.push(&["SIP/2.0 ", &status.to_string(), " ", reason, "\r\n"]);
+        writer
+    }
+
+    pub(crate) fn header(&mut self, name: &str, value: &str) -> &mut Self {
+        self.push(&[name, ": ", value, "\r\n"]);
+        self
+    }
+
+    pub(crate) fn headers<'a>(
+        &mut self,
+        name: &str,
+        values: impl Iterator<Item = &'a str>,
+    ) -> &mut Self {
+        for value in values {
+            self.header(name, value);
+        }
+        self
+    }
+
+    /// Ends the message: Content-Type if there is a body, Content-Length always.
+    pub(crate) fn finish(mut self, body: Option<&Body>) -> Bytes {
+        if let Some(body) = body {
+            self.header("Content-Type", &body.content_type);
+        }
+        let content = body.map_or(&[][..], |body| &body.bytes);
+        self.header("Content-Length", &content.len().to_string());
+        self.out.extend_from_slice(b"\r\n");
+        self.out.extend_from_slice(content);
+        self.out.into()
+    }
+
+    fn push(&mut self, parts: &[&str]) {
+        for part in parts {
+            self.out.extend_from_slice(part.as_bytes());
+        }
+    }
+}
+
+/// A message body with its media type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    /// The Content-Type value.
+    pub content_type: String,
+    /// The octets.
+    pub bytes: Bytes,
+}
+
+impl Body {
+    /// A body of any type.
+    pub fn new(content_type: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
+        Self { content_type: content_type.into(), bytes: bytes.into() }
+    }
+
+    /// A session description.
+    pub fn sdp(bytes: impl Into<Bytes>) -> Self {
+        Self::new("application/sdp", bytes)
+    }
+}
+
+/// Whether a header field may be written as given.
+///
+/// # Errors
+/// [`Error::ForbiddenBytes`] for a name that is no token or a value with control characters.
+pub fn check_header(name: &str, value: &str) -> Result<(), Error> {
+    if !is_token(name) {
+        return Err(Error::ForbiddenBytes { what: "header name" });
+    }
+    check_text(value, "header value")
+}
+
+/// Whether a reason phrase may be written as given.
+///
+/// # Errors
+/// [`Error::ForbiddenBytes`] if it holds control characters.
+pub fn check_reason(reason: &str) -> Result<(), Error> {
+    check_text(reason, "reason phrase")
+}
+
+/// Whether a text may stand in a line of a message.
+///
+/// # Errors
+/// [`Error::ForbiddenBytes`] if it holds control characters other than the tab.
+pub fn check_text(text: &str, what: &'static str) -> Result<(), Error> {
+    if text.chars().any(|c| c.is_control() && c != '\t') {
+        return Err(Error::ForbiddenBytes { what });
+    }
+    Ok(())
+}
+
+/// Whether the endpoint writes this field itself in every request and response.
+pub fn is_reserved(name: &str) -> bool {
+    const RESERVED: [&str; 9] = [
+        "Via",
+        "From",
+        "To",
+        "Call-ID",
+        "CSeq",
+        "Max-Forwards",
+        "Content-Length",
+        "Record-Route",
+        "Route",
+    ];
+    RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(long_name(name)))
+}

@@ -1,0 +1,228 @@
+//! The torture messages of RFC 4475, each with the verdict of `tests/torture/README.md`.
+
+use sip::auth::DigestCredentials;
+use sip::message::Scheme;
+use sip::registrar::{Bindings, Limits};
+use sip::{Error, Event, Message, Method, Request, Response, StreamFramer, Uri};
+
+use crate::{epoch, feed, flow, list, read, status_of};
+
+/// What an endpoint makes of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// A new call.
+    Call,
+    /// A request handed to the caller.
+    Handed,
+    /// Answered by the endpoint with this status.
+    Answered(u16),
+    /// A good response that belongs to nothing.
+    Stray,
+    /// A bad response, dropped.
+    Dropped,
+}
+
+use Verdict::{Answered, Call, Dropped, Handed, Stray};
+
+const VERDICTS: [(&str, Verdict); 49] = [
+    // in a dialog (To has a tag) that does not exist here
+    ("wsinv", Answered(481)),
+    ("intmeth", Answered(501)),
+    ("esc01", Call),
+    ("escnull", Handed),
+    ("esc02", Answered(501)),
+    ("lwsdisp", Answered(200)),
+    ("longreq", Call),
+    ("dblreq", Handed),
+    ("semiuri", Answered(200)),
+    ("transports", Answered(200)),
+    ("mpart01", Answered(405)),
+    ("unreason", Stray),
+    ("noreason", Stray),
+    ("badinv01", Answered(400)),
+    ("clerr", Answered(400)),
+    ("ncl", Answered(400)),
+    ("scalar02", Answered(400)),
+    ("scalarlg", Dropped),
+    ("quotbal", Answered(400)),
+    ("ltgtruri", Answered(400)),
+    ("lwsruri", Answered(400)),
+    ("lwsstart", Answered(400)),
+    // lenient: white space at the end of a line means nothing
+    ("trws", Answered(200)),
+    ("escruri", Answered(400)),
+    // lenient: the Date is of no interest
+    ("baddate", Call),
+    // the registrar refuses it, below
+    ("regbadct", Handed),
+    ("badaspec", Answered(400)),
+    ("baddn", Answered(400)),
+    ("badvers", Answered(505)),
+    ("mismatch01", Answered(400)),
+    ("mismatch02", Answered(400)),
+    ("bigcode", Dropped),
+    // matched as RFC 2543 did
+    ("badbranch", Answered(200)),
+    ("insuf", Answered(400)),
+    ("unkscm", Answered(416)),
+    ("novelsc", Answered(416)),
+    // the registrar refuses it, below
+    ("unksm2", Handed),
+    ("bext01", Answered(420)),
+    ("invut", Answered(415)),
+    ("regaut01", Handed),
+    ("multi01", Answered(400)),
+    ("mcl01", Answered(400)),
+    ("bcast", Stray),
+    ("zeromf", Answered(200)),
+    ("cparam01", Handed),
+    ("cparam02", Handed),
+    ("regescrt", Handed),
+    ("sdp01", Answered(406)),
+    ("inv2543", Call),
+];
+
+fn message(name: &str) -> Vec<u8> {
+    read(format!("torture/{name}.dat"))
+}
+
+fn request(name: &str) -> Request {
+    Request::parse(&message(name)).unwrap_or_else(|refused| panic!("{name}: {refused:?}"))
+}
+
+fn verdict(bytes: &[u8]) -> Verdict {
+    let (sent, events) = feed(bytes);
+    let statuses: Vec<_> = sent.iter().map(|message| status_of(message)).collect();
+    match (&events[..], &statuses[..]) {
+        ([Event::Invite { .. }], [Some(100)]) => Call,
+        ([Event::Request { .. }], []) => Handed,
+        ([], [Some(status)]) => Answered(*status),
+        ([], []) if Response::parse(bytes).is_ok() => Stray,
+        ([], []) => Dropped,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_torture_message_gets_its_verdict() {
+    assert_eq!(list("torture", ".dat").len(), VERDICTS.len());
+    let verdicts = VERDICTS.map(|(name, _)| (name, verdict(&message(name))));
+    for (seen, expected) in verdicts.iter().zip(&VERDICTS) {
+        assert_eq!(seen, expected);
+    }
+}
+
+#[test]
+fn oddly_written_but_valid_values_are_read_right() {
+    let wsinv = request("wsinv");
+    assert_eq!(wsinv.headers("Via").count(), 3);
+    assert_eq!(wsinv.max_forwards(), Some(68));
+    assert_eq!((wsinv.cseq().seq, wsinv.cseq().method.clone()), (9, Method::Invite));
+    assert_eq!(wsinv.to().tag(), Some("1918181833n"));
+    assert_eq!(wsinv.from().tag(), Some("98asjd8"));
+    assert_eq!(wsinv.contact().unwrap().params.get("q"), Some("0.33"));
+    assert_eq!(wsinv.body().len(), 150);
+    assert!(!wsinv.via().has_unique_branch());
+    assert_eq!(wsinv.header("Subject"), Some(""));
+
+    let esc01 = request("esc01");
+    assert_eq!(esc01.uri().scheme(), &Scheme::Sip);
+    assert_eq!(esc01.uri().user().unwrap(), "sips:user@example.com");
+    assert_eq!(esc01.uri().host(), "example.net");
+    let plain: Uri = "sip:user@example.com".parse().unwrap();
+    assert!(esc01.to().uri.is_equivalent(&plain));
+
+    let intmeth = request("intmeth");
+    let display = intmeth.to().display.clone().unwrap();
+    assert!(display.contains('\0') && display.contains('\u{7}') && display.contains('\u{7f}'));
+    assert_eq!(intmeth.header("extensionHeader-!.%*+_`'~").unwrap().chars().count(), 4);
+
+    let esc02 = request("esc02");
+    assert_eq!(esc02.method().as_str(), "RE%47IST%45R");
+    assert_eq!(esc02.headers("Contact").count(), 2);
+    assert!(esc02.header("C%6Fntact").is_some());
+
+    assert_eq!(request("lwsdisp").from().display.as_deref(), Some("caller"));
+    let longreq = request("longreq");
+    assert_eq!(longreq.headers("Via").count(), 34);
+    assert_eq!(longreq.raw().len(), 3_515);
+    assert_eq!(request("dblreq").method(), &Method::Register);
+
+    let semiuri = request("semiuri");
+    assert_eq!(semiuri.uri().user().unwrap(), "user;par=u@example.net");
+    assert_eq!(semiuri.uri().host(), "example.com");
+    assert!(semiuri.uri().params().is_empty());
+
+    assert_eq!(request("transports").headers("Via").count(), 5);
+    assert_eq!(request("mpart01").body().len(), 553);
+    assert_eq!(request("inv2543").body().first(), Some(&b'v'));
+}
+
+#[test]
+fn reason_phrases_are_kept_whatever_they_say() {
+    let unreason = Response::parse(&message("unreason")).unwrap();
+    assert_eq!(unreason.status(), 200);
+    assert!(unreason.reason().starts_with("= 2**3 * 5**2"));
+    assert!(!unreason.reason().is_ascii());
+    let noreason = Response::parse(&message("noreason")).unwrap();
+    assert_eq!((noreason.status(), noreason.reason()), (100, ""));
+    assert_eq!(Response::parse(&message("bigcode")), Err(Error::Malformed { what: "status" }));
+}
+
+#[test]
+fn a_stream_waits_for_a_long_body_and_ends_on_a_length_it_cannot_trust() {
+    for (name, good) in [("clerr", true), ("ncl", false), ("mcl01", false)] {
+        let mut framer = StreamFramer::new();
+        framer.push(&message(name));
+        let framed = framer.next();
+        assert_eq!(framed.is_ok(), good, "{name}: {framed:?}");
+        assert_ne!(framer.next().map(|frame| frame.is_some()), Ok(true));
+    }
+}
+
+#[test]
+fn the_refusal_names_what_was_not_understood() {
+    let (sent, _) = feed(&message("bext01"));
+    let refusal = Response::parse(&sent[0]).unwrap();
+    let named = "nothingSupportsThis, nothingSupportsThisEither";
+    assert_eq!(refusal.header("Unsupported"), Some(named));
+    let (sent, _) = feed(&message("invut"));
+    assert_eq!(Response::parse(&sent[0]).unwrap().header("Accept"), Some("application/sdp"));
+}
+
+#[test]
+fn credentials_of_an_unknown_scheme_are_no_credentials() {
+    let request = request("regaut01");
+    assert_eq!(DigestCredentials::parse(request.header("Authorization").unwrap()), None);
+}
+
+#[test]
+fn the_registrar_keeps_the_good_contacts_as_written_and_refuses_the_bad() {
+    for (name, outcome) in [
+        ("regbadct", Err(400)),
+        ("unksm2", Err(400)),
+        ("escnull", Ok(vec!["sip:%00@host5.example.com", "sip:%00%00@host5.example.com"])),
+        ("cparam01", Ok(vec!["sip:+19725552222@gw1.example.net"])),
+        ("cparam02", Ok(vec!["sip:+19725552222@gw1.example.net;unknownparam"])),
+        ("regescrt", Ok(vec!["sip:user@example.com?Route=%3Csip:sip.example.com%3E"])),
+    ] {
+        let mut bindings = Bindings::new(10);
+        let now = epoch();
+        let applied = bindings.apply(now, "aor", &request(name), flow(), &Limits::default());
+        match (applied, outcome) {
+            (Ok(_), Ok(expected)) => {
+                let contacts: Vec<String> =
+                    bindings.lookup(now, "aor").iter().map(|b| b.contact.to_string()).collect();
+                assert_eq!(contacts, expected, "{name}");
+            }
+            (Err(reply), Err(status)) => assert_eq!(reply.status, status, "{name}"),
+            (applied, _) => panic!("{name}: {applied:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_message_type_tells_requests_from_responses() {
+    assert!(matches!(Message::parse(&message("wsinv")), Ok(Message::Request(_))));
+    assert!(matches!(Message::parse(&message("bcast")), Ok(Message::Response(_))));
+}

@@ -1,0 +1,167 @@
+//! `…/Calls`: live call control (contract rest.md §2.3).
+
+use actix_web::web::{Data, Path};
+use serde_json::{Value, json};
+
+use super::auth::Principal;
+use super::body::Body;
+use super::error::ApiError;
+use super::query::Query;
+use super::reply::{self, Reply};
+use super::state::{AppState, Doors};
+use crate::call::actor::{Hangup, Update};
+use crate::call::originate::Order;
+use crate::directory::LiveCall;
+use crate::model::call::{BadCall, CreateCall, TargetKind, UpdateCall};
+use crate::model::{Account, AccountSid, CallSid, Direction, Scope};
+use crate::verb;
+
+/// Places a call; answers when its INVITE is on the wire.
+pub(super) async fn create(
+    principal: Principal,
+    state: Data<AppState>,
+    a: Path<String>,
+    body: Body,
+) -> Reply {
+    if let Scope::ServiceProvider(_) = principal.scope {
+        let sid = AccountSid::parse(&a).ok_or(ApiError::MalformedSid)?;
+        let text = format!("unauthorized createCall request for account {sid}");
+        return Err(ApiError::BadRequest(text));
+    }
+    let account = principal.require_account(&state, &a).await?;
+    let create = CreateCall::parse(&body.value()?)?;
+    let order = check(&state, account, create).await?;
+    let doors = state.doors()?;
+    let placed = doors.desk.place(&doors.stack, order).await;
+    let placed = placed.map_err(|_| ApiError::Unavailable)?;
+    let answer = json!({"sid": placed.sid, "callId": placed.call_id});
+    reply::with_status(actix_web::http::StatusCode::CREATED, &answer)
+}
+
+/// What only the store and the verb grammar can tell about a well-formed request.
+async fn check(state: &AppState, account: Account, create: CreateCall) -> Result<Order, ApiError> {
+    if !account.is_active {
+        return Err(ApiError::bad_request("the account is not active"));
+    }
+    let application = match create.application_sid {
+        None => None,
+        Some(sid) => {
+            let found = state.store.applications().get(Scope::Account(account.sid), sid).await?;
+            Some(found.ok_or_else(|| BadCall::ApplicationNotFound(sid.to_string()))?)
+        }
+    };
+    if application.is_none() {
+        if let Some(Err(error)) = create.app_json.as_deref().map(verb::parse_text) {
+            return Err(ApiError::bad_request(format!("app_json: {error}")));
+        }
+    }
+    let needs_realm = match &create.to.kind {
+        TargetKind::User { name, .. } => !name.contains('@'),
+        TargetKind::Phone { .. } | TargetKind::Sip { .. } => false,
+    };
+    if needs_realm && account.sip_realm.is_none() {
+        let text = "missing or invalid to property: the account has no sip_realm";
+        return Err(ApiError::bad_request(text));
+    }
+    Ok(Order { account, create, application })
+}
+
+pub(super) async fn list(
+    principal: Principal,
+    state: Data<AppState>,
+    a: Path<String>,
+    query: Query,
+) -> Reply {
+    let account = principal.reach_account(&state, &a).await?;
+    let calls = state.doors()?.live.calls(account);
+    let shown: Vec<_> = calls.iter().filter(|call| is_asked_for(call, &query)).collect();
+    reply::ok(&shown.iter().map(|call| &*call.snapshot).collect::<Vec<_>>())
+}
+
+/// The filters compare exactly; a leading `+` makes no difference to a number (§1.8).
+fn is_asked_for(call: &LiveCall, query: &Query) -> bool {
+    let call = &call.snapshot;
+    let same = |name, value: &str| {
+        query
+            .get(name)
+            .is_none_or(|asked| asked.trim_start_matches('+') == value.trim_start_matches('+'))
+    };
+    same("direction", call.direction.as_str())
+        && same("from", &call.from)
+        && same("to", &call.to)
+        && same("callStatus", call.call_status.as_str())
+}
+
+pub(super) async fn read(
+    principal: Principal,
+    state: Data<AppState>,
+    path: Path<(String, String)>,
+) -> Reply {
+    let (_, call) = find(&principal, &state, &path).await?;
+    reply::ok(&*call.snapshot)
+}
+
+pub(super) async fn update(
+    principal: Principal,
+    state: Data<AppState>,
+    path: Path<(String, String)>,
+    body: Body,
+) -> Reply {
+    let (a, sid) = &*path;
+    let account = principal.reach_account(&state, a).await?;
+    let sid = CallSid::parse(sid).ok_or(ApiError::MalformedSid)?;
+    let update = UpdateCall::parse(&body.value()?)?;
+    let call = state.doors()?.live.call(account, sid).ok_or(ApiError::NotFound)?;
+    let gone = || ApiError::unprocessable(format!("call session is gone for call_sid {sid}"));
+    let actor = call.actor.ok_or_else(gone)?;
+    match actor.send(Update(update)).await {
+        Ok(Ok(())) => reply::accepted(),
+        Ok(Err(error)) => Err(ApiError::unprocessable(error.to_string())),
+        Err(_) => Err(gone()),
+    }
+}
+
+/// Hangs up, and drops the record of a call that had ended already (J*: jambonz only forgets).
+pub(super) async fn delete(
+    principal: Principal,
+    state: Data<AppState>,
+    path: Path<(String, String)>,
+) -> Reply {
+    let (doors, call) = find(&principal, &state, &path).await?;
+    let sid = call.snapshot.call_sid;
+    if let Some(actor) = call.actor {
+        // An actor that has just ended needs no order any more.
+        let _ = actor.send(Hangup).await;
+    }
+    doors.live.forget(sid);
+    reply::no_content()
+}
+
+pub(super) async fn count(principal: Principal, state: Data<AppState>, a: Path<String>) -> Reply {
+    let account = principal.reach_account(&state, &a).await?;
+    let calls = state.doors()?.live.calls(account);
+    let live = |direction: Direction| {
+        calls.iter().filter(|c| c.actor.is_some() && c.snapshot.direction == direction).count()
+    };
+    let answer: Value =
+        json!({"inbound": live(Direction::Inbound), "outbound": live(Direction::Outbound)});
+    reply::ok(&answer)
+}
+
+async fn find<'s>(
+    principal: &Principal,
+    state: &'s AppState,
+    (a, sid): &(String, String),
+) -> Result<(&'s Doors, LiveCall), ApiError> {
+    let account = principal.reach_account(state, a).await?;
+    let sid = CallSid::parse(sid).ok_or(ApiError::MalformedSid)?;
+    let doors = state.doors()?;
+    let call = doors.live.call(account, sid).ok_or(ApiError::NotFound)?;
+    Ok((doors, call))
+}
+
+impl From<BadCall> for ApiError {
+    fn from(bad: BadCall) -> Self {
+        Self::BadRequest(bad.to_string())
+    }
+}

@@ -1,0 +1,199 @@
+//! The desk: where calls are opened, with everything a call needs of the rest of the server.
+//!
+//! The stack brings incoming calls here, REST the ones to place. Built once by `server.rs`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use super::actor::CallActor;
+use super::originate::{Order, Placed, Plan};
+use super::{Application, CallRecord, Limits, Script, Setup, answer};
+use crate::config::Config;
+use crate::directory::{DirectoryActor, Live};
+use crate::hook::{self, BaseFields, HookClient, StatusSender};
+use crate::media_io::hub::MediaPlane;
+use crate::media_io::port_pool::PortPool;
+use crate::model::call::{EndedBy, SpeechDefaults};
+use crate::model::{self, AccountSid, Alert, CallSid, Timestamp};
+use crate::sip_io::gate::Answer;
+use crate::sip_io::message::{DialogEvent, IncomingCall};
+use crate::sip_io::registrations::Registrations;
+use crate::sip_io::stack::StackActor;
+use crate::store::Store;
+
+/// What a call needs of the rest of the server.
+pub struct DeskParts {
+    pub config: Arc<Config>,
+    pub store: Store,
+    pub hooks: HookClient,
+    pub plane: Arc<MediaPlane>,
+    pub ports: PortPool,
+    pub live: Arc<Live>,
+    pub directory: Addr<DirectoryActor>,
+    pub registrations: Arc<Registrations>,
+    pub control: ArbiterHandle,
+    /// The address put into SDP.
+    pub media_ip: IpAddr,
+    /// The SIP address peers can reach, and the one the sockets are bound to.
+    pub sip_address: SocketAddr,
+    pub sip_local: SocketAddr,
+    /// RTCP's name of this server.
+    pub cname: String,
+    pub api_base_url: Option<String>,
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Desk(Arc<DeskParts>);
+
+impl Deref for Desk {
+    type Target = DeskParts;
+
+    fn deref(&self) -> &DeskParts {
+        &self.0
+    }
+}
+
+impl Desk {
+    pub fn new(parts: DeskParts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Opens a call for an INVITE that passed the gate; who is returned hears of its dialog.
+    pub fn answer(&self, call: IncomingCall) -> Recipient<DialogEvent> {
+        let facts = answer::facts(
+            CallSid::random(),
+            &call.request,
+            &call.flow,
+            self.sip_address,
+            &call.admitted,
+            self.api_base_url.clone(),
+        );
+        let account = &call.admitted.account;
+        let trunk = call.admitted.client.is_some().then(|| "device".to_owned());
+        let setup = Setup {
+            facts,
+            application: application(&call.admitted.answer),
+            webhook_secret: account.webhook_secret.clone(),
+            invite: Some(answer::invite_text(&call.request, &call.flow)),
+            customer_data: None,
+            limits: self.limits(),
+            service_url: self.api_base_url.clone(),
+            remote_host: Some(call.flow.peer.to_string()),
+        };
+        let keep = Keep { trunk, records: !account.disable_cdrs };
+        CallActor::answer(self.clone(), call, setup, keep).recipient()
+    }
+
+    /// Places a call; resolves when its INVITE is on the wire, or when it failed before.
+    pub fn place(&self, stack: &Addr<StackActor>, order: Order) -> oneshot::Receiver<Placed> {
+        let (placed, hear) = oneshot::channel();
+        let (desk, stack) = (self.clone(), stack.clone());
+        let planning = async move {
+            let plan = Plan::make(&desk, stack, order).await;
+            CallActor::originate(desk, plan, placed);
+        };
+        self.control.spawn(planning);
+        hear
+    }
+
+    /// The limits every call has, whoever placed it.
+    pub fn limits(&self) -> Limits {
+        Limits { max_duration: self.config.call.max_duration, ..Limits::default() }
+    }
+
+    /// The ordered queue for one call's status events.
+    pub fn status_sender(&self, call: CallSid, account: AccountSid) -> StatusSender {
+        let desk = self.clone();
+        StatusSender::start(self.hooks.clone(), move |error| {
+            desk.write_alert(account, Some(call), error.alert());
+        })
+    }
+
+    /// Stores an alert about a call.
+    pub fn alert(&self, base: &BaseFields, alert: hook::Alert) {
+        self.write_alert(base.facts.account_sid, Some(base.facts.call_sid), alert);
+    }
+
+    fn write_alert(&self, account_sid: AccountSid, call: Option<CallSid>, alert: hook::Alert) {
+        self.store.alerts().write(Alert::of_hook(account_sid, call, alert));
+    }
+
+    /// Stores the record of a call that ended.
+    pub fn record(&self, record: &CallRecord, base: &BaseFields, keep: &Keep) {
+        if !keep.records {
+            return;
+        }
+        let facts = &record.facts;
+        self.store.calls().record_ended(model::CallRecord {
+            call_sid: facts.call_sid,
+            account_sid: facts.account_sid,
+            service_provider_sid: Some(facts.service_provider_sid),
+            application_sid: facts.application_sid,
+            parent_call_sid: None,
+            direction: facts.direction,
+            from: facts.from.clone(),
+            to: facts.to.clone(),
+            caller_name: Some(facts.caller_name.clone()).filter(|name| !name.is_empty()),
+            trunk: keep.trunk.clone(),
+            sip_callid: facts.call_id.clone(),
+            sip_parent_callid: None,
+            host: Some(facts.fs_sip_address.clone()),
+            remote_host: record.remote_host.clone(),
+            attempted_at: Timestamp::from(record.attempted_at),
+            answered_at: record.answered_at.map(Timestamp::from),
+            terminated_at: Timestamp::from(record.terminated_at),
+            call_status: record.call_status.as_str().to_owned(),
+            sip_status: record.sip_status,
+            sip_reason: Some(base.sip_reason.to_string()),
+            termination_reason: Some(record.termination.as_str().to_owned()),
+            call_termination_by: base.ended_by.map(EndedBy::as_str).map(str::to_owned),
+            trace_id: Some(facts.trace_id.clone()),
+            customer_data: base.customer_data.as_ref().map(|data| (**data).clone().into()),
+        });
+    }
+}
+
+/// What is kept of a call when it ends.
+#[derive(Clone, Debug)]
+pub struct Keep {
+    /// `user`, `device`, `sip` or a carrier's name.
+    pub trunk: Option<String>,
+    /// Whether the account wants call records.
+    pub records: bool,
+}
+
+fn application(answer: &Answer) -> Application {
+    match answer {
+        Answer::Application(found) => of_record(found),
+        // The gate lets only good names pass; a bad one would leave the call without application.
+        Answer::Conference(name) => Application::conference(name).unwrap_or_default(),
+    }
+}
+
+/// A provisioned application as a call runs it.
+pub fn of_record(found: &model::Application) -> Application {
+    Application {
+        call_hook: Some(found.call_hook.hook.clone()),
+        status_hook: found.call_status_hook.as_ref().map(|stored| stored.hook.clone()),
+        script: found.app_json.clone().map(Script::Json),
+        speech: Some(speech(&found.speech)),
+        env_vars: found.env_vars.clone(),
+    }
+}
+
+fn speech(stored: &model::Speech) -> SpeechDefaults {
+    SpeechDefaults {
+        synthesis_vendor: Some(stored.synthesis_vendor.clone()),
+        synthesis_language: Some(stored.synthesis_language.clone()),
+        synthesis_voice: stored.synthesis_voice.clone(),
+        synthesis_label: stored.synthesis_label.clone(),
+        recognizer_vendor: Some(stored.recognizer_vendor.clone()),
+        recognizer_language: Some(stored.recognizer_language.clone()),
+        recognizer_label: stored.recognizer_label.clone(),
+    }
+}

@@ -1,0 +1,129 @@
+//! What a call wants done. The order of effects is the order in which they must happen.
+
+use std::time::Duration;
+
+use super::CallRecord;
+use crate::hook::{Alert, BaseFields, HookRequest, ResolvedHook};
+use crate::model::call::SipHeaders;
+use crate::verb::{Loops, RunId, StatusEventName};
+
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// 183 with SDP; [`Input::ProgressSent`](super::Input::ProgressSent) says it is out.
+    SendProgress,
+    /// 200 with SDP; [`Input::Answered`](super::Input::Answered) says it is out.
+    SendAnswer,
+    /// Final response to the caller; carries `X-Reason`.
+    SendDecline {
+        status: u16,
+        reason: String,
+        headers: SipHeaders,
+    },
+    SendBye {
+        headers: SipHeaders,
+    },
+    /// CANCEL of our INVITE; a [`Input::Rejected`](super::Input::Rejected) is still expected.
+    SendCancel,
+
+    /// To the application; the answer comes back as
+    /// [`Input::HookReply`](super::Input::HookReply) with the same id, also when the call has
+    /// ended meanwhile (it is ignored then, but for an alert).
+    Hook(Box<HookRequest>),
+    /// Through the call's ordered queue: [`StatusSender::send`](crate::hook::StatusSender::send),
+    /// or `send_last` for the last event of the call. Nothing comes back.
+    StatusEvent {
+        request: Box<HookRequest>,
+        last: bool,
+    },
+
+    /// Starts a timer, or starts it anew.
+    StartTimer {
+        id: TimerId,
+        after: Duration,
+    },
+    StopTimer {
+        id: TimerId,
+    },
+
+    /// Files one after the other, the whole list `loops` times. A time limit on it is ours: it
+    /// comes as a timer and ends in [`Effect::StopPlay`].
+    Play {
+        id: PlayId,
+        urls: Vec<String>,
+        loops: Loops,
+        seek_samples: u64,
+    },
+    /// The player answers with [`Input::PlayDone`](super::Input::PlayDone), which a limited play
+    /// waits for and every other ignores.
+    StopPlay {
+        id: PlayId,
+    },
+
+    JoinConference(Box<JoinConference>),
+    /// Leaves the conference, or the wait for it. No event comes back.
+    LeaveConference {
+        id: RunId,
+        base: Box<BaseFields>,
+    },
+    /// This member's audio towards the others.
+    MuteMember {
+        id: RunId,
+        muted: bool,
+    },
+    /// Every member of this call's conference that is no moderator.
+    MuteOthers {
+        id: RunId,
+        muted: bool,
+    },
+
+    Alert(Alert),
+    /// What reads show has changed: take a new [`State::snapshot`](super::State::snapshot).
+    Publish,
+    /// The last effect of a call: the record to keep. Hooks and status events that were handed
+    /// out before may still be on their way.
+    Ended(Box<CallRecord>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TimerId {
+    /// Nobody answers our INVITE.
+    Ring,
+    /// The far end does not confirm our CANCEL.
+    Cancel,
+    /// The call's own limit, from the answer on.
+    TimeLimit,
+    /// The server's limit, from the start on.
+    MaxDuration,
+    /// A running verb's.
+    Verb(RunId),
+}
+
+/// One `play`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlayId(pub RunId);
+
+/// A member's wish to enter a room of its account.
+#[derive(Clone, Debug)]
+pub struct JoinConference {
+    pub id: RunId,
+    pub name: String,
+    /// A moderator: starts the room on entering.
+    pub start_on_enter: bool,
+    pub end_on_exit: bool,
+    pub join_muted: bool,
+    pub beep: bool,
+    pub member_tag: Option<String>,
+    pub max_participants: Option<u32>,
+    /// Where the room's events go if this member starts it.
+    pub status: Option<ConferenceTarget>,
+    /// The member, as events about it show it.
+    pub base: BaseFields,
+}
+
+/// A conference's status hook and the events it wants.
+#[derive(Clone, Debug)]
+pub struct ConferenceTarget {
+    pub hook: ResolvedHook,
+    pub secret: crate::model::Secret,
+    pub events: Vec<StatusEventName>,
+}

@@ -1,0 +1,73 @@
+//! What must not outlive its call: dialog, participant, seat in a room, entry in the live table.
+//!
+//! Dropped with the call's actor. When the actor ended in order, nothing is left to do; when it
+//! panicked, this hangs up and frees everything, so that one call's failure ends that call alone.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use sip::{DialogId, Reply};
+
+use crate::conference::actor::ConferenceActor;
+use crate::conference::message::Leave;
+use crate::conference::policy::Exit;
+use crate::directory::Live;
+use crate::model::CallSid;
+use crate::participant::actor::ParticipantActor;
+use crate::participant::message::Close;
+use crate::sip_io::message::{Action, Order};
+use crate::sip_io::stack::StackActor;
+
+pub struct Guard {
+    call: CallSid,
+    stack: Addr<StackActor>,
+    live: Arc<Live>,
+    pub dialog: Option<DialogId>,
+    pub participant: Option<Addr<ParticipantActor>>,
+    pub room: Option<Addr<ConferenceActor>>,
+    finished: bool,
+}
+
+impl Guard {
+    pub fn new(call: CallSid, stack: Addr<StackActor>, live: Arc<Live>) -> Self {
+        Self { call, stack, live, dialog: None, participant: None, room: None, finished: false }
+    }
+
+    /// Gives the stack an order about the call's dialog.
+    pub fn order(&self, action: Action) {
+        if let Some(dialog) = self.dialog {
+            self.stack.do_send(Order { dialog, action });
+        }
+    }
+
+    /// The call ended in order: its last words are said, its media can go.
+    pub fn finish(&mut self) {
+        self.finished = true;
+        self.close();
+    }
+
+    fn close(&mut self) {
+        if let Some(room) = self.room.take() {
+            room.do_send(Leave { call: self.call, exit: Exit::Left, base: None });
+        }
+        if let Some(participant) = self.participant.take() {
+            participant.do_send(Close);
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
+        tracing::error!(call_sid = %self.call, "call failed inside the server; it is hung up");
+        metrics::counter!("calls_failed_inside_total").increment(1);
+        // Whichever fits the dialog's state takes effect, the others find nothing to do.
+        self.order(Action::Reject(Reply::new(500)));
+        self.order(Action::Cancel);
+        self.order(Action::Bye(Vec::new()));
+        self.close();
+        self.live.lose_call(self.call);
+    }
+}

@@ -1,0 +1,84 @@
+//! What a call is told: facts about its dialog, its media, its application, its timers.
+
+use crate::hook::{HookError, HookId, HookReply};
+use crate::model::call::SipHeaders;
+use crate::verb::{ConferenceEvent, PlayReport, RunId};
+
+use super::{PlayId, TimerId};
+
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Inbound: the INVITE is here. Outbound: the INVITE is on the wire.
+    Start,
+
+    // The far end of an outbound call.
+    /// 180 without a body.
+    Ringing {
+        status: u16,
+        reason: String,
+    },
+    /// 18x with SDP.
+    EarlyMedia {
+        status: u16,
+        reason: String,
+    },
+    /// A final response of 300 or more, or a local reason why there will be none
+    /// (503 not sent, 408 no response).
+    Rejected {
+        status: u16,
+        reason: String,
+        reason_header: Option<String>,
+    },
+
+    // Both directions.
+    /// Outbound: 200 came. Inbound: our 200 went out. Media runs.
+    Answered,
+    /// Inbound: our 183 with SDP went out. Media runs.
+    ProgressSent,
+    /// Inbound: CANCEL before our final response; 487 is the stack's.
+    CancelledByCaller,
+    /// The far end's BYE, with its headers that SIP itself does not define, as received.
+    ByeReceived {
+        headers: Vec<(String, String)>,
+    },
+    /// No media path: before the answer of an inbound call it is declined with this status; of an
+    /// outbound call the 200's SDP was unusable, or there was no port to offer.
+    MediaFailed {
+        status: u16,
+        reason: String,
+    },
+    /// The far end's media stayed away for too long.
+    MediaTimeout,
+    /// An in-dialog request failed with 408 or 481: the far end is gone.
+    DialogFailed,
+
+    /// The answer to [`Effect::Hook`](super::Effect::Hook).
+    HookReply {
+        id: HookId,
+        result: Result<HookReply, HookError>,
+    },
+    Timer {
+        id: TimerId,
+    },
+
+    PlayDone {
+        id: PlayId,
+        report: PlayReport,
+    },
+    /// A file could not be had or is no sound.
+    PlayFailed {
+        id: PlayId,
+        url: String,
+        detail: String,
+    },
+    /// From the conference, for the stay that [`JoinConference`](super::JoinConference) began.
+    Conference {
+        id: RunId,
+        event: ConferenceEvent,
+    },
+
+    /// Delete over the API, removal with hang-up, shutdown: BYE, CANCEL, or 480.
+    Hangup {
+        headers: SipHeaders,
+    },
+}

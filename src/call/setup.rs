@@ -1,0 +1,81 @@
+//! What a call is made from: who calls whom, which application answers, how long it may last.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::hook::CallFacts;
+use crate::hook::payload::InviteText;
+use crate::model::call::SpeechDefaults;
+use crate::model::{Hook, Secret};
+use crate::verb::{Conference, Verb, VerbKind};
+
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub facts: Arc<CallFacts>,
+    pub application: Application,
+    /// The account's webhook secret: signs every request of the call.
+    pub webhook_secret: Secret,
+    /// Inbound: the INVITE, shown to the application.
+    pub invite: Option<InviteText>,
+    /// REST create: the `tag`, customer data from the start.
+    pub customer_data: Option<Map<String, Value>>,
+    pub limits: Limits,
+    /// Base URL of this server, for reads.
+    pub service_url: Option<String>,
+    /// `ip:port` of the far end's SIP socket, for the record.
+    pub remote_host: Option<String>,
+}
+
+/// Who decides what the call does.
+#[derive(Clone, Debug, Default)]
+pub struct Application {
+    /// Opens the session: asked for verbs unless `script` has them; its origin and credentials
+    /// are the session's.
+    pub call_hook: Option<Hook>,
+    pub status_hook: Option<Hook>,
+    /// Verbs known beforehand; they win over `call_hook`.
+    pub script: Option<Script>,
+    pub speech: Option<SpeechDefaults>,
+    pub env_vars: Option<Map<String, Value>>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Script {
+    /// A stored or posted `app_json`: the text of a verb array.
+    Json(String),
+    Verbs(Vec<Verb>),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Outbound: CANCEL when nobody answered by then.
+    pub ring_timeout: Duration,
+    /// From the answer on.
+    pub time_limit: Option<Duration>,
+    /// From the first moment on, whatever the call does.
+    pub max_duration: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            ring_timeout: Duration::from_secs(60),
+            time_limit: None,
+            max_duration: Duration::from_secs(180 * 60),
+        }
+    }
+}
+
+impl Application {
+    /// The implicit application of the dial string `conference-<name>` (contract verbs.md §1.1).
+    ///
+    /// # Errors
+    /// What is wrong with the room's name.
+    pub fn conference(name: &str) -> Result<Self, &'static str> {
+        let room = VerbKind::Conference(Box::new(Conference::named(name)?));
+        let verb = Verb { id: None, kind: room };
+        Ok(Self { script: Some(Script::Verbs(vec![verb])), ..Self::default() })
+    }
+}

@@ -1,0 +1,123 @@
+//! Live control of a call by the API (contract rest.md §2.3.7): what is possible in which state.
+//!
+//! Forgiving where the contract is: a command that finds nothing to act on has no effect but an
+//! alert of type `error-updating-call`.
+
+use time::OffsetDateTime;
+
+use std::time::Instant;
+
+use super::{AppFailure, Phase, State, Turn};
+use crate::call::Effect;
+use crate::hook::{Alert, AlertKind, HookKind, payload};
+use crate::model::Hook;
+use crate::model::call::{CloseAs, Command, Direction, SipHeaders, UpdateCall};
+
+/// Why an update is refused: always a 422.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpdateError {
+    #[error("current call state is incompatible with requested action {0}")]
+    Incompatible(&'static str),
+    #[error("call session is gone for call_sid {0}")]
+    Gone(crate::model::CallSid),
+}
+
+impl State {
+    /// Takes an update; the work goes on after the answer.
+    ///
+    /// # Errors
+    /// [`UpdateError`] when the contract does not forgive the call's state.
+    pub fn update(
+        &mut self,
+        now: Instant,
+        wall: OffsetDateTime,
+        update: UpdateCall,
+        out: &mut Vec<Effect>,
+    ) -> Result<(), UpdateError> {
+        if self.has_ended() {
+            return Err(UpdateError::Gone(self.setup.facts.call_sid));
+        }
+        let turn = &mut Turn { now, wall, out };
+        if let Some(command) = update.command {
+            self.obey(command, turn)?;
+        }
+        if update.whisper {
+            no_effect("whisper", "it is not supported yet", turn);
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, command: Command, turn: &mut Turn<'_>) -> Result<(), UpdateError> {
+        match command {
+            Command::CallHook { call_hook, status_hook, child_call_hook } => {
+                if let Some(hook) = &status_hook {
+                    self.session.set_status_hook(hook);
+                }
+                self.redirect(call_hook, turn);
+                if child_call_hook.is_some() {
+                    no_effect("child_call_hook", "the call has no child", turn);
+                }
+            }
+            Command::CallStatus(close) => self.close(close, turn)?,
+            Command::Mute(muted) => match self.runner.conference() {
+                Some((id, _)) => turn.out.push(Effect::MuteMember { id, muted }),
+                None => no_effect("mute_status", "the call is not in a conference", turn),
+            },
+            Command::ConferenceMute(muted) => match self.runner.conference() {
+                Some((id, true)) => turn.out.push(Effect::MuteOthers { id, muted }),
+                _ => no_effect("conf_mute_status", "the call is not in a conference", turn),
+            },
+            Command::Tag(data) => {
+                self.base.customer_data = Some(data.into());
+                turn.out.push(Effect::Publish);
+            }
+            Command::SipRequest if !self.is_answered() => {
+                return Err(UpdateError::Incompatible("sip_request"));
+            }
+            Command::SipRequest => no_effect("sip_request", "it is not supported yet", turn),
+            Command::Unbuilt(name) => no_effect(name, "the call runs no such verb", turn),
+        }
+        Ok(())
+    }
+
+    /// Fetches another application; the present one goes on until it is there.
+    fn redirect(&mut self, hook: Hook, turn: &mut Turn<'_>) {
+        let target = match self.session.resolve(&hook) {
+            Ok(target) => target,
+            Err(error) => {
+                turn.out.extend(AppFailure::from(error).alert().map(Effect::Alert));
+                return;
+            }
+        };
+        if self.direction() == Direction::Outbound && !self.is_answered() {
+            // Nothing has been fetched yet: the new hook is asked when the far end answers.
+            self.session.open_with(hook, &target);
+            return;
+        }
+        let body = payload::plain(&self.base);
+        let request = self.request(HookKind::SessionRedirect, target.clone(), body);
+        self.session.await_redirect(request.id, target);
+        turn.out.push(Effect::Hook(Box::new(request)));
+    }
+
+    fn close(&mut self, close: CloseAs, turn: &mut Turn<'_>) -> Result<(), UpdateError> {
+        match (close, self.phase, self.direction()) {
+            (CloseAs::Completed, Phase::Up { .. }, _) => {
+                self.hang_up(SipHeaders::default(), turn);
+            }
+            (CloseAs::NoAnswer, Phase::Early(_), Direction::Outbound) => self.cancel(turn),
+            (CloseAs::NoAnswer, Phase::Cancelling, _) => {}
+            (CloseAs::NoAnswer, Phase::Early(_), Direction::Inbound) => {
+                self.decline(503, "Service Unavailable".into(), "Call Hangup", turn);
+            }
+            (CloseAs::Completed, ..) => return Err(UpdateError::Incompatible("completed")),
+            (CloseAs::NoAnswer, ..) => return Err(UpdateError::Incompatible("no-answer")),
+        }
+        Ok(())
+    }
+}
+
+fn no_effect(command: &str, why: &str, turn: &mut Turn<'_>) {
+    let message = format!("{command} has no effect: {why}");
+    turn.out.push(Effect::Alert(Alert::new(AlertKind::ErrorUpdatingCall, message)));
+}

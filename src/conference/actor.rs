@@ -1,0 +1,391 @@
+//! The conference actor: one per room, on a media arbiter.
+//!
+//! It owns the mixer and, for each member inside, that member's line. At each tick it takes what
+//! arrived on every line, mixes once, and sends to everybody (docs/adr/0002). Its mailbox carries
+//! control only; [`Policy`] decides, this actor carries out.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use media::mixer::{Mixer, MixerConfig, Play, SeatConfig, SeatId};
+use media::source::Pcm;
+use time::OffsetDateTime;
+
+use super::message::{
+    Close, End, Guest, Happened, Join, Leave, Mute, MuteAll, Renegotiated, SeatLine, Tag,
+};
+use super::news::News;
+use super::policy::{Effect, Exit, Member, Policy, Refusal, Standing, StatusEvent};
+use super::snapshot::{ConferenceSnapshot, ParticipantSnapshot};
+use crate::call::ConferenceTarget;
+use crate::directory::{ConferenceChanged, ConferenceEmpty, ConferenceGone, DirectoryActor};
+use crate::media_io::hub::Place;
+use crate::media_io::line::{Line, Moment, Scratch};
+use crate::media_io::tick::{Tick, TickMetrics};
+use crate::model::{AccountSid, CallSid, ConferenceSid};
+use crate::participant::message::{HandOver, LineLost, ParticipantEvent, TakeBack};
+
+/// Which room this is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub sid: ConferenceSid,
+    pub account: AccountSid,
+    pub name: String,
+}
+
+pub struct ConferenceActor {
+    identity: Identity,
+    place: Place,
+    directory: Addr<DirectoryActor>,
+    inactivity: Duration,
+    entry_tone: Arc<Pcm>,
+    created_at: OffsetDateTime,
+    started: Option<(Instant, OffsetDateTime)>,
+    policy: Policy,
+    status: Option<Arc<ConferenceTarget>>,
+    guests: HashMap<CallSid, Inside>,
+    /// Joins taken from the mailbox: the directory compares it with those it sent.
+    joins: u64,
+    mixer: Mixer,
+    /// Everybody whose line is here, in no order that matters.
+    seats: Vec<Seated>,
+    scratch: Box<Scratch>,
+    ticking: Option<SpawnHandle>,
+    metrics: TickMetrics,
+}
+
+/// A member as the shell keeps it beside the policy's record.
+struct Inside {
+    guest: Guest,
+    joined_at: OffsetDateTime,
+}
+
+/// A line with its place in the mixer.
+struct Seated {
+    call: CallSid,
+    seat: SeatId,
+    line: Box<Line>,
+    told_inactive: bool,
+}
+
+impl ConferenceActor {
+    /// Starts the room on the arbiter of its `place`. A peer silent for `inactivity` is reported.
+    pub fn launch(
+        identity: Identity,
+        place: Place,
+        inactivity: Duration,
+        entry_tone: Arc<Pcm>,
+        directory: Addr<DirectoryActor>,
+    ) -> Addr<Self> {
+        let arbiter = place.arbiter.handle().clone();
+        Self::start_in_arbiter(&arbiter, move |_| Self {
+            identity,
+            place,
+            directory,
+            inactivity,
+            entry_tone,
+            created_at: OffsetDateTime::now_utc(),
+            started: None,
+            policy: Policy::default(),
+            status: None,
+            guests: HashMap::new(),
+            joins: 0,
+            mixer: Mixer::new(MixerConfig::default()),
+            seats: Vec::new(),
+            scratch: Box::default(),
+            ticking: None,
+            metrics: TickMetrics::new(),
+        })
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>, ctx: &mut Context<Self>) {
+        for effect in effects {
+            match effect {
+                Effect::Seat { call, .. } => self.fetch_line(call, ctx),
+                Effect::Wait(call) => self.tell(call, Happened::Waiting),
+                Effect::Refuse { call, why } => self.tell(call, Happened::Refused(why)),
+                Effect::Release { call, exit } => self.release(call, exit, ctx),
+                Effect::Mute { call, muted } => self.mute_seat(call, muted),
+                Effect::Beep => self.beep(),
+                Effect::Notify { event, about, members } => self.notify(event, about, members),
+                Effect::Empty => {
+                    let sid = self.identity.sid;
+                    self.directory.do_send(ConferenceEmpty { sid, joins: self.joins });
+                }
+            }
+        }
+        self.guests.retain(|call, _| self.policy.standing(*call).is_some());
+        self.publish();
+    }
+
+    fn fetch_line(&self, call: CallSid, ctx: &Context<Self>) {
+        if let Some(inside) = self.guests.get(&call) {
+            inside.guest.participant.do_send(HandOver(ctx.address()));
+            inside.guest.tell(Happened::Joined);
+        }
+    }
+
+    fn tell(&self, call: CallSid, happened: Happened) {
+        if let Some(inside) = self.guests.get(&call) {
+            inside.guest.tell(happened);
+        }
+    }
+
+    fn release(&mut self, call: CallSid, exit: Exit, ctx: &mut Context<Self>) {
+        let Some(inside) = self.guests.get(&call) else { return };
+        if let Some(at) = self.seats.iter().position(|s| s.call == call) {
+            let seated = self.seats.swap_remove(at);
+            self.mixer.remove_seat(seated.seat);
+            inside.guest.participant.do_send(TakeBack(seated.line));
+        }
+        inside.guest.tell(Happened::Left(exit));
+        if self.seats.is_empty() {
+            if let Some(handle) = self.ticking.take() {
+                ctx.cancel_future(handle);
+            }
+        }
+    }
+
+    fn mute_seat(&mut self, call: CallSid, muted: bool) {
+        if let Some(seated) = self.seats.iter().find(|s| s.call == call) {
+            self.mixer.mute(seated.seat, muted);
+        }
+    }
+
+    fn beep(&mut self) {
+        // The tone was made at the mixer's rate, and a room without audio needs none.
+        let _ = self.mixer.play_to_room(Play::once(self.entry_tone.clone()));
+    }
+
+    fn notify(&mut self, event: StatusEvent, about: CallSid, members: usize) {
+        if event == StatusEvent::Start {
+            self.started = Some((Instant::now(), OffsetDateTime::now_utc()));
+        }
+        let running_for = self.started.map_or(Duration::ZERO, |(at, _)| at.elapsed());
+        if event == StatusEvent::End {
+            self.started = None;
+        }
+        let (Some(target), Some(inside)) = (&self.status, self.guests.get(&about)) else { return };
+        self.directory.do_send(News {
+            identity: self.identity.clone(),
+            target: target.clone(),
+            base: inside.guest.base.clone(),
+            event,
+            running_for,
+            members,
+            at: OffsetDateTime::now_utc(),
+        });
+    }
+
+    fn publish(&self) {
+        let describe = |member: &Member, standing| {
+            self.guests.get(&member.call).map(|inside| ParticipantSnapshot {
+                call: member.call,
+                member_id: member.member_id,
+                standing,
+                muted: member.muted,
+                moderator: member.moderator,
+                end_on_exit: member.end_on_exit,
+                tag: member.tag.clone(),
+                joined_at: inside.joined_at,
+            })
+        };
+        let joined = self.policy.joined().iter().filter_map(|m| describe(m, Standing::Joined));
+        let waiting = self.policy.waiting().iter().filter_map(|m| describe(m, Standing::Waiting));
+        let snapshot = ConferenceSnapshot {
+            sid: self.identity.sid,
+            account: self.identity.account,
+            name: self.identity.name.clone(),
+            created_at: self.created_at,
+            started_at: self.started.map(|(_, wall)| wall),
+            max_participants: self.policy.max_participants,
+            beep: self.policy.beep,
+            join_muted: self.policy.join_muted,
+            locked: self.policy.locked,
+            participants: joined.chain(waiting).collect(),
+        };
+        self.directory.do_send(ConferenceChanged(Arc::new(snapshot)));
+    }
+
+    /// A call whose handling failed leaves; the room goes on.
+    fn eject(&mut self, call: CallSid, ctx: &mut Context<Self>) {
+        tracing::error!(call_sid = %call, conference = self.identity.name, "media of a call failed");
+        if let Some(inside) = self.guests.get(&call) {
+            inside.guest.media.do_send(ParticipantEvent::Failed);
+        }
+        let mut effects = Vec::new();
+        self.policy.on_exit(call, Exit::Left, &mut effects);
+        self.carry_out(effects, ctx);
+    }
+}
+
+impl Actor for ConferenceActor {
+    type Context = Context<Self>;
+}
+
+/// A room that is dropped with lines in it (a panic in it, or shutdown) says so to their owners.
+impl Drop for ConferenceActor {
+    fn drop(&mut self) {
+        for seated in &self.seats {
+            if let Some(inside) = self.guests.get(&seated.call) {
+                inside.guest.participant.do_send(LineLost);
+            }
+        }
+        self.directory.do_send(ConferenceGone(self.identity.sid));
+    }
+}
+
+impl StreamHandler<Tick> for ConferenceActor {
+    fn handle(&mut self, tick: Tick, ctx: &mut Context<Self>) {
+        let at = Moment::now();
+        let mut broken = None;
+        for seated in &mut self.seats {
+            let media = self.guests.get(&seated.call).map(|inside| &inside.guest.media);
+            let (mixer, scratch) = (&mut self.mixer, &mut *self.scratch);
+            // Foreign bytes are handled here: if that ever panics, it costs this call, not the room.
+            let took = catch_unwind(AssertUnwindSafe(|| {
+                seated.line.receive(at, seated.seat, mixer, scratch, |digit| {
+                    if let Some(media) = media {
+                        media.do_send(ParticipantEvent::Digit(digit));
+                    }
+                });
+            }));
+            if took.is_err() {
+                broken = Some(seated.call);
+            }
+            seated.line.skip(tick.skipped);
+            if !seated.told_inactive && seated.line.silence(at.now) > self.inactivity {
+                seated.told_inactive = true;
+                if let Some(media) = media {
+                    media.do_send(ParticipantEvent::Inactive);
+                }
+            }
+        }
+        self.mixer.tick(at.now);
+        for seated in &mut self.seats {
+            seated.line.send(at.now, self.mixer.payload(seated.seat), &mut self.scratch);
+        }
+        while self.mixer.poll_event().is_some() {}
+        self.metrics.count(tick, at.now);
+        if let Some(call) = broken {
+            self.eject(call, ctx);
+        }
+    }
+
+    fn finished(&mut self, _: &mut Context<Self>) {}
+}
+
+impl Handler<Join> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, join: Join, ctx: &mut Context<Self>) {
+        self.joins += 1;
+        let call = join.entry.call;
+        if self.policy.standing(call).is_some() {
+            join.member.tell(Happened::Refused(Refusal::AlreadyIn));
+            return;
+        }
+        // The hook and event list of the member that starts the room apply to all of it.
+        if join.entry.moderator && !self.policy.is_started() {
+            self.status = join.status;
+        }
+        let joined_at = OffsetDateTime::now_utc();
+        self.guests.insert(call, Inside { guest: join.member, joined_at });
+        let mut effects = Vec::new();
+        self.policy.on_entry(&join.entry, &mut effects);
+        self.carry_out(effects, ctx);
+    }
+}
+
+impl Handler<SeatLine> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, SeatLine { call, line, owner }: SeatLine, ctx: &mut Context<Self>) {
+        let member = self.policy.joined().iter().find(|m| m.call == call);
+        let (Some(member), Some(codec)) = (member, line.codec()) else {
+            // It left while its line was on the way: the line follows it.
+            owner.do_send(TakeBack(line));
+            return;
+        };
+        let seat = self.mixer.add_seat(SeatConfig { codec, muted: member.muted });
+        self.seats.push(Seated { call, seat, line, told_inactive: false });
+        if self.ticking.is_none() {
+            self.ticking = Some(ctx.add_stream(self.place.arbiter.subscribe()));
+        }
+    }
+}
+
+impl Handler<Renegotiated> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, Renegotiated { call, agreed }: Renegotiated, _: &mut Context<Self>) {
+        if let Some(seated) = self.seats.iter_mut().find(|s| s.call == call) {
+            self.mixer.set_codec(seated.seat, agreed.codec);
+            seated.line.negotiate(&agreed, Moment::now().now);
+            seated.told_inactive = false;
+        }
+    }
+}
+
+impl Handler<Leave> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, Leave { call, exit, base }: Leave, ctx: &mut Context<Self>) {
+        if let (Some(base), Some(inside)) = (base, self.guests.get_mut(&call)) {
+            inside.guest.base = base;
+        }
+        let mut effects = Vec::new();
+        self.policy.on_exit(call, exit, &mut effects);
+        self.carry_out(effects, ctx);
+    }
+}
+
+impl Handler<Mute> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, Mute { call, muted }: Mute, ctx: &mut Context<Self>) {
+        let mut effects = Vec::new();
+        self.policy.on_mute(call, muted, &mut effects);
+        self.carry_out(effects, ctx);
+    }
+}
+
+impl Handler<MuteAll> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, MuteAll(muted): MuteAll, ctx: &mut Context<Self>) {
+        let mut effects = Vec::new();
+        self.policy.on_mute_all(muted, &mut effects);
+        self.carry_out(effects, ctx);
+    }
+}
+
+impl Handler<Tag> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, Tag { call, tag }: Tag, ctx: &mut Context<Self>) {
+        self.policy.on_tag(call, tag);
+        self.carry_out(Vec::new(), ctx);
+    }
+}
+
+impl Handler<Close> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Close, ctx: &mut Context<Self>) {
+        ctx.stop();
+    }
+}
+
+impl Handler<End> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, _: End, ctx: &mut Context<Self>) {
+        let mut effects = Vec::new();
+        self.policy.on_end(&mut effects);
+        self.carry_out(effects, ctx);
+    }
+}

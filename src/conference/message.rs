@@ -1,0 +1,119 @@
+//! What a conference is told, and what it tells the calls in it.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use media::sdp::Negotiated;
+
+use super::policy::{Entry, Exit, Refusal};
+use crate::call::ConferenceTarget;
+use crate::hook::BaseFields;
+use crate::media_io::line::Line;
+use crate::model::CallSid;
+use crate::participant::actor::ParticipantActor;
+use crate::participant::message::ParticipantEvent;
+use crate::verb::RunId;
+
+/// A call at the door. [`ConferenceEvent`]s answer it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Join {
+    pub entry: Entry,
+    pub member: Guest,
+    /// The room's status hook, when this member is the one that starts it.
+    pub status: Option<Arc<ConferenceTarget>>,
+}
+
+impl Guest {
+    /// Tells the call how its stay goes.
+    pub fn tell(&self, happened: Happened) {
+        self.stay.do_send(ConferenceEvent { run: self.run, happened });
+    }
+}
+
+/// Who a member is and where to reach it.
+pub struct Guest {
+    pub base: Arc<BaseFields>,
+    pub participant: Addr<ParticipantActor>,
+    /// Hears how the stay goes.
+    pub stay: Recipient<ConferenceEvent>,
+    /// Hears of digits and media trouble while the line is here.
+    pub media: Recipient<ParticipantEvent>,
+    /// Names this visit in what `stay` hears.
+    pub run: RunId,
+}
+
+/// The line of a call that was granted a seat.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SeatLine {
+    pub call: CallSid,
+    pub line: Box<Line>,
+    pub owner: Addr<ParticipantActor>,
+}
+
+/// A member's offer and answer changed while its line is here.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Renegotiated {
+    pub call: CallSid,
+    pub agreed: Negotiated,
+}
+
+/// A call leaves by itself, or is kicked.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Leave {
+    pub call: CallSid,
+    pub exit: Exit,
+    /// The member as its last event shall show it, if that changed.
+    pub base: Option<Arc<BaseFields>>,
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Mute {
+    pub call: CallSid,
+    pub muted: bool,
+}
+
+/// Mutes or unmutes everybody but the moderators.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct MuteAll(pub bool);
+
+/// Sets or clears a member's tag.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Tag {
+    pub call: CallSid,
+    pub tag: Option<String>,
+}
+
+/// Ends the room for everybody.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct End;
+
+/// The directory forgot the empty room; it stops.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Close;
+
+/// How a call's stay goes.
+#[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub struct ConferenceEvent {
+    /// The visit it belongs to: a call may enter the same room again.
+    pub run: RunId,
+    pub happened: Happened,
+}
+
+/// The last one of a stay is always `Left` or `Refused`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happened {
+    Waiting,
+    Joined,
+    Refused(Refusal),
+    Left(Exit),
+}

@@ -1,0 +1,283 @@
+//! The directory: only owner of names and sids, and the tables REST reads without asking an actor.
+//!
+//! Rooms are opened and forgotten in this one mailbox, so two calls that name the same room at the
+//! same moment meet in it. Every actor sends its snapshot here when it changes; the directory puts
+//! it into [`Live`], whose locks no media thread ever touches.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use media::source::Pcm;
+
+use crate::call::CallSnapshot;
+use crate::call::actor::CallActor;
+use crate::conference::actor::{ConferenceActor, Identity};
+use crate::conference::message::{self as room, Join};
+use crate::conference::news::{News, NewsLine};
+use crate::conference::snapshot::ConferenceSnapshot;
+use crate::hook::HookClient;
+use crate::media_io::hub::MediaPlane;
+use crate::model::{AccountSid, Alert, CallSid, ConferenceSid};
+use crate::store::Store;
+
+/// Ended calls kept readable at most, whatever the retention says.
+const MAX_ENDED: usize = 100_000;
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// A call as REST sees it.
+#[derive(Clone)]
+pub struct LiveCall {
+    pub snapshot: Arc<CallSnapshot>,
+    /// `None` once the call has ended.
+    pub actor: Option<Addr<CallActor>>,
+    ended: Option<Instant>,
+}
+
+/// A conference as REST sees it.
+#[derive(Clone)]
+pub struct LiveConference {
+    pub snapshot: Arc<ConferenceSnapshot>,
+    pub actor: Addr<ConferenceActor>,
+}
+
+/// What is going on now; reads take a short lock and clone `Arc`s.
+#[derive(Default)]
+pub struct Live {
+    calls: RwLock<HashMap<CallSid, LiveCall>>,
+    conferences: RwLock<HashMap<ConferenceSid, LiveConference>>,
+}
+
+impl Live {
+    pub fn call(&self, account: AccountSid, sid: CallSid) -> Option<LiveCall> {
+        let found = read(&self.calls).get(&sid).cloned()?;
+        (found.snapshot.account_sid == account).then_some(found)
+    }
+
+    /// All calls of an account that still can be read, ended ones included.
+    pub fn calls(&self, account: AccountSid) -> Vec<LiveCall> {
+        let calls = read(&self.calls);
+        calls.values().filter(|c| c.snapshot.account_sid == account).cloned().collect()
+    }
+
+    /// Calls in progress on the whole server.
+    pub fn active_calls(&self) -> Vec<Addr<CallActor>> {
+        read(&self.calls).values().filter_map(|call| call.actor.clone()).collect()
+    }
+
+    /// The room whose sid or name `segment` is; a sid is tried first.
+    pub fn conference(&self, account: AccountSid, segment: &str) -> Option<LiveConference> {
+        let rooms = read(&self.conferences);
+        let by_sid = ConferenceSid::parse(segment).and_then(|sid| rooms.get(&sid));
+        by_sid
+            .filter(|c| c.snapshot.account == account)
+            .or_else(|| {
+                rooms.values().find(|c| c.snapshot.account == account && c.snapshot.name == segment)
+            })
+            .cloned()
+    }
+
+    pub fn conferences(&self, account: AccountSid) -> Vec<LiveConference> {
+        let rooms = read(&self.conferences);
+        rooms.values().filter(|c| c.snapshot.account == account).cloned().collect()
+    }
+
+    /// Shows a call as it stands; `actor` is `None` once it has ended.
+    pub fn publish_call(&self, snapshot: Arc<CallSnapshot>, actor: Option<Addr<CallActor>>) {
+        let ended = actor.is_none().then(Instant::now);
+        let sid = snapshot.call_sid;
+        write(&self.calls).insert(sid, LiveCall { snapshot, actor, ended });
+    }
+
+    /// A call's actor is gone without having said how it ended: it failed.
+    pub fn lose_call(&self, sid: CallSid) {
+        if let Some(call) = write(&self.calls).get_mut(&sid) {
+            call.snapshot = Arc::new(CallSnapshot::clone(&call.snapshot).failed());
+            call.actor = None;
+            call.ended = Some(Instant::now());
+        }
+    }
+
+    /// Drops a call from what can be read (REST DELETE).
+    pub fn forget(&self, sid: CallSid) {
+        write(&self.calls).remove(&sid);
+    }
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub struct DirectoryActor {
+    live: Arc<Live>,
+    plane: Arc<MediaPlane>,
+    inactivity: Duration,
+    retention: Duration,
+    entry_tone: Arc<Pcm>,
+    hooks: HookClient,
+    store: Store,
+    names: HashMap<(AccountSid, String), ConferenceSid>,
+    rooms: HashMap<ConferenceSid, Room>,
+}
+
+struct Room {
+    identity: Identity,
+    actor: Addr<ConferenceActor>,
+    news: NewsLine,
+    /// Joins sent there; a room is forgotten only when it has seen all of them.
+    joins: u64,
+}
+
+impl DirectoryActor {
+    /// `inactivity` is passed to rooms; ended calls stay readable for `retention`.
+    pub fn new(
+        live: Arc<Live>,
+        plane: Arc<MediaPlane>,
+        inactivity: Duration,
+        retention: Duration,
+        entry_tone: Arc<Pcm>,
+        hooks: HookClient,
+        store: Store,
+    ) -> Self {
+        let (names, rooms) = (HashMap::new(), HashMap::new());
+        Self { live, plane, inactivity, retention, entry_tone, hooks, store, names, rooms }
+    }
+
+    fn forget(&mut self, sid: ConferenceSid) {
+        if let Some(room) = self.rooms.remove(&sid) {
+            self.names.remove(&(room.identity.account, room.identity.name));
+            room.actor.do_send(room::Close);
+        }
+        write(&self.live.conferences).remove(&sid);
+    }
+
+    /// Drops calls whose retention is over, and the oldest beyond the bound.
+    fn sweep(&self) {
+        let mut calls = write(&self.live.calls);
+        calls.retain(|_, call| call.ended.is_none_or(|at| at.elapsed() < self.retention));
+        let mut ended: Vec<_> =
+            calls.iter().filter_map(|(sid, call)| Some((call.ended?, *sid))).collect();
+        if ended.len() > MAX_ENDED {
+            ended.sort_unstable_by_key(|(at, _)| *at);
+            for (_, sid) in ended.iter().take(ended.len() - MAX_ENDED) {
+                calls.remove(sid);
+            }
+        }
+    }
+}
+
+impl Actor for DirectoryActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        ctx.run_interval(SWEEP_EVERY, |this, _| this.sweep());
+    }
+}
+
+/// A call goes to the room of that name, which is opened if need be. `None`: no media arbiter.
+#[derive(Message)]
+#[rtype(result = "Option<Addr<ConferenceActor>>")]
+pub struct Enter {
+    pub account: AccountSid,
+    pub name: String,
+    pub join: Join,
+}
+
+impl Handler<Enter> for DirectoryActor {
+    type Result = Option<Addr<ConferenceActor>>;
+
+    fn handle(&mut self, enter: Enter, ctx: &mut Context<Self>) -> Self::Result {
+        let Enter { account, name, join } = enter;
+        let key = (account, name);
+        let sid = match self.names.get(&key) {
+            Some(sid) => *sid,
+            None => {
+                let sid = ConferenceSid::random();
+                let identity = Identity { sid, account, name: key.1.clone() };
+                let actor = ConferenceActor::launch(
+                    identity.clone(),
+                    self.plane.place()?,
+                    self.inactivity,
+                    self.entry_tone.clone(),
+                    ctx.address(),
+                );
+                self.rooms
+                    .insert(sid, Room { identity, actor, news: NewsLine::default(), joins: 0 });
+                self.names.insert(key, sid);
+                sid
+            }
+        };
+        let room = self.rooms.get_mut(&sid)?;
+        room.joins += 1;
+        room.actor.do_send(join);
+        Some(room.actor.clone())
+    }
+}
+
+/// A room changed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ConferenceChanged(pub Arc<ConferenceSnapshot>);
+
+impl Handler<ConferenceChanged> for DirectoryActor {
+    type Result = ();
+
+    fn handle(&mut self, ConferenceChanged(snapshot): ConferenceChanged, _: &mut Context<Self>) {
+        if let Some(room) = self.rooms.get(&snapshot.sid) {
+            let actor = room.actor.clone();
+            write(&self.live.conferences).insert(snapshot.sid, LiveConference { snapshot, actor });
+        }
+    }
+}
+
+/// A room has nobody left, after the given number of joins.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ConferenceEmpty {
+    pub sid: ConferenceSid,
+    pub joins: u64,
+}
+
+impl Handler<ConferenceEmpty> for DirectoryActor {
+    type Result = ();
+
+    fn handle(&mut self, empty: ConferenceEmpty, _: &mut Context<Self>) {
+        // A join still on its way keeps the room; it will report empty again.
+        if self.rooms.get(&empty.sid).is_some_and(|room| room.joins == empty.joins) {
+            self.forget(empty.sid);
+        }
+    }
+}
+
+/// A room's actor is gone, by order or by a fault.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ConferenceGone(pub ConferenceSid);
+
+impl Handler<ConferenceGone> for DirectoryActor {
+    type Result = ();
+
+    fn handle(&mut self, ConferenceGone(sid): ConferenceGone, _: &mut Context<Self>) {
+        self.forget(sid);
+    }
+}
+
+/// Status events of rooms are put into words and sent here, on a control thread.
+impl Handler<News> for DirectoryActor {
+    type Result = ();
+
+    fn handle(&mut self, news: News, _: &mut Context<Self>) {
+        let Some(room) = self.rooms.get_mut(&news.identity.sid) else { return };
+        if news.is_wanted() {
+            let (store, account) = (self.store.clone(), news.identity.account);
+            room.news.send(news, &self.hooks, move |error| {
+                store.alerts().write(Alert::of_hook(account, None, error.alert()));
+            });
+        }
+    }
+}

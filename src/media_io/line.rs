@@ -1,0 +1,212 @@
+//! One call's media line: its two sockets and its [`Leg`], moved as one piece.
+//!
+//! Whoever owns a `Line` services it once per tick: a participant while its call is alone, a
+//! conference while the call sits in it. Nothing here is shared, so nothing here locks; nothing
+//! allocates after the line was made.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use media::codec::CodecKind;
+use media::dtmf::DtmfEvent;
+use media::leg::{Leg, Received, Transmit};
+use media::mixer::{Mixer, SeatId};
+use media::sdp::Negotiated;
+use media::time::NtpTime;
+
+use super::port_pool::PortPair;
+use super::sys;
+
+/// Datagrams taken from one socket per tick; more wait in the kernel's buffer. At 20 ms this is
+/// sixteen times what a 5 ms sender produces.
+const MAX_PER_TICK: usize = 64;
+/// RTCP is seldom: its socket is looked at once per half second.
+const RTCP_EVERY: u32 = 25;
+/// Larger than any Ethernet frame; longer datagrams are cut and then refused by the parser.
+const DATAGRAM_BYTES: usize = 2048;
+
+/// Buffers for one datagram in and one out, shared by all lines of an owner.
+pub struct Scratch {
+    input: [u8; DATAGRAM_BYTES],
+    output: [u8; DATAGRAM_BYTES],
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self { input: [0; DATAGRAM_BYTES], output: [0; DATAGRAM_BYTES] }
+    }
+}
+
+/// One instant on both clocks, taken once per tick: turns kernel stamps into `Instant`s.
+#[derive(Clone, Copy)]
+pub struct Moment {
+    pub now: Instant,
+    wall: Duration,
+}
+
+impl Moment {
+    pub fn now() -> Self {
+        Self { now: Instant::now(), wall: sys::realtime() }
+    }
+
+    /// When a datagram arrived. A stamp from a wall clock that was set meanwhile is not believed.
+    fn arrival(&self, stamp: Option<Duration>) -> Instant {
+        let age = stamp.and_then(|s| self.wall.checked_sub(s)).unwrap_or_default();
+        if age > Duration::from_secs(1) { self.now } else { self.now - age }
+    }
+
+    fn ntp(&self) -> NtpTime {
+        NtpTime::from_unix(self.wall)
+    }
+}
+
+pub struct Line {
+    ports: PortPair,
+    leg: Leg,
+    codec: Option<CodecKind>,
+    negotiated: Option<SocketAddr>,
+    /// The peer the RTP socket is connected to: the kernel then drops everybody else's packets.
+    connected: Option<SocketAddr>,
+    ticks: u32,
+    /// When the peer was first expected to send.
+    since: Instant,
+    send_errors: metrics::Counter,
+}
+
+impl Line {
+    pub fn new(ports: PortPair, leg: Leg, now: Instant) -> Self {
+        let send_errors = metrics::counter!("rtp_send_errors_total");
+        Self { ports, leg, codec: None, negotiated: None, connected: None, ticks: 0, since: now, send_errors }
+    }
+
+    /// What is spoken on the line, once it was negotiated.
+    pub fn codec(&self) -> Option<CodecKind> {
+        self.codec
+    }
+
+    /// Takes over what offer and answer agreed on; also after a re-INVITE.
+    pub fn negotiate(&mut self, agreed: &Negotiated, now: Instant) {
+        self.leg.negotiate(agreed);
+        self.codec = Some(agreed.codec);
+        self.negotiated = Some(agreed.remote_rtp);
+        self.since = now;
+        if self.connected.take().is_some() {
+            // An unconnected socket hears everybody again until the new peer has shown itself.
+            if let Err(error) = sys::disconnect(self.ports.rtp.as_fd()) {
+                tracing::debug!(%error, "cannot detach the RTP socket from its former peer");
+            }
+        }
+    }
+
+    /// Takes what arrived since the last tick; audio goes into `seat` of `mixer`.
+    pub fn receive(
+        &mut self,
+        at: Moment,
+        seat: SeatId,
+        mixer: &mut Mixer,
+        scratch: &mut Scratch,
+        mut on_digit: impl FnMut(DtmfEvent),
+    ) {
+        for _ in 0..MAX_PER_TICK {
+            let got = match sys::receive(self.ports.rtp.as_fd(), &mut scratch.input) {
+                Ok(got) => got,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // An ICMP refusal of something we sent; the peer may yet come up.
+                Err(_) => continue,
+            };
+            let arrival = at.arrival(got.stamp);
+            let bytes = scratch.input.get(..got.len).unwrap_or_default();
+            if let Received::Audio(packet) = self.leg.handle_rtp(arrival, got.from, bytes) {
+                mixer.push(seat, arrival, &packet);
+            }
+        }
+        while let Some(digit) = self.leg.poll_digit(at.now) {
+            on_digit(digit);
+        }
+        self.follow_peer();
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(RTCP_EVERY) {
+            self.exchange_rtcp(at, scratch);
+        }
+    }
+
+    /// Once the peer sends from where it said, the kernel filters for us, and knows the route.
+    fn follow_peer(&mut self) {
+        // A source that was latched is not nailed down: the negotiated one is the better claim.
+        let confirmed = self.leg.settled_peer().filter(|peer| Some(*peer) == self.negotiated);
+        if confirmed == self.connected {
+            return;
+        }
+        if let Some(peer) = confirmed {
+            if let Err(error) = self.ports.rtp.connect(peer) {
+                tracing::debug!(%error, "cannot attach the RTP socket to its peer");
+            }
+        }
+        self.connected = confirmed;
+    }
+
+    fn exchange_rtcp(&mut self, at: Moment, scratch: &mut Scratch) {
+        while let Ok(got) = sys::receive(self.ports.rtcp.as_fd(), &mut scratch.input) {
+            let bytes = scratch.input.get(..got.len).unwrap_or_default();
+            self.leg.handle_rtcp(at.arrival(got.stamp), got.from, bytes);
+        }
+        if let Some(report) = self.leg.poll_rtcp(at.now, at.ntp(), &mut scratch.output) {
+            self.send_rtcp(report, scratch);
+        }
+    }
+
+    fn send_rtcp(&self, report: Transmit, scratch: &Scratch) {
+        let Some(bytes) = scratch.output.get(..report.len) else { return };
+        let sent = if self.leg.is_rtcp_muxed() {
+            self.send_on_rtp(bytes, report.to)
+        } else {
+            self.ports.rtcp.send_to(bytes, report.to)
+        };
+        if let Err(error) = sent {
+            tracing::trace!(%error, "RTCP not sent");
+        }
+    }
+
+    fn send_on_rtp(&self, bytes: &[u8], to: SocketAddr) -> io::Result<usize> {
+        if self.connected == Some(to) {
+            self.ports.rtp.send(bytes)
+        } else {
+            self.ports.rtp.send_to(bytes, to)
+        }
+    }
+
+    /// Sends one period of encoded audio.
+    pub fn send(&mut self, now: Instant, payload: &[u8], scratch: &mut Scratch) {
+        let Some(packet) = self.leg.write_rtp(now, payload, &mut scratch.output) else { return };
+        let Some(bytes) = scratch.output.get(..packet.len) else { return };
+        if self.send_on_rtp(bytes, packet.to).is_err() {
+            self.send_errors.increment(1);
+        }
+    }
+
+    /// Time passed without a packet being due: the timestamps go on.
+    pub fn skip(&mut self, ticks: u32) {
+        for _ in 0..ticks {
+            self.leg.skip_tick();
+        }
+    }
+
+    /// Says goodbye on RTCP (RFC 3550 §6.6).
+    pub fn close(&mut self, scratch: &mut Scratch) {
+        let at = Moment::now();
+        if let Some(goodbye) = self.leg.write_bye(at.now, at.ntp(), &mut scratch.output) {
+            self.send_rtcp(goodbye, scratch);
+        }
+    }
+
+    /// How long the peer has sent nothing, although it should.
+    pub fn silence(&self, now: Instant) -> Duration {
+        if !self.leg.expects_audio() {
+            return Duration::ZERO;
+        }
+        let heard = self.leg.last_received().map_or(self.since, |at| at.max(self.since));
+        now.saturating_duration_since(heard)
+    }
+}

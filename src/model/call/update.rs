@@ -1,0 +1,383 @@
+//! `PUT` and `POST /Accounts/{sid}/Calls/{call_sid}`: the body (contract rest.md §2.3.7).
+//!
+//! Exactly one command, or `whisper` alone, or both. Every command of the contract is known here
+//! and its payload is checked; those whose verb is not built yet arrive as
+//! [`Command::Unbuilt`] and have no effect beyond an alert.
+
+use serde_json::{Map, Value};
+
+use super::BadCall;
+use super::input::Body;
+use crate::model::Hook;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct UpdateCall {
+    pub command: Option<Command>,
+    /// Prompts for this side alone, run after the command.
+    pub whisper: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Fetch a new application, with a new status target if one is named.
+    CallHook {
+        call_hook: Hook,
+        status_hook: Option<Hook>,
+        child_call_hook: Option<Hook>,
+    },
+    CallStatus(CloseAs),
+    /// This call's audio towards others.
+    Mute(bool),
+    /// Every member of the call's conference that is no moderator.
+    ConferenceMute(bool),
+    /// Replaces the customer data.
+    Tag(Map<String, Value>),
+    /// In-dialog request; needs an answered call.
+    SipRequest,
+    /// A command of the contract that needs a verb which does not exist yet; its property name.
+    Unbuilt(&'static str),
+}
+
+/// The two ways to close a call from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseAs {
+    Completed,
+    NoAnswer,
+}
+
+impl UpdateCall {
+    /// Reads a request body.
+    ///
+    /// # Errors
+    /// [`BadCall`], whose text goes to the client with a 400.
+    pub fn parse(body: &Value) -> Result<Self, BadCall> {
+        let body = Body::new(body).ok_or(BadCall::NotAnObject)?;
+        let mut given = COMMANDS.iter().filter(|name| body.value(name).is_some());
+        let whisper = body.value("whisper").is_some();
+        let command = match (given.next(), given.next(), given.next()) {
+            (None, ..) if whisper => None,
+            (None, ..) => return Err(no_command(body)),
+            (Some(&name), None, _) => Some(command(body, name)?),
+            (Some(&"call_hook"), Some(&"child_call_hook"), None) => {
+                Some(command(body, "call_hook")?)
+            }
+            _ => return Err(BadCall::ManyOptions),
+        };
+        if body.value("call_status_hook").is_some()
+            && !matches!(command, Some(Command::CallHook { .. }))
+        {
+            return Err(BadCall::property("call_status_hook", "is only valid with call_hook"));
+        }
+        Ok(Self { command, whisper })
+    }
+}
+
+fn no_command(body: Body<'_>) -> BadCall {
+    match body.value("call_status_hook") {
+        Some(_) => BadCall::property("call_status_hook", "is only valid with call_hook"),
+        None => BadCall::NoOption,
+    }
+}
+
+fn command(body: Body<'_>, name: &'static str) -> Result<Command, BadCall> {
+    Ok(match name {
+        "call_hook" => Command::CallHook {
+            call_hook: body.hook("call_hook")?.ok_or(BadCall::NoOption)?,
+            status_hook: body.hook("call_status_hook")?,
+            child_call_hook: body.hook("child_call_hook")?,
+        },
+        "call_status" => match word(body, name)? {
+            "completed" => Command::CallStatus(CloseAs::Completed),
+            "no-answer" => Command::CallStatus(CloseAs::NoAnswer),
+            _ => return Err(BadCall::Invalid(name)),
+        },
+        "mute_status" => Command::Mute(is_first(body, name, ["mute", "unmute"])?),
+        "conf_mute_status" => Command::ConferenceMute(is_first(body, name, ["mute", "unmute"])?),
+        "tag" => match body.value(name).and_then(Value::as_object) {
+            Some(tag) => Command::Tag(tag.clone()),
+            None => return Err(BadCall::Invalid("tag data")),
+        },
+        "sip_request" => {
+            sip_request(body)?;
+            Command::SipRequest
+        }
+        other => {
+            check_unbuilt(body, other)?;
+            Command::Unbuilt(other)
+        }
+    })
+}
+
+/// Payload rules of the commands that have no verb to act on yet.
+fn check_unbuilt(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
+    let one_of = |allowed: &[&str]| match allowed.contains(&word(body, name)?) {
+        true => Ok(()),
+        false => Err(BadCall::Invalid(name)),
+    };
+    match name {
+        "child_call_hook" => body.hook(name).map(|_| ()),
+        "listen_status" | "stream_status" => one_of(&["pause", "silence", "resume"]),
+        "transcribe_status" => one_of(&["pause", "resume"]),
+        "conf_hold_status" => one_of(&["hold", "unhold"]),
+        "media_path" => one_of(&["no-media", "partial-media", "full-media"]),
+        "noise_isolation_status" | "noiseIsolation_status" => {
+            one_of(&["enable", "disable", "on", "off"])
+        }
+        "conferenceParticipantAction" => participant_action(body, name),
+        "dtmf" => {
+            let digit = Body::new_in(body, name)?.text("digit").ok().flatten();
+            match digit {
+                Some(d) if is_digits(d) => Ok(()),
+                _ => Err(BadCall::Invalid(name)),
+            }
+        }
+        "record" => record(body, name),
+        "dub" => {
+            let dub = Body::new_in(body, name)?;
+            let action = dub.text("action")?.unwrap_or_default();
+            if !DUB_ACTIONS.contains(&action) || dub.text("track")?.is_none() {
+                return Err(BadCall::property(name, "needs a known action and a track"));
+            }
+            Ok(())
+        }
+        "boostAudioSignal" => match body.value(name) {
+            Some(value) if is_gain(value) => Ok(()),
+            _ => Err(BadCall::property(name, "must be a number of dB or a text such as \"+6 dB\"")),
+        },
+        _ => Body::new_in(body, name).map(|_| ()),
+    }
+}
+
+impl<'a> Body<'a> {
+    /// The object under a command's name.
+    fn new_in(body: Self, name: &'static str) -> Result<Self, BadCall> {
+        body.value(name)
+            .and_then(Self::new)
+            .ok_or_else(|| BadCall::property(name, "must be an object"))
+    }
+}
+
+fn word<'a>(body: Body<'a>, name: &'static str) -> Result<&'a str, BadCall> {
+    body.value(name).and_then(Value::as_str).ok_or(BadCall::Invalid(name))
+}
+
+/// True for the first word, false for the second; anything else is refused.
+fn is_first(body: Body<'_>, name: &'static str, words: [&str; 2]) -> Result<bool, BadCall> {
+    let word = word(body, name)?;
+    match words.iter().position(|w| *w == word) {
+        Some(place) => Ok(place == 0),
+        None => Err(BadCall::Invalid(name)),
+    }
+}
+
+fn sip_request(body: Body<'_>) -> Result<(), BadCall> {
+    let request = Body::new_in(body, "sip_request")?;
+    if request.line("method")?.is_none_or(str::is_empty) {
+        return Err(BadCall::property("sip_request", "needs a method"));
+    }
+    if request.value("content").is_some() && request.line("content_type")?.is_none() {
+        return Err(BadCall::property("sip_request", "with content needs a content_type"));
+    }
+    request.headers("headers").map(|_| ())
+}
+
+fn participant_action(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
+    let request = Body::new_in(body, name)?;
+    let action = request.text("action").ok().flatten().unwrap_or_default();
+    let tag = request.text("tag").ok().flatten();
+    if !PARTICIPANT_ACTIONS.contains(&action) {
+        return Err(BadCall::property(name, "has an unknown action"));
+    }
+    if matches!(action, "tag" | "coach") && tag.is_none_or(str::is_empty) {
+        return Err(BadCall::property(name, "needs a tag for this action"));
+    }
+    Ok(())
+}
+
+fn record(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
+    let record = Body::new_in(body, name)?;
+    let action = record.text("action")?.unwrap_or_default();
+    if !RECORD_ACTIONS.contains(&action) {
+        return Err(BadCall::property(name, "needs an action"));
+    }
+    let siprec = match record.text("type")? {
+        None | Some("siprec") => true,
+        Some("cloud") => false,
+        Some(_) => return Err(BadCall::property(name, "has an unknown type")),
+    };
+    if siprec && action == "startCallRecording" && record.value("siprecServerURL").is_none() {
+        return Err(BadCall::property(name, "needs a siprecServerURL"));
+    }
+    Ok(())
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 64
+        && text.bytes().all(|b| b.is_ascii_digit() || b"*#ABCD".contains(&b))
+}
+
+fn is_gain(value: &Value) -> bool {
+    match value {
+        Value::Number(_) => true,
+        Value::String(text) => {
+            let text = text.trim();
+            let number = text.strip_suffix("dB").or_else(|| text.strip_suffix("db"));
+            number.unwrap_or(text).trim().parse::<f64>().is_ok_and(f64::is_finite)
+        }
+        _ => false,
+    }
+}
+
+/// Every property that counts as a command, `call_hook` before `child_call_hook`.
+const COMMANDS: [&str; 24] = [
+    "call_hook",
+    "child_call_hook",
+    "call_status",
+    "listen_status",
+    "stream_status",
+    "transcribe_status",
+    "mute_status",
+    "conf_mute_status",
+    "conf_hold_status",
+    "conferenceParticipantAction",
+    "sip_request",
+    "dtmf",
+    "record",
+    "tag",
+    "dub",
+    "boostAudioSignal",
+    "media_path",
+    "llm_update",
+    "agent_update",
+    "llm_tool_output",
+    "noise_isolation_status",
+    "noiseIsolation_status",
+    "room_say",
+    "room_play",
+];
+
+const PARTICIPANT_ACTIONS: [&str; 9] =
+    ["tag", "untag", "coach", "uncoach", "mute", "unmute", "hold", "unhold", "kick"];
+const RECORD_ACTIONS: [&str; 4] =
+    ["startCallRecording", "stopCallRecording", "pauseCallRecording", "resumeCallRecording"];
+const DUB_ACTIONS: [&str; 5] =
+    ["addTrack", "removeTrack", "silenceTrack", "playOnTrack", "sayOnTrack"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_command_is_read() {
+        let hook = Hook::post("/other");
+        for (body, command) in [
+            (
+                json!({"call_hook": "/other"}),
+                Command::CallHook {
+                    call_hook: hook.clone(),
+                    status_hook: None,
+                    child_call_hook: None,
+                },
+            ),
+            (
+                json!({"call_hook": "/other", "child_call_hook": "/c", "call_status_hook": "/s"}),
+                Command::CallHook {
+                    call_hook: hook,
+                    status_hook: Some(Hook::post("/s")),
+                    child_call_hook: Some(Hook::post("/c")),
+                },
+            ),
+            (json!({"call_status": "completed"}), Command::CallStatus(CloseAs::Completed)),
+            (json!({"call_status": "no-answer"}), Command::CallStatus(CloseAs::NoAnswer)),
+            (json!({"mute_status": "mute", "room_say": null}), Command::Mute(true)),
+            (json!({"mute_status": "unmute", "unknown": 1}), Command::Mute(false)),
+            (json!({"conf_mute_status": "mute"}), Command::ConferenceMute(true)),
+            (json!({"tag": {"a": 1}}), Command::Tag(Map::from_iter([("a".into(), json!(1))]))),
+            (json!({"sip_request": {"method": "INFO"}}), Command::SipRequest),
+            (json!({"stream_status": "resume"}), Command::Unbuilt("stream_status")),
+            (
+                json!({"conf_hold_status": "hold", "wait_hook": "/w"}),
+                Command::Unbuilt("conf_hold_status"),
+            ),
+            (json!({"boostAudioSignal": "+6 dB"}), Command::Unbuilt("boostAudioSignal")),
+            (
+                json!({"llm_tool_output": {}, "tool_call_id": "t"}),
+                Command::Unbuilt("llm_tool_output"),
+            ),
+        ] {
+            let expected = UpdateCall { command: Some(command), whisper: false };
+            assert_eq!(UpdateCall::parse(&body), Ok(expected), "{body}");
+        }
+    }
+
+    #[test]
+    fn whisper_stands_alone_or_beside_one_command() {
+        let say = json!({"verb": "say", "text": "hi"});
+        let alone = UpdateCall::parse(&json!({"whisper": say})).unwrap();
+        assert_eq!(alone, UpdateCall { command: None, whisper: true });
+        let both = UpdateCall::parse(&json!({"whisper": say, "mute_status": "mute"})).unwrap();
+        assert_eq!(both, UpdateCall { command: Some(Command::Mute(true)), whisper: true });
+    }
+
+    #[test]
+    fn each_bad_body_is_refused_with_its_text() {
+        for (body, text) in [
+            (json!([]), "body must be an object"),
+            (json!({}), "no valid options supplied to updateCall"),
+            (json!({"llm_status": "x"}), "no valid options supplied to updateCall"),
+            (json!({"wait_hook": "/w"}), "no valid options supplied to updateCall"),
+            (
+                json!({"mute_status": "mute", "tag": {}}),
+                "multiple options are not allowed in updateCall",
+            ),
+            (
+                json!({"call_hook": "/a", "mute_status": "mute"}),
+                "multiple options are not allowed in updateCall",
+            ),
+            (
+                json!({"call_hook": "/a", "child_call_hook": "/b", "tag": {}}),
+                "multiple options are not allowed in updateCall",
+            ),
+            (json!({"call_status_hook": "/s"}), "call_status_hook is only valid with call_hook"),
+            (
+                json!({"call_status_hook": "/s", "tag": {}}),
+                "call_status_hook is only valid with call_hook",
+            ),
+            (json!({"call_hook": 5}), "call_hook a hook is"),
+            (json!({"call_status": "ended"}), "invalid call_status"),
+            (json!({"call_status": 5}), "invalid call_status"),
+            (json!({"mute_status": true}), "invalid mute_status"),
+            (json!({"conf_mute_status": "quiet"}), "invalid conf_mute_status"),
+            (json!({"conf_hold_status": "x"}), "invalid conf_hold_status"),
+            (json!({"listen_status": "x"}), "invalid listen_status"),
+            (json!({"transcribe_status": "silence"}), "invalid transcribe_status"),
+            (json!({"media_path": "x"}), "invalid media_path"),
+            (json!({"tag": "x"}), "invalid tag data"),
+            (json!({"dtmf": {"digit": "x"}}), "invalid dtmf"),
+            (json!({"dtmf": {}}), "invalid dtmf"),
+            (json!({"sip_request": {}}), "sip_request needs a method"),
+            (
+                json!({"sip_request": {"method": "INFO", "content": "x"}}),
+                "sip_request with content needs a content_type",
+            ),
+            (json!({"record": {}}), "record needs an action"),
+            (json!({"record": {"action": "startCallRecording"}}), "record needs a siprecServerURL"),
+            (
+                json!({"conferenceParticipantAction": {"action": "dance"}}),
+                "conferenceParticipantAction has an unknown action",
+            ),
+            (
+                json!({"conferenceParticipantAction": {"action": "tag"}}),
+                "conferenceParticipantAction needs a tag",
+            ),
+            (json!({"dub": {"action": "addTrack"}}), "dub needs a known action and a track"),
+            (json!({"boostAudioSignal": "loud"}), "boostAudioSignal must be a number"),
+            (json!({"agent_update": 1}), "agent_update must be an object"),
+        ] {
+            let error = UpdateCall::parse(&body).expect_err(&body.to_string()).to_string();
+            assert!(error.starts_with(text), "{body}: {error}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The participant actor: one per call, on a media arbiter.
+//!
+//! While the call is alone it owns the line and a one-seat mixer and services both at each tick, so
+//! the caller always receives audio, silence included. While the call sits in a conference the line
+//! is there (docs/adr/0002) and this actor only keeps the address.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+use media::codec::CodecKind;
+use media::mixer::{Event, Mixer, MixerConfig, PlayDone, SeatConfig, SeatId};
+
+use super::message::{
+    Close, HandOver, LineLost, Negotiate, ParticipantEvent, Play, StopPlay, TakeBack,
+};
+use super::playlist::Playlist;
+use crate::conference::actor::ConferenceActor;
+use crate::conference::message::{Renegotiated, SeatLine};
+use crate::media_io::hub::Place;
+use crate::media_io::line::{Line, Moment, Scratch};
+use crate::media_io::tick::Tick;
+use crate::model::CallSid;
+use crate::verb::{PlayReport, RunId};
+
+pub struct ParticipantActor {
+    call: CallSid,
+    place: Place,
+    events: Recipient<ParticipantEvent>,
+    inactivity: Duration,
+    line: Whereabouts,
+    ticking: Option<SpawnHandle>,
+    scratch: Box<Scratch>,
+}
+
+enum Whereabouts {
+    Here(Box<Solo>),
+    InConference(Addr<ConferenceActor>),
+    /// The call ended while a conference held the line.
+    Awaited,
+    Gone,
+}
+
+/// A call alone with the server: a mixer of one seat, and what is played into it.
+struct Solo {
+    line: Box<Line>,
+    mixer: Mixer,
+    seat: Option<SeatId>,
+    playlist: Option<Playlist>,
+    told_inactive: bool,
+}
+
+impl ParticipantActor {
+    /// Starts the participant on the arbiter of its `place`.
+    pub fn launch(
+        call: CallSid,
+        place: Place,
+        line: Line,
+        inactivity: Duration,
+        events: Recipient<ParticipantEvent>,
+    ) -> Addr<Self> {
+        let arbiter = place.arbiter.handle().clone();
+        Self::start_in_arbiter(&arbiter, move |_| Self {
+            call,
+            place,
+            events,
+            inactivity,
+            line: Whereabouts::Here(Box::new(Solo::new(Box::new(line)))),
+            ticking: None,
+            scratch: Box::default(),
+        })
+    }
+
+    fn tick_on(&mut self, ctx: &mut Context<Self>) {
+        if self.ticking.is_none() {
+            self.ticking = Some(ctx.add_stream(self.place.arbiter.subscribe()));
+        }
+    }
+
+    fn tick_off(&mut self, ctx: &mut Context<Self>) {
+        if let Some(handle) = self.ticking.take() {
+            ctx.cancel_future(handle);
+        }
+    }
+
+    fn finish(&mut self, mut line: Box<Line>, ctx: &mut Context<Self>) {
+        line.close(&mut self.scratch);
+        self.line = Whereabouts::Gone;
+        ctx.stop();
+    }
+}
+
+impl Actor for ParticipantActor {
+    type Context = Context<Self>;
+}
+
+impl StreamHandler<Tick> for ParticipantActor {
+    fn handle(&mut self, tick: Tick, _: &mut Context<Self>) {
+        let Whereabouts::Here(solo) = &mut self.line else { return };
+        let events = &self.events;
+        solo.tick(tick, &mut self.scratch, |event| events.do_send(event));
+        if !solo.told_inactive && solo.line.silence(tick.due) > self.inactivity {
+            solo.told_inactive = true;
+            events.do_send(ParticipantEvent::Inactive);
+        }
+    }
+
+    /// The stream never ends by itself; actix stops an actor whose stream did.
+    fn finished(&mut self, _: &mut Context<Self>) {}
+}
+
+impl Handler<Negotiate> for ParticipantActor {
+    type Result = ();
+
+    fn handle(&mut self, Negotiate(agreed): Negotiate, ctx: &mut Context<Self>) {
+        match &mut self.line {
+            Whereabouts::Here(solo) => {
+                solo.line.negotiate(&agreed, Moment::now().now);
+                solo.sit(agreed.codec);
+                self.tick_on(ctx);
+            }
+            Whereabouts::InConference(room) => {
+                room.do_send(Renegotiated { call: self.call, agreed });
+            }
+            Whereabouts::Awaited | Whereabouts::Gone => {}
+        }
+    }
+}
+
+impl Handler<Play> for ParticipantActor {
+    type Result = ();
+
+    fn handle(&mut self, play: Play, _: &mut Context<Self>) {
+        if let Whereabouts::Here(solo) = &mut self.line {
+            solo.play(play);
+        }
+    }
+}
+
+impl Handler<StopPlay> for ParticipantActor {
+    type Result = ();
+
+    fn handle(&mut self, StopPlay(id): StopPlay, _: &mut Context<Self>) {
+        if let Whereabouts::Here(solo) = &mut self.line {
+            if solo.playlist.as_ref().is_some_and(|list| list.id == id) {
+                solo.stop();
+            }
+        }
+    }
+}
+
+impl Handler<HandOver> for ParticipantActor {
+    type Result = ();
+
+    fn handle(&mut self, HandOver(room): HandOver, ctx: &mut Context<Self>) {
+        let Whereabouts::Here(_) = self.line else { return };
+        self.tick_off(ctx);
+        let next = Whereabouts::InConference(room.clone());
+        if let Whereabouts::Here(solo) = std::mem::replace(&mut self.line, next) {
+            let owner = ctx.address();
+            room.do_send(SeatLine { call: self.call, line: solo.line, owner });
+        }
+    }
+}
+
+impl Handler<TakeBack> for ParticipantActor {
+    type Result = ();
+
+    fn handle(&mut self, TakeBack(line): TakeBack, ctx: &mut Context<Self>) {
+        if let Whereabouts::Awaited = self.line {
+            self.finish(line, ctx);
+            return;
+        }
+        let mut solo = Solo::new(line);
+        if let Some(codec) = solo.line.codec() {
+            solo.sit(codec);
+            self.tick_on(ctx);
+        }
+        self.line = Whereabouts::Here(Box::new(solo));
+    }
+}
+
+impl Handler<LineLost> for ParticipantActor {
+    type Result = ();
+
+    fn handle(&mut self, _: LineLost, ctx: &mut Context<Self>) {
+        self.line = Whereabouts::Gone;
+        self.events.do_send(ParticipantEvent::Failed);
+        ctx.stop();
+    }
+}
+
+impl Handler<Close> for ParticipantActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Close, ctx: &mut Context<Self>) {
+        match std::mem::replace(&mut self.line, Whereabouts::Awaited) {
+            Whereabouts::Here(solo) => self.finish(solo.line, ctx),
+            // The conference was told to release the call; the line is on its way here.
+            Whereabouts::InConference(room) if room.connected() => {}
+            Whereabouts::InConference(_) | Whereabouts::Awaited | Whereabouts::Gone => ctx.stop(),
+        }
+    }
+}
+
+impl Solo {
+    fn new(line: Box<Line>) -> Self {
+        let mixer = Mixer::new(MixerConfig::default());
+        Self { line, mixer, seat: None, playlist: None, told_inactive: false }
+    }
+
+    /// Gives the call the mixer's one seat, or changes its codec.
+    fn sit(&mut self, codec: CodecKind) {
+        self.told_inactive = false;
+        match self.seat {
+            Some(seat) => self.mixer.set_codec(seat, codec),
+            None => {
+                self.seat = Some(self.mixer.add_seat(SeatConfig::new(codec)));
+                self.start_clip();
+            }
+        }
+    }
+
+    fn tick(&mut self, tick: Tick, scratch: &mut Scratch, mut tell: impl FnMut(ParticipantEvent)) {
+        let Some(seat) = self.seat else { return };
+        let at = Moment::now();
+        self.line.receive(at, seat, &mut self.mixer, scratch, |digit| {
+            tell(ParticipantEvent::Digit(digit));
+        });
+        self.line.skip(tick.skipped);
+        self.mixer.tick(at.now);
+        self.line.send(at.now, self.mixer.payload(seat), scratch);
+        while let Some(Event::PlayDone(done)) = self.mixer.poll_event() {
+            if let Some((id, report)) = self.clip_ended(&done) {
+                tell(ParticipantEvent::Played { id, report });
+            }
+        }
+    }
+
+    fn play(&mut self, play: Play) {
+        self.stop();
+        self.playlist = Some(Playlist::new(play));
+        self.start_clip();
+    }
+
+    /// Stops the clip that sounds; the mixer reports it with its last samples.
+    fn stop(&mut self) {
+        if let Some(playing) = self.playlist.as_ref().and_then(|list| list.playing) {
+            self.mixer.stop_play(playing);
+        }
+    }
+
+    fn start_clip(&mut self) {
+        let (Some(seat), Some(list)) = (self.seat, &mut self.playlist) else { return };
+        let Some(clip) = list.next_clip() else { return };
+        // A clip of another rate cannot come here: prompts are made at the mixer's rate.
+        list.playing = self.mixer.play_to_seat(seat, clip).ok();
+    }
+
+    /// Goes on with the list; its name and report when it is through.
+    fn clip_ended(&mut self, done: &PlayDone) -> Option<(RunId, PlayReport)> {
+        let list = self.playlist.as_mut().filter(|list| list.playing == Some(done.play))?;
+        if list.clip_ended(done) {
+            self.start_clip();
+            return None;
+        }
+        self.playlist.take().map(|list| list.report(done))
+    }
+}

@@ -1,0 +1,5 @@
+//! The media side of one call: owns its line, plays to it, lends it to a conference.
+
+pub mod actor;
+pub mod message;
+mod playlist;

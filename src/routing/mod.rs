@@ -1,0 +1,3 @@
+//! Pure decisions about where a call goes.
+
+pub mod inbound;

@@ -1,0 +1,263 @@
+//! The gate: one look into the store for each INVITE and REGISTER, then a verdict.
+//!
+//! The store part ([`Gate::look_up`]) is async and touches nothing else; the verdict is taken with
+//! the nonces at hand, which live with the stack. Passwords are not here: the store keeps HA1.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use sip::auth::{DigestCredentials, NonceVerdict, Nonces, challenge, verify};
+use sip::{Method, Reply, Request};
+
+use crate::model::{Account, AccountSid, Application, ClientAuth};
+use crate::routing::inbound::{Admission, Facts, Permissions, Route, admit, route};
+use crate::store::{NumberRoute, Store};
+
+/// A call that may come in, and what answers it.
+#[derive(Clone, Debug)]
+pub struct Admitted {
+    pub account: Account,
+    /// The client's user name, when a client calls.
+    pub client: Option<String>,
+    pub answer: Answer,
+}
+
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Application(Box<Application>),
+    Conference(String),
+}
+
+/// What the store knows about who sends a request and what it dials.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// The realm the request claims, if it is one of ours.
+    realm: Option<String>,
+    client: Option<ClientAuth>,
+    /// Account and application of the dialled number.
+    number: Option<NumberRoute>,
+    /// The application a client's call would reach.
+    dialled: Option<Dialled>,
+}
+
+#[derive(Clone, Debug)]
+enum Dialled {
+    Answer(Answer),
+    Refused { status: u16, why: &'static str },
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Verdict<T> {
+    Pass(T),
+    Refuse(Reply),
+}
+
+/// A client that proved who it is.
+#[derive(Clone, Debug)]
+pub struct Registrant {
+    /// `user@realm`
+    pub aor: String,
+    pub account: AccountSid,
+}
+
+#[derive(Clone)]
+pub struct Gate {
+    store: Store,
+    home_realm: Option<String>,
+}
+
+impl Gate {
+    /// `home_realm` stands for requests addressed to a bare IP address.
+    pub fn new(store: Store, home_realm: Option<String>) -> Self {
+        Self { store, home_realm }
+    }
+
+    /// Asks the store everything a verdict on this request may need.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn look_up(&self, request: &Request) -> Result<Findings, crate::store::Error> {
+        let is_register = *request.method() == Method::Register;
+        let claimed = if is_register { request.to() } else { request.from() };
+        let routing = self.store.routing();
+        let host = claimed.uri.host();
+        let mut findings = Findings::default();
+        if let Some(account) = routing.account_for_host(host, self.home_realm.as_deref()).await? {
+            let realm = account.sip_realm.clone().unwrap_or_default();
+            let user = match credentials(request, &realm) {
+                Some(given) => given.username().to_owned(),
+                None => claimed.uri.user().unwrap_or_default().into_owned(),
+            };
+            findings.client = routing.client(account, &user).await?;
+            findings.realm = Some(realm);
+        }
+        if is_register {
+            return Ok(findings);
+        }
+        let dialled = request.uri().user().unwrap_or_default().into_owned();
+        findings.number = routing.phone_number(&dialled).await?;
+        if let Some(client) = &findings.client {
+            findings.dialled =
+                Some(self.dialled(&dialled, client, findings.number.as_ref()).await?);
+        }
+        Ok(findings)
+    }
+
+    async fn dialled(
+        &self,
+        dialled: &str,
+        client: &ClientAuth,
+        number: Option<&NumberRoute>,
+    ) -> Result<Dialled, crate::store::Error> {
+        let account = &client.account;
+        let permissions = Permissions {
+            direct_app: client.client.allow_direct_app_calling,
+            direct_queue: client.client.allow_direct_queue_calling,
+            device_application: account.device_calling_application_sid,
+        };
+        let refused = |status, why| Ok(Dialled::Refused { status, why });
+        match route(dialled, permissions) {
+            Route::Application(sid) => {
+                let found = self.store.routing().application(sid).await?;
+                match found.filter(|found| found.account_sid == account.sid) {
+                    Some(found) => Ok(Dialled::Answer(Answer::Application(Box::new(found)))),
+                    None => refused(404, "no such application"),
+                }
+            }
+            Route::Conference(name) => Ok(Dialled::Answer(Answer::Conference(name))),
+            Route::OwnNumber => match number {
+                Some(NumberRoute { account: owner, application: Some(found) })
+                    if owner.sid == account.sid =>
+                {
+                    Ok(Dialled::Answer(Answer::Application(Box::new(found.clone()))))
+                }
+                _ => refused(480, "no configured application"),
+            },
+            Route::NotAllowed => refused(403, "this client may not dial that"),
+            Route::Unavailable(why) => refused(480, why),
+        }
+    }
+}
+
+impl Findings {
+    /// Whether this INVITE comes in, and what answers it.
+    pub fn on_invite(
+        self,
+        request: &Request,
+        source: IpAddr,
+        nonces: &mut Nonces,
+        now: Instant,
+    ) -> Verdict<Admitted> {
+        let facts = Facts {
+            realm_is_ours: self.realm.is_some(),
+            client_exists: self.client.is_some(),
+            number_exists: self.number.as_ref().is_some_and(|number| number.account.is_active),
+        };
+        match admit(facts) {
+            Admission::Forbidden => Verdict::Refuse(Reply::new(403)),
+            Admission::Number => self.by_number(),
+            Admission::Challenge => match self.prove(request, source, nonces, now) {
+                Err(reply) => Verdict::Refuse(reply),
+                Ok(()) => self.by_client(),
+            },
+        }
+    }
+
+    /// Whether this REGISTER is believed.
+    pub fn on_register(
+        self,
+        request: &Request,
+        source: IpAddr,
+        nonces: &mut Nonces,
+        now: Instant,
+    ) -> Verdict<Registrant> {
+        if self.realm.is_none() {
+            return Verdict::Refuse(Reply::new(403));
+        }
+        if let Err(reply) = self.prove(request, source, nonces, now) {
+            return Verdict::Refuse(reply);
+        }
+        let (Some(auth), Some(realm)) = (self.client, self.realm) else {
+            return Verdict::Refuse(Reply::new(403));
+        };
+        // A phone registers itself: the To of somebody else is not its to bind.
+        let user = request.to().uri.user().unwrap_or_default();
+        if user != auth.client.username {
+            return Verdict::Refuse(Reply::new(403));
+        }
+        Verdict::Pass(Registrant {
+            aor: format!("{}@{realm}", auth.client.username),
+            account: auth.account.sid,
+        })
+    }
+
+    /// Digest: the reply to send when the proof is missing or wrong.
+    fn prove(
+        &self,
+        request: &Request,
+        source: IpAddr,
+        nonces: &mut Nonces,
+        now: Instant,
+    ) -> Result<(), Reply> {
+        let realm = self.realm.as_deref().unwrap_or_default();
+        let ask = |nonces: &mut Nonces, stale| {
+            let nonce = nonces.issue(now, source);
+            Reply::new(401).with_header("WWW-Authenticate", challenge(realm, &nonce, stale))
+        };
+        let Some(given) = credentials(request, realm) else { return Err(ask(nonces, false)) };
+        let client = self.client.as_ref().filter(|c| c.client.is_active && c.account.is_active);
+        // Without a client the same work is done on a hash nobody has, so that the time says nothing.
+        let ha1 = client.and_then(|c| c.ha1.as_ref()).map_or(NOBODY, |secret| secret.0.as_str());
+        let proved = verify(&given, request.method(), ha1) && client.is_some();
+        if !proved {
+            return Err(Reply::new(403));
+        }
+        // Only a right digest may use up a count of its nonce.
+        match nonces.check(now, source, &given) {
+            NonceVerdict::Fresh => Ok(()),
+            NonceVerdict::Stale => Err(ask(nonces, true)),
+            NonceVerdict::Bad => Err(ask(nonces, false)),
+        }
+    }
+
+    fn by_number(self) -> Verdict<Admitted> {
+        match self.number {
+            Some(NumberRoute { account, application: Some(found) }) => Verdict::Pass(Admitted {
+                account,
+                client: None,
+                answer: Answer::Application(Box::new(found)),
+            }),
+            _ => refuse(480, "no configured application"),
+        }
+    }
+
+    fn by_client(self) -> Verdict<Admitted> {
+        let (Some(client), Some(dialled)) = (self.client, self.dialled) else {
+            return Verdict::Refuse(Reply::new(403));
+        };
+        match dialled {
+            Dialled::Refused { status, why } => refuse(status, why),
+            Dialled::Answer(answer) => Verdict::Pass(Admitted {
+                account: client.account,
+                client: Some(client.client.username),
+                answer,
+            }),
+        }
+    }
+}
+
+/// HA1 of no user.
+const NOBODY: &str = "00000000000000000000000000000000";
+
+fn refuse<T>(status: u16, why: &str) -> Verdict<T> {
+    Verdict::Refuse(Reply::new(status).with_header("X-Reason", why))
+}
+
+/// The credentials given for `realm`, if any.
+fn credentials(request: &Request, realm: &str) -> Option<DigestCredentials> {
+    request
+        .headers("Authorization")
+        .filter_map(DigestCredentials::parse)
+        .find(|given| given.realm().eq_ignore_ascii_case(realm))
+}

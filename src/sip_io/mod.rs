@@ -1,0 +1,10 @@
+//! SIP sockets and the actor around `sip::Endpoint`: who may come in, who is registered, whose
+//! dialog a message belongs to.
+
+pub mod gate;
+pub mod limiter;
+pub mod message;
+pub mod registrations;
+pub mod stack;
+pub mod tcp;
+pub mod udp;

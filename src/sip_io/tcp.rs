@@ -1,0 +1,172 @@
+//! SIP over TCP: accepting, connecting, and one task per connection that frames what comes in.
+//!
+//! A connection task awaits the stack's mailbox for each message, so a peer that sends faster than
+//! the stack reads is slowed by TCP itself. What goes out passes a bounded queue; a peer that does
+//! not read loses its connection.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use actix::prelude::*;
+use bytes::Bytes;
+use sip::{Flow, Frame, StreamFramer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// Messages that may wait for a slow reader.
+const QUEUE: usize = 64;
+/// A stranger that connects and says nothing is dropped after this.
+const FIRST_MESSAGE: Duration = Duration::from_secs(30);
+/// A connection that carried nothing either way for this long is closed; phones reconnect.
+const IDLE: Duration = Duration::from_secs(3600);
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Names one connection for as long as the server runs.
+pub type ConnectionId = u64;
+
+/// What connections tell the stack, in order for each connection.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub enum StreamEvent {
+    Opened {
+        id: ConnectionId,
+        writer: mpsc::Sender<Bytes>,
+    },
+    Message {
+        flow: Flow,
+        bytes: Bytes,
+    },
+    /// Ended, or could not be opened at all.
+    Closed {
+        flow: Flow,
+    },
+}
+
+/// Opens and accepts connections and gives them their ids.
+#[derive(Clone)]
+pub struct Connections {
+    next: Arc<AtomicU64>,
+    open: Arc<AtomicUsize>,
+    most: usize,
+    /// The address connections are accepted on.
+    local: SocketAddr,
+    stack: Recipient<StreamEvent>,
+}
+
+impl Connections {
+    /// At most `most` connections at once; `stack` hears of all of them.
+    pub fn new(most: usize, local: SocketAddr, stack: Recipient<StreamEvent>) -> Self {
+        Self {
+            next: Arc::new(AtomicU64::new(1)),
+            open: Arc::new(AtomicUsize::new(0)),
+            most,
+            local,
+            stack,
+        }
+    }
+
+    /// Accepts until the listener's task is dropped.
+    pub async fn accept(self, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) if self.open.load(Ordering::Relaxed) < self.most => {
+                    actix::spawn(self.clone().serve(self.id(), stream, peer));
+                }
+                Ok((_, peer)) => {
+                    metrics::counter!("sip_connections_refused_total").increment(1);
+                    tracing::debug!(%peer, "connection refused: too many are open");
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely: give the others time to end.
+                    tracing::warn!(%error, "cannot accept a SIP connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    /// Starts connecting to `peer` and returns the id at once; `Opened` or `Closed` follows.
+    pub fn connect(&self, peer: SocketAddr) -> ConnectionId {
+        let id = self.id();
+        let this = self.clone();
+        actix::spawn(async move {
+            match timeout(CONNECT, TcpStream::connect(peer)).await {
+                Ok(Ok(stream)) => this.serve(id, stream, peer).await,
+                Ok(Err(error)) => this.failed(id, peer, &error).await,
+                Err(_) => this.failed(id, peer, &io::ErrorKind::TimedOut.into()).await,
+            }
+        });
+        id
+    }
+
+    fn id(&self) -> ConnectionId {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    async fn failed(&self, id: ConnectionId, peer: SocketAddr, error: &io::Error) {
+        tracing::debug!(%peer, %error, "cannot connect");
+        self.tell(StreamEvent::Closed { flow: Flow::tcp(self.local, peer, Some(id)) }).await;
+    }
+
+    /// The stack's mailbox is gone only while the server stops; then nobody needs to hear.
+    async fn tell(&self, event: StreamEvent) {
+        let _ = self.stack.send(event).await;
+    }
+
+    async fn serve(self, id: ConnectionId, stream: TcpStream, peer: SocketAddr) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        // Small messages both ways: waiting to fill a segment only adds delay.
+        let _ = stream.set_nodelay(true);
+        let local = stream.local_addr().unwrap_or(self.local);
+        let flow = Flow::tcp(local, peer, Some(id));
+        let (writer, queue) = mpsc::channel(QUEUE);
+        self.tell(StreamEvent::Opened { id, writer }).await;
+        if let Err(error) = self.exchange(flow, stream, queue).await {
+            tracing::debug!(%peer, %error, "SIP connection ended");
+        }
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.tell(StreamEvent::Closed { flow }).await;
+    }
+
+    async fn exchange(
+        &self,
+        flow: Flow,
+        stream: TcpStream,
+        mut queue: mpsc::Receiver<Bytes>,
+    ) -> io::Result<()> {
+        let (mut reader, mut writer) = stream.into_split();
+        let mut framer = StreamFramer::new();
+        let mut buffer = vec![0; 16 * 1024];
+        let mut patience = FIRST_MESSAGE;
+        loop {
+            tokio::select! {
+                outgoing = queue.recv() => match outgoing {
+                    Some(bytes) => timeout(CONNECT, writer.write_all(&bytes)).await??,
+                    None => return Ok(()),
+                },
+                read = timeout(patience, reader.read(&mut buffer)) => {
+                    let len = read??;
+                    if len == 0 {
+                        return Ok(());
+                    }
+                    framer.push(buffer.get(..len).unwrap_or_default());
+                    while let Some(frame) = framer.next().map_err(io::Error::other)? {
+                        match frame {
+                            Frame::Message(bytes) => {
+                                patience = IDLE;
+                                self.tell(StreamEvent::Message { flow, bytes }).await;
+                            }
+                            // RFC 5626 §3.5.1: a double CRLF is answered with one.
+                            Frame::Ping => timeout(CONNECT, writer.write_all(b"\r\n")).await??,
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

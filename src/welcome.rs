@@ -1,0 +1,77 @@
+//! What a first start prints: the keys that are shown once, and what to type into two phones.
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+
+use crate::config::Config;
+use crate::store::{Bootstrap, Demo, Store};
+
+/// What is to be shown, and how to reach the server.
+pub struct Welcome {
+    admin_key: Option<String>,
+    demo: Option<Demo>,
+}
+
+impl Welcome {
+    /// Makes the admin key and the demo tenant where they do not exist yet.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn prepare(store: &Store, config: &mut Config, demo: bool) -> anyhow::Result<Self> {
+        let made = store
+            .api_keys()
+            .bootstrap(config.api.admin_key.as_ref())
+            .await
+            .context("cannot make the admin key")?;
+        let admin_key = match made {
+            Bootstrap::Generated(key) => Some(key.0),
+            Bootstrap::Configured | Bootstrap::Existing => None,
+        };
+        let demo = if demo {
+            let demo = store.seed_demo().await.context("cannot make the demo tenant")?;
+            config.sip.home_realm.get_or_insert_with(|| demo.sip_realm.clone());
+            Some(demo)
+        } else {
+            None
+        };
+        Ok(Self { admin_key, demo })
+    }
+
+    /// Writes to standard output; logs go elsewhere.
+    pub fn print(&self, http: SocketAddr, sip: SocketAddr) {
+        if self.admin_key.is_none() && self.demo.is_none() {
+            return;
+        }
+        println!("\nTrunkline {} is ready.\n", env!("CARGO_PKG_VERSION"));
+        println!("  REST API   http://{http}/v1");
+        println!("  SIP        {sip}  (UDP and TCP)");
+        if let Some(key) = &self.admin_key {
+            println!("  Admin key  {key}   (shown this once)");
+        }
+        if let Some(demo) = &self.demo {
+            print_demo(demo, http, sip);
+        }
+        println!();
+    }
+}
+
+fn print_demo(demo: &Demo, http: SocketAddr, sip: SocketAddr) {
+    println!("\nDemo account {}", demo.account_sid);
+    let Some(secrets) = &demo.secrets else {
+        println!("  Its key and the phones' passwords were shown when it was made.");
+        println!("  To start over, stop the server and delete its data folder.");
+        return;
+    };
+    println!("  Account key  {}   (shown this once)", secrets.account_key.0);
+    println!("\nType this into two SIP phones:\n");
+    println!("  {:<10} {:<22} {:<10} {:<16}", "", "registrar / domain", "user", "password");
+    for (n, user) in secrets.users.iter().enumerate() {
+        let (name, password) = (&user.username, &user.password.0);
+        println!("  {:<10} {sip:<22} {name:<10} {password:<16}", format!("phone {}", n + 1));
+    }
+    println!("\nThen dial  conference-lobby  on both, and talk. Who is in:\n");
+    println!("  curl -H 'Authorization: Bearer {}' \\", secrets.account_key.0);
+    let account = demo.account_sid;
+    println!("    http://{http}/v1/Accounts/{account}/Conferences/lobby/Participants");
+}

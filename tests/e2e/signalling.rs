@@ -1,0 +1,189 @@
+//! Plain SIP on the wire, over UDP and TCP: who is let in, what is answered to what.
+
+use std::time::Duration;
+
+use serde_json::json;
+use support::rtp_peer::Voice;
+use support::{RtpPeer, SipPeer, sdp, sipp};
+
+use crate::stage::{PASSWORD, SOON, Stage, file};
+
+#[test]
+fn options_is_answered_and_unknown_methods_are_not_served() {
+    let stage = Stage::new();
+    for mut peer in [SipPeer::udp(stage.server.sip()), SipPeer::tcp(stage.server.sip())] {
+        let uri = format!("sip:{}", stage.server.sip());
+        let options = peer.request("OPTIONS", &uri);
+        let response = peer.transact(&options);
+        assert_eq!(response.code(), Some(200), "{}", peer.history());
+        let allow = response.header("Allow").unwrap_or_default();
+        assert!(["INVITE", "ACK", "BYE", "CANCEL"].iter().all(|m| allow.contains(m)), "{allow}");
+        let unknown = peer.request("FROBNICATE", &uri);
+        let code = peer.transact(&unknown).code();
+        assert!(matches!(code, Some(405 | 501)), "{code:?}");
+    }
+}
+
+#[test]
+fn a_stranger_s_call_is_refused_with_403() {
+    let stage = Stage::new();
+    for mut peer in [SipPeer::udp(stage.server.sip()), SipPeer::tcp(stage.server.sip())] {
+        let rtp = RtpPeer::start(Voice::Silence);
+        let refused = peer.call(&format!("sip:1000@{}", stage.server.sip()), &rtp);
+        assert_eq!(refused.expect_err("refused").code(), Some(403), "{}", peer.history());
+    }
+    assert!(stage.hooks.all_requests().is_empty());
+}
+
+#[test]
+fn a_call_to_a_number_reaches_its_application_without_registration() {
+    let stage = Stage::new();
+    stage.answer_with_conference("front-desk");
+    stage.tenant.number("+15083084809", &stage.application_sid).expect("a number");
+    let mut peer = SipPeer::udp(stage.server.sip());
+    let rtp = RtpPeer::start(Voice::Silence);
+    let uri = format!("sip:+15083084809@{}", stage.server.sip());
+    let mut call = peer.call(&uri, &rtp).unwrap_or_else(|r| panic!("{r}\n{}", peer.history()));
+    assert_eq!(peer.hang_up(&mut call).code(), Some(200));
+}
+
+#[test]
+fn a_wrong_password_neither_registers_nor_calls() {
+    let stage = Stage::new();
+    stage.tenant.client("alice", PASSWORD).expect("a client");
+    let mut thief =
+        SipPeer::udp(stage.server.sip()).as_client("alice", "guess", &stage.tenant.realm);
+    let code = thief.register(60).code();
+    assert!(matches!(code, Some(401 | 403)), "{code:?}\n{}", thief.history());
+    assert_eq!(stage.get("/RegisteredSipUsers"), json!([]));
+    let rtp = RtpPeer::start(Voice::Silence);
+    let refused = thief.call(&stage.uri("1000"), &rtp).expect_err("refused");
+    assert!(matches!(refused.code(), Some(401 | 403 | 407)), "{refused}");
+}
+
+#[test]
+fn a_registration_is_listed_until_it_is_taken_back() {
+    let stage = Stage::new();
+    let mut alice = stage.phone("alice");
+    assert_eq!(alice.register(300).code(), Some(200), "{}", alice.history());
+    let name = format!("alice@{}", stage.tenant.realm);
+    assert_eq!(stage.get("/RegisteredSipUsers"), json!([name]));
+    let user = stage.get("/RegisteredSipUsers/alice");
+    assert_eq!(user["registered_status"], "active", "{user}");
+    assert_eq!(alice.register(0).code(), Some(200));
+    assert_eq!(stage.get("/RegisteredSipUsers"), json!([]));
+}
+
+#[test]
+fn a_call_over_tcp_is_answered_and_hung_up() {
+    let stage = Stage::new();
+    stage.answer_with_conference("stream");
+    stage.tenant.client("alice", PASSWORD).expect("a client");
+    let mut alice =
+        SipPeer::tcp(stage.server.sip()).as_client("alice", PASSWORD, &stage.tenant.realm);
+    assert_eq!(alice.register(300).code(), Some(200));
+    let rtp = RtpPeer::start(Voice::Silence);
+    let mut call = alice.call(&stage.uri("1000"), &rtp).expect("answered");
+    assert!(!rtp.listen(Duration::from_millis(300)).frames.is_empty());
+    let info = alice.in_dialog(&mut call.dialog, "OPTIONS");
+    assert_eq!(info.code(), Some(200));
+    assert_eq!(alice.hang_up(&mut call).code(), Some(200));
+    assert_eq!(
+        stage.statuses(&stage.call_sid_from("alice")),
+        ["trying", "in-progress", "completed"]
+    );
+}
+
+#[test]
+fn a_caller_who_gives_up_before_the_answer_is_no_answer() {
+    let stage = Stage::new();
+    stage.hooks.on("/call", support::Reply::Hang);
+    let mut alice = stage.phone("alice");
+    let rtp = RtpPeer::start(Voice::Silence);
+    let offer = sdp::pcmu(rtp.local_addr());
+    let invite = alice.request("INVITE", &stage.uri("1000")).with_body("application/sdp", offer);
+    let challenge = alice.transact(&invite);
+    let invite = alice.authorized(&invite, &challenge).expect("a challenge");
+    alice.send(&invite);
+    let call_sid = stage.call_sid_from("alice");
+    assert_eq!(alice.cancel(&invite).code(), Some(200));
+    assert_eq!(alice.final_response(&invite).code(), Some(487), "{}", alice.history());
+    let statuses = stage.statuses(&call_sid);
+    assert_eq!(statuses.last().map(String::as_str), Some("no-answer"), "{statuses:?}");
+}
+
+#[test]
+fn a_re_invite_is_answered_with_the_same_media() {
+    let stage = Stage::new();
+    stage.answer_with_conference("again");
+    let mut alice = stage.caller("alice", 450.0);
+    let before = sdp::remote_audio(&alice.call.answer.body).expect("audio");
+    let mut again = alice.call.dialog.request("INVITE");
+    again.headers.insert(0, ("Via".to_owned(), alice.sip.via()));
+    let offer = sdp::pcmu(alice.rtp.local_addr());
+    let again =
+        again.with("Contact", alice.sip.contact()).with_body("application/sdp", offer.as_str());
+    let ok = alice.sip.transact(&again);
+    assert_eq!(ok.code(), Some(200), "{}", alice.sip.history());
+    let after = sdp::remote_audio(&ok.body).expect("audio");
+    assert_eq!((after.rtp, after.direction.as_str()), (before.rtp, "sendrecv"));
+    let mut ack = alice.call.dialog.request("ACK");
+    ack.headers.insert(0, ("Via".to_owned(), alice.sip.via()));
+    alice.sip.send(&ack);
+    assert!(!alice.rtp.listen(Duration::from_millis(300)).frames.is_empty());
+    alice.hang_up();
+}
+
+/// The same scenario as `sipp` plays it, three calls at once.
+fn sipp_calls(transport: &str) {
+    let stage = Stage::new();
+    stage.answer_with_conference("sipp");
+    stage.tenant.client("sipp", PASSWORD).expect("a client");
+    let arguments = [
+        "-s",
+        "1000",
+        "-au",
+        "sipp",
+        "-ap",
+        PASSWORD,
+        "-key",
+        "realm",
+        &stage.tenant.realm,
+        "-m",
+        "3",
+        "-r",
+        "3",
+    ];
+    let scenario = file("sipp/uac_digest.xml");
+    let outcome = sipp::play(&scenario, stage.server.sip(), transport, &arguments, SOON * 3)
+        .expect("sipp runs");
+    assert!(outcome.is_good(), "sipp ended with {:?}\n{}", outcome.code, outcome.log);
+    let calls = stage.hooks.requests("/call");
+    assert_eq!(calls.len(), 3);
+    for call in calls {
+        let statuses = stage.statuses(call.text("call_sid"));
+        assert_eq!(statuses, ["trying", "in-progress", "completed"]);
+    }
+}
+
+#[test]
+fn sipp_registers_calls_with_digest_and_hangs_up_over_udp() {
+    sipp_calls("u1");
+}
+
+#[test]
+fn sipp_registers_calls_with_digest_and_hangs_up_over_tcp() {
+    sipp_calls("t1");
+}
+
+#[test]
+fn sipp_is_refused_with_a_wrong_password() {
+    let stage = Stage::new();
+    stage.tenant.client("sipp", PASSWORD).expect("a client");
+    let arguments =
+        ["-s", "1000", "-au", "sipp", "-ap", "guess", "-key", "realm", &stage.tenant.realm];
+    let scenario = file("sipp/register_refused.xml");
+    let outcome =
+        sipp::play(&scenario, stage.server.sip(), "u1", &arguments, SOON * 3).expect("sipp runs");
+    assert!(outcome.is_good(), "sipp ended with {:?}\n{}", outcome.code, outcome.log);
+}
