@@ -33,6 +33,8 @@ pub enum Answer {
 pub struct Findings {
     /// The realm the request claims, if it is one of ours.
     realm: Option<String>,
+    /// The one its account's clients are challenged with: the same, until `sip_realm` changes.
+    digest_realm: String,
     client: Option<ClientAuth>,
     /// Account and application of the dialled number.
     number: Option<NumberRoute>,
@@ -85,7 +87,8 @@ impl Gate {
         let mut findings = Findings::default();
         if let Some(account) = routing.account_for_host(host, self.home_realm.as_deref()).await? {
             let realm = account.sip_realm.clone().unwrap_or_default();
-            let user = match credentials(request, &realm) {
+            findings.digest_realm = account.digest_realm();
+            let user = match credentials(request, &findings.digest_realm) {
                 Some(given) => given.username().to_owned(),
                 None => claimed.uri.user().unwrap_or_default().into_owned(),
             };
@@ -200,17 +203,18 @@ impl Findings {
         nonces: &mut Nonces,
         now: Instant,
     ) -> Result<(), Reply> {
-        let realm = self.realm.as_deref().unwrap_or_default();
+        let realm = self.digest_realm.as_str();
         let ask = |nonces: &mut Nonces, stale| {
             let nonce = nonces.issue(now, source);
             Reply::new(401).with_header("WWW-Authenticate", challenge(realm, &nonce, stale))
         };
         let Some(given) = credentials(request, realm) else { return Err(ask(nonces, false)) };
         let client = self.client.as_ref().filter(|c| c.client.is_active && c.account.is_active);
-        // Without a client the same work is done on a hash nobody has, so that the time says nothing.
-        let ha1 = client.and_then(|c| c.ha1.as_ref()).map_or(NOBODY, |secret| secret.0.as_str());
-        let proved = verify(&given, request.method(), ha1) && client.is_some();
-        if !proved {
+        // Without a hash the same work is done on one nobody has, so that the time says nothing.
+        let ha1 = client.and_then(ClientAuth::ha1).map(|secret| secret.0.as_str());
+        let is_right = verify(&given, request.method(), ha1.unwrap_or(NOBODY));
+        // Anybody can answer for the hash nobody has; a client without password has no other.
+        if !is_right || ha1.is_none() {
             return Err(Reply::new(403));
         }
         // Only a right digest may use up a count of its nonce.
@@ -247,7 +251,7 @@ impl Findings {
     }
 }
 
-/// HA1 of no user.
+/// HA1 of no user: it stands in for a missing one and proves nothing.
 const NOBODY: &str = "00000000000000000000000000000000";
 
 fn refuse<T>(status: u16, why: &str) -> Verdict<T> {
