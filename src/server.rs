@@ -1,5 +1,7 @@
 //! The composition root: builds everything in order, and takes it down in reverse. Nobody else builds.
 
+mod follow;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -88,8 +90,9 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         api_base_url: Some(format!("http://{http_address}/v1")),
     });
     let stack = sockets.serve(&signalling, &config, &store, &desk, sip_address);
+    let on_change = follow::listener(stack.clone(), live.clone(), control.handle());
     let doors = Doors { live: live.clone(), registrations, desk, stack };
-    let rest = api::serve(http, state.with_doors(doors))?;
+    let rest = api::serve(http, state.with_doors(doors).with_on_change(on_change))?;
     let handle = rest.handle();
     let rest = actix::spawn(rest);
     tracing::info!(rest = %http_address, sip = %sip_address, media = %media_ip, "ready");
