@@ -13,7 +13,11 @@ ARGS ?=
 NODE_PACKAGES := tests/e2e/node/node_modules/.installed
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help demo test check e2e bench load cargo build-tools test-tools
+# Target and seconds of `make fuzz`.
+T ?= sip_message
+S ?= 60
+
+.PHONY: help demo test check e2e bench load fuzz cargo build-tools test-tools
 
 help:
 	@echo "make demo        build and start the server with a demo tenant, ready for two SIP phones"
@@ -22,6 +26,7 @@ help:
 	@echo "make e2e         only the end-to-end tests (make e2e ARGS=phones for some of them)"
 	@echo "make bench       the criterion benches"
 	@echo "make load N=200  200 real SIP calls into one conference; prints JSON"
+	@echo "make fuzz T=sdp S=60  one fuzz target for 60 s; the targets: fuzz/fuzz_targets"
 
 demo: cargo build-tools
 	$(call say,building and starting the server (Ctrl-C stops it))
@@ -59,6 +64,14 @@ load: cargo build-tools
 	cargo build --release -p trunkline -p trunkline-load
 	$(call say,$(N) calls on loopback)
 	target/release/trunkline-load --spawn target/release/trunkline -n $(N) $(ARGS)
+
+# What is found grows fuzz/corpus, what fails lands in fuzz/artifacts; fuzz/seeds is where it starts.
+fuzz: cargo build-tools
+	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	@mkdir -p fuzz/corpus/$(T)
+	$(call say,$(T) for $(S) s)
+	RUSTC_BOOTSTRAP=1 cargo fuzz run $(if $(filter verb_json hook_url,$(T)),--features server) \
+	  $(T) fuzz/corpus/$(T) fuzz/seeds/$(T) -- -max_total_time=$(S) -timeout=10 -print_final_stats=1 $(ARGS)
 
 # What the above stand on.
 

@@ -1,0 +1,76 @@
+//! Datagrams into a leg and its mixer, in virtual time.
+//!
+//! The input is a list of datagrams, each behind two bytes: flags and length. Flags: who sends it
+//! (bits 0-1), on which socket (bit 2), how many ticks pass first (bits 3-5), and whether the
+//! session is negotiated anew (bit 6) or the seat leaves (bit 7).
+#![no_main]
+
+use std::net::SocketAddr;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use libfuzzer_sys::fuzz_target;
+use media::rtp::{SeqNo, Ssrc};
+use media::sdp::{Negotiated, accept_answer};
+use media::{
+    CodecKind, Leg, LegConfig, Mixer, MixerConfig, NtpTime, Received, RtpTime, SeatConfig,
+};
+
+static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
+static AGREED: LazyLock<Negotiated> = LazyLock::new(|| {
+    let answer = b"v=0\r\no=- 1 1 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n\
+        m=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=rtcp-mux\r\n";
+    accept_answer(answer, &[CodecKind::Pcmu]).expect("a good answer")
+});
+const TICK: Duration = Duration::from_millis(20);
+
+fuzz_target!(|input: &[u8]| {
+    let mut now = *NOW;
+    let mut leg = Leg::new(LegConfig {
+        ssrc: Ssrc(1),
+        first_seq: SeqNo(65_530),
+        first_timestamp: RtpTime(u32::MAX - 500),
+        seed: 1,
+        cname: "fuzz".into(),
+        now,
+    });
+    leg.negotiate(&AGREED);
+    let mut mixer = Mixer::new(MixerConfig::default());
+    let listener = mixer.add_seat(SeatConfig::new(CodecKind::Pcma));
+    let mut seat = mixer.add_seat(SeatConfig::new(CodecKind::Pcmu));
+    let mut out = [0; 1_500];
+    let mut rest = input;
+    while let [flags, len, after @ ..] = rest {
+        let (datagram, next) = after.split_at(usize::from(*len).min(after.len()));
+        rest = next;
+        if flags & 0x40 != 0 {
+            leg.negotiate(&AGREED);
+        }
+        if flags & 0x80 != 0 {
+            mixer.remove_seat(seat);
+            seat = mixer.add_seat(SeatConfig::new(CodecKind::Pcmu));
+        }
+        for _ in 0..(flags >> 3) & 7 {
+            now += TICK;
+            mixer.tick(now);
+            assert_eq!(mixer.payload(listener).len(), 160);
+            if let Some(packet) = leg.write_rtp(now, mixer.payload(seat), &mut out) {
+                assert!(packet.len <= out.len());
+            }
+            while mixer.poll_event().is_some() {}
+        }
+        let peer = [(192, 4_000), (192, 4_001), (198, 4_000), (203, 9)][usize::from(flags & 3)];
+        let from = SocketAddr::from(([peer.0, 0, 2, 2], peer.1));
+        if flags & 4 != 0 {
+            leg.handle_rtcp(now, from, datagram);
+        } else if let Received::Audio(packet) = leg.handle_rtp(now, from, datagram) {
+            mixer.push(seat, now, &packet);
+        }
+        while leg.poll_digit(now).is_some() {}
+        let ntp = NtpTime::from_unix(now.duration_since(*NOW));
+        if let Some(report) = leg.poll_rtcp(now, ntp, &mut out) {
+            media::rtcp::parse(&out[..report.len]).expect("our report can be read");
+        }
+    }
+    let _ = leg.stats();
+});

@@ -1,0 +1,31 @@
+//! Descriptions of a peer: as an offer, as an answer, and what comes of them.
+#![no_main]
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use libfuzzer_sys::fuzz_target;
+use media::CodecKind::{Pcma, Pcmu};
+use media::sdp::{LocalMedia, accept_answer, answer, offer};
+
+fuzz_target!(|bytes: &[u8]| {
+    let local = LocalMedia::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 40_000, 1);
+    if let Ok((text, agreed)) = answer(bytes, &local, &[Pcmu, Pcma]) {
+        let heard = accept_answer(text.as_bytes(), &[Pcmu, Pcma]).expect("our answer can be read");
+        assert_eq!(heard.codec, agreed.codec);
+        assert_eq!(heard.direction, agreed.direction.mirrored());
+        assert_eq!(text.matches("\nm=").count(), sections(bytes));
+    }
+    // A codec we did not offer is no answer to us.
+    if let Ok(agreed) = accept_answer(bytes, &[Pcma]) {
+        assert_eq!(agreed.codec, Pcma);
+    }
+    assert!(answer(offer(&local, &[Pcma]).as_bytes(), &local, &[Pcmu]).is_err());
+});
+
+/// An answer has as many sections as its offer (RFC 3264 §6).
+fn sections(offer: &[u8]) -> usize {
+    let is_blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0;
+    let lines = offer.split(|&byte| byte == b'\n');
+    let starts = lines.filter_map(|line| line.get(line.iter().position(|byte| !is_blank(byte))?..));
+    starts.filter(|line| line.starts_with(b"m=")).count()
+}

@@ -1,0 +1,251 @@
+//! The doors of docs/architecture.md §3, checked: who may name whom, and what the cores may not touch.
+//!
+//! Reads manifests and sources as text. Comments, strings and test modules do not count. A rule that
+//! is in the way is changed here and in §3 in the same commit, with the reason.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+mod checker;
+mod judge;
+mod source;
+
+use judge::{dependencies, foreign_names, foreign_places, names_crate, says};
+use source::{files, relative, root, sources};
+
+/// What each room of `src/` may name of the others; a longer entry opens that part of a room only.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("model", &["hook::Alert", "hook::AlertKind"]),
+    ("routing", &["model"]),
+    ("verb", &["model"]),
+    ("hook", &["model", "verb::event_sid"]),
+    ("config", &["model"]),
+    ("store", &["model", "config"]),
+    ("media_io", &["media"]),
+    ("sip_io", &["sip", "model", "routing", "store", "call::desk"]),
+    (
+        "participant",
+        &["media", "media_io", "model", "verb", "conference::actor", "conference::message"],
+    ),
+    (
+        "conference",
+        &[
+            "media",
+            "media_io",
+            "model",
+            "verb",
+            "hook",
+            "directory",
+            "participant::actor",
+            "participant::message",
+            "call::ConferenceTarget",
+        ],
+    ),
+    (
+        "call",
+        &[
+            "media",
+            "media_io",
+            "sip",
+            "sip_io",
+            "model",
+            "verb",
+            "hook",
+            "store",
+            "config",
+            "directory",
+            "participant::actor",
+            "participant::message",
+            "conference::actor",
+            "conference::message",
+            "conference::policy",
+        ],
+    ),
+    (
+        "directory",
+        &[
+            "media",
+            "media_io",
+            "model",
+            "hook",
+            "store",
+            "call::CallSnapshot",
+            "call::actor",
+            "conference::actor",
+            "conference::message",
+            "conference::news",
+            "conference::snapshot",
+        ],
+    ),
+    (
+        "api",
+        &[
+            "model",
+            "store",
+            "config",
+            "verb",
+            "directory",
+            "hook::payload",
+            "call::actor",
+            "call::desk",
+            "call::originate",
+            "conference::message",
+            "conference::policy",
+            "conference::snapshot",
+            "sip_io::registrations",
+            "sip_io::stack",
+        ],
+    ),
+    ("welcome", &["config", "store"]),
+];
+
+/// Rooms that may name every other: the composition root, the program, the list of rooms.
+const OPEN: &[&str] = &["server", "main", "lib"];
+
+/// Libraries that one part of the tree keeps to itself.
+const KEPT: &[(&str, &str)] = &[
+    ("rsip", "sip/src/message/"),
+    ("rtp_rs", "media/src/rtp/"),
+    ("sqlx", "src/store/"),
+    ("reqwest", "src/hook/"),
+    ("hyper", "src/hook/"),
+    ("rustls", "src/hook/"),
+    ("actix_web", "src/api/"),
+    ("figment", "src/config"),
+    ("libc", "src/media_io/sys.rs"),
+];
+
+/// Cores inside the server: they decide and touch nothing.
+const DECIDERS: &[&str] = &[
+    "src/verb/",
+    "src/routing/",
+    "src/conference/policy.rs",
+    "src/call/state.rs",
+    "src/call/state/",
+    "src/call/effect.rs",
+    "src/call/input.rs",
+    "src/call/status.rs",
+    "src/call/failure.rs",
+    "src/participant/playlist.rs",
+];
+const NOT_IN_DECIDERS: &[&str] = &["actix", "actix_web", "tokio", "reqwest", "sqlx"];
+
+/// All that the two cores are built on.
+const CORE_MANIFESTS: &[(&str, &[&str])] = &[
+    ("media/Cargo.toml", &["rtp-rs", "thiserror"]),
+    ("sip/Cargo.toml", &["bytes", "md-5", "rand", "rsip", "sha2", "thiserror", "tracing"]),
+];
+/// What no core says, the virtual networks for tests (`sim.rs`) apart.
+const NOT_IN_CORES: &[&[&str]] = &[
+    &["Instant", "::", "now"],
+    &["SystemTime"],
+    &["UdpSocket"],
+    &["TcpStream"],
+    &["TcpListener"],
+    &["thread", "::"],
+    &["async"],
+    &["fs", "::"],
+    &["env", "::"],
+];
+
+const MAX_LINES: usize = 600;
+/// Longer than allowed, and not to grow; a file leaves the list when it is cut.
+const TOO_LONG: &[(&str, usize)] = &[("src/call/actor.rs", 754)];
+
+#[test]
+fn rooms_name_only_those_whose_door_is_open() {
+    let mut broken = Vec::new();
+    for source in sources(&["src"]) {
+        broken.extend(foreign_names(&source.path, &source.tokens, ROOMS));
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn libraries_stay_in_their_place() {
+    let mut broken = Vec::new();
+    for source in sources(&["src", "media/src", "sip/src"]) {
+        for (library, place) in KEPT {
+            if !source.path.starts_with(place) && names_crate(&source.tokens, library) {
+                broken.push(format!("{} names {library}, which belongs to {place}", source.path));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn cores_inside_the_server_know_no_runtime() {
+    let mut broken = Vec::new();
+    let mut seen = BTreeSet::new();
+    for source in sources(&["src"]) {
+        let Some(place) = DECIDERS.iter().find(|place| source.path.starts_with(**place)) else {
+            continue;
+        };
+        seen.insert(*place);
+        for library in NOT_IN_DECIDERS {
+            if names_crate(&source.tokens, library) {
+                broken.push(format!("{} names {library}", source.path));
+            }
+        }
+        if says(&source.tokens, &["Instant", "::", "now"]) || says(&source.tokens, &["async"]) {
+            broken.push(format!("{} reads a clock or waits", source.path));
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert_eq!(seen.len(), DECIDERS.len(), "a place of the list is gone");
+}
+
+#[test]
+fn core_crates_have_no_clock_socket_thread_or_runtime() {
+    let mut broken = Vec::new();
+    for source in sources(&["media/src", "sip/src"]) {
+        if source.path.ends_with("/sim.rs") {
+            continue;
+        }
+        for words in NOT_IN_CORES {
+            if says(&source.tokens, words) {
+                broken.push(format!("{} says {}", source.path, words.concat()));
+            }
+        }
+    }
+    for (manifest, allowed) in CORE_MANIFESTS {
+        let text = fs::read_to_string(root().join(manifest)).unwrap();
+        for name in dependencies(&text) {
+            if !allowed.contains(&name.as_str()) {
+                broken.push(format!("{manifest} depends on {name}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn files_hold_one_noun_and_end_in_time() {
+    let mut broken = Vec::new();
+    for source in sources(&["src", "media/src", "sip/src", "benches/load/src", "tests/support/src"])
+    {
+        let known = TOO_LONG.iter().find(|(path, _)| *path == source.path);
+        let limit = known.map_or(MAX_LINES, |(_, lines)| *lines);
+        if source.lines > limit {
+            broken.push(format!("{} has {} lines, limit {limit}", source.path, source.lines));
+        } else if known.is_some() && source.lines <= MAX_LINES {
+            broken.push(format!("{} was cut: take it off the list", source.path));
+        }
+        if !source.has_module_text {
+            broken.push(format!("{} does not begin with its module text", source.path));
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn nothing_names_a_machine_or_a_private_registry() {
+    let mut broken = Vec::new();
+    for path in files(&root()) {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let name = relative(&path);
+        broken.extend(foreign_places(&text).into_iter().map(|what| format!("{name}: {what}")));
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
