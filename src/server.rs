@@ -23,6 +23,7 @@ use crate::directory::{DirectoryActor, Live};
 use crate::hook::{HookClient, HookConfig};
 use crate::media_io::hub::MediaPlane;
 use crate::media_io::port_pool::PortPool;
+use crate::media_io::settings::MediaSettings;
 use crate::media_io::sys;
 use crate::sip_io::gate::Gate;
 use crate::sip_io::limiter::Limiter;
@@ -69,8 +70,8 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         let (hooks, store) = (hooks.clone(), store.clone());
         DirectoryActor::start_in_arbiter(&control.handle(), move |_| {
             let tone = Arc::new(tone::entry_beep(RATE));
-            let (quiet, keep) = (config.rtp.inactivity_timeout, config.call.ended_retention);
-            DirectoryActor::new(live, plane, quiet, keep, tone, hooks, store)
+            let (settings, keep) = (MediaSettings::new(&config), config.call.ended_retention);
+            DirectoryActor::new(live, plane, settings, keep, tone, hooks, store)
         })
     };
     let desk = Desk::new(DeskParts {
