@@ -18,11 +18,13 @@ CREATE TABLE service_providers (
 );
 
 -- The two application references are checked by the store: a foreign key would be circular.
+-- digest_realm is set when the first client is stored and never changes: its clients' HA1 name it.
 CREATE TABLE accounts (
     account_sid                    TEXT PRIMARY KEY,
     service_provider_sid           TEXT NOT NULL REFERENCES service_providers (service_provider_sid),
     name                           TEXT NOT NULL,
     sip_realm                      TEXT UNIQUE,
+    digest_realm                   TEXT,
     registration_hook              TEXT,
     queue_event_hook               TEXT,
     device_calling_application_sid TEXT,
@@ -102,11 +104,15 @@ CREATE UNIQUE INDEX phone_numbers_by_number ON phone_numbers (number, COALESCE(v
 CREATE INDEX phone_numbers_by_account ON phone_numbers (account_sid);
 CREATE INDEX phone_numbers_by_application ON phone_numbers (application_sid);
 
+-- No password: ha1_* are MD5 and SHA-256 of username:digest_realm:password in hex, password_obscured is
+-- its first character and an X for each other one. All three are null for a client without password.
 CREATE TABLE clients (
     client_sid                 TEXT PRIMARY KEY,
     account_sid                TEXT NOT NULL REFERENCES accounts (account_sid) ON DELETE CASCADE,
     username                   TEXT NOT NULL,
-    password_sealed            TEXT,
+    ha1_md5                    TEXT,
+    ha1_sha256                 TEXT,
+    password_obscured          TEXT,
     is_active                  SMALLINT NOT NULL,
     allow_direct_app_calling   SMALLINT NOT NULL,
     allow_direct_queue_calling SMALLINT NOT NULL,

@@ -93,7 +93,7 @@ pub struct Rtp {
     #[serde(with = "units::duration")]
     pub inactivity_timeout: Duration,
     #[serde(with = "units::duration")]
-    pub jitter_min: Duration,
+    pub jitter_start: Duration,
     #[serde(with = "units::duration")]
     pub jitter_max: Duration,
 }
@@ -247,7 +247,11 @@ impl Config {
                 "rate_per_second and rate_burst must not be zero",
             ),
             ("sip.user_agent", units::is_header_text(&self.sip.user_agent), "must be plain text"),
-            ("rtp.jitter_max", self.rtp.jitter_min <= self.rtp.jitter_max, "below jitter_min"),
+            (
+                "rtp.jitter_max",
+                self.rtp.jitter_start <= self.rtp.jitter_max,
+                "is below jitter_start",
+            ),
             ("media.ip", self.media.ip.is_none_or(|ip| !ip.is_unspecified()), "must be specific"),
             (
                 "store.read_connections",
@@ -339,7 +343,7 @@ impl Default for Rtp {
         Self {
             ports: PortRange { first: 20_000, last: 29_999 },
             inactivity_timeout: Duration::from_secs(60),
-            jitter_min: Duration::from_millis(20),
+            jitter_start: Duration::from_millis(40),
             jitter_max: Duration::from_millis(200),
         }
     }

@@ -19,6 +19,7 @@ use crate::conference::news::{News, NewsLine};
 use crate::conference::snapshot::ConferenceSnapshot;
 use crate::hook::HookClient;
 use crate::media_io::hub::MediaPlane;
+use crate::media_io::settings::MediaSettings;
 use crate::model::{AccountSid, Alert, CallSid, ConferenceSid};
 use crate::store::Store;
 
@@ -116,7 +117,7 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 pub struct DirectoryActor {
     live: Arc<Live>,
     plane: Arc<MediaPlane>,
-    inactivity: Duration,
+    settings: MediaSettings,
     retention: Duration,
     entry_tone: Arc<Pcm>,
     hooks: HookClient,
@@ -134,18 +135,18 @@ struct Room {
 }
 
 impl DirectoryActor {
-    /// `inactivity` is passed to rooms; ended calls stay readable for `retention`.
+    /// `settings` are passed to rooms; ended calls stay readable for `retention`.
     pub fn new(
         live: Arc<Live>,
         plane: Arc<MediaPlane>,
-        inactivity: Duration,
+        settings: MediaSettings,
         retention: Duration,
         entry_tone: Arc<Pcm>,
         hooks: HookClient,
         store: Store,
     ) -> Self {
         let (names, rooms) = (HashMap::new(), HashMap::new());
-        Self { live, plane, inactivity, retention, entry_tone, hooks, store, names, rooms }
+        Self { live, plane, settings, retention, entry_tone, hooks, store, names, rooms }
     }
 
     fn forget(&mut self, sid: ConferenceSid) {
@@ -202,7 +203,7 @@ impl Handler<Enter> for DirectoryActor {
                 let actor = ConferenceActor::launch(
                     identity.clone(),
                     self.plane.place()?,
-                    self.inactivity,
+                    self.settings,
                     self.entry_tone.clone(),
                     ctx.address(),
                 );

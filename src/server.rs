@@ -1,5 +1,7 @@
 //! The composition root: builds everything in order, and takes it down in reverse. Nobody else builds.
 
+mod follow;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +23,7 @@ use crate::directory::{DirectoryActor, Live};
 use crate::hook::{HookClient, HookConfig};
 use crate::media_io::hub::MediaPlane;
 use crate::media_io::port_pool::PortPool;
+use crate::media_io::settings::MediaSettings;
 use crate::media_io::sys;
 use crate::sip_io::gate::Gate;
 use crate::sip_io::limiter::Limiter;
@@ -67,8 +70,8 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         let (hooks, store) = (hooks.clone(), store.clone());
         DirectoryActor::start_in_arbiter(&control.handle(), move |_| {
             let tone = Arc::new(tone::entry_beep(RATE));
-            let (quiet, keep) = (config.rtp.inactivity_timeout, config.call.ended_retention);
-            DirectoryActor::new(live, plane, quiet, keep, tone, hooks, store)
+            let (settings, keep) = (MediaSettings::new(&config), config.call.ended_retention);
+            DirectoryActor::new(live, plane, settings, keep, tone, hooks, store)
         })
     };
     let desk = Desk::new(DeskParts {
@@ -88,8 +91,9 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         api_base_url: Some(format!("http://{http_address}/v1")),
     });
     let stack = sockets.serve(&signalling, &config, &store, &desk, sip_address);
+    let on_change = follow::listener(stack.clone(), live.clone(), control.handle());
     let doors = Doors { live: live.clone(), registrations, desk, stack };
-    let rest = api::serve(http, state.with_doors(doors))?;
+    let rest = api::serve(http, state.with_doors(doors).with_on_change(on_change))?;
     let handle = rest.handle();
     let rest = actix::spawn(rest);
     tracing::info!(rest = %http_address, sip = %sip_address, media = %media_ip, "ready");

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use super::error::{ApiError, INSUFFICIENT_PERMISSIONS, INSUFFICIENT_PRIVILEGES};
 use super::reply::{self, Reply, flag};
 use super::{AppState, Body, Change, Principal};
-use crate::model::client::obscured;
 use crate::model::{Client, ClientInput, ClientSid, Invalid};
 use crate::store::{self, Found};
 
@@ -18,11 +17,11 @@ pub(super) async fn list(principal: Principal, state: Data<AppState>) -> Reply {
 pub(super) async fn create(principal: Principal, state: Data<AppState>, body: Body) -> Reply {
     let input = ClientInput::create(body.fields()?)?;
     let account = principal.scope.account().or(input.account_sid);
-    let client = input.into_record(account.ok_or(Invalid::Missing("account_sid"))?)?;
-    state
+    let account = account.ok_or(Invalid::Missing("account_sid"))?;
+    let client = state
         .store
         .clients()
-        .create(principal.scope, &client)
+        .create(principal.scope, account, input)
         .await
         .map_err(|error| refusal(error).forbidden_as(INSUFFICIENT_PERMISSIONS))?;
     reply::created(&client.sid)
@@ -77,7 +76,7 @@ fn view(client: &Client) -> Value {
         "client_sid": client.sid,
         "account_sid": client.account_sid,
         "username": client.username,
-        "password": client.password.as_ref().map(|password| obscured(&password.0)),
+        "password": client.password.as_ref().map(|password| &password.obscured),
         "is_active": flag(client.is_active),
         "allow_direct_app_calling": flag(client.allow_direct_app_calling),
         "allow_direct_queue_calling": flag(client.allow_direct_queue_calling),

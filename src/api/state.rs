@@ -12,7 +12,7 @@ use crate::call::desk::Desk;
 use crate::config::Config;
 use crate::directory::Live;
 use crate::model::application::VerbCheck;
-use crate::model::{Account, Client};
+use crate::model::{Account, Client, FormerClient};
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::StackActor;
 use crate::store::Store;
@@ -46,7 +46,7 @@ pub enum Change {
     /// at `sip_realm` and `is_active`.
     Account { before: Box<Account>, after: Option<Box<Account>> },
     /// After `None` the client is gone. Otherwise look at `account_sid`, `username`, `is_active`.
-    Client { before: Box<Client>, after: Option<Box<Client>> },
+    Client { before: Box<FormerClient>, after: Option<Box<Client>> },
 }
 
 impl AppState {

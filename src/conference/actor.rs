@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use media::mixer::{Mixer, MixerConfig, Play, SeatConfig, SeatId};
+use media::mixer::{Mixer, Play, SeatConfig, SeatId};
 use media::source::Pcm;
 use time::OffsetDateTime;
 
@@ -24,6 +24,7 @@ use crate::call::ConferenceTarget;
 use crate::directory::{ConferenceChanged, ConferenceEmpty, ConferenceGone, DirectoryActor};
 use crate::media_io::hub::Place;
 use crate::media_io::line::{Line, Moment, Scratch};
+use crate::media_io::settings::MediaSettings;
 use crate::media_io::tick::{Tick, TickMetrics};
 use crate::model::{AccountSid, CallSid, ConferenceSid};
 use crate::participant::message::{HandOver, LineLost, ParticipantEvent, TakeBack};
@@ -40,7 +41,7 @@ pub struct ConferenceActor {
     identity: Identity,
     place: Place,
     directory: Addr<DirectoryActor>,
-    inactivity: Duration,
+    settings: MediaSettings,
     entry_tone: Arc<Pcm>,
     created_at: OffsetDateTime,
     started: Option<(Instant, OffsetDateTime)>,
@@ -68,15 +69,17 @@ struct Seated {
     call: CallSid,
     seat: SeatId,
     line: Box<Line>,
+    /// Hears of digits and of a peer that went silent.
+    media: Recipient<ParticipantEvent>,
     told_inactive: bool,
 }
 
 impl ConferenceActor {
-    /// Starts the room on the arbiter of its `place`. A peer silent for `inactivity` is reported.
+    /// Starts the room on the arbiter of its `place`.
     pub fn launch(
         identity: Identity,
         place: Place,
-        inactivity: Duration,
+        settings: MediaSettings,
         entry_tone: Arc<Pcm>,
         directory: Addr<DirectoryActor>,
     ) -> Addr<Self> {
@@ -85,7 +88,7 @@ impl ConferenceActor {
             identity,
             place,
             directory,
-            inactivity,
+            settings,
             entry_tone,
             created_at: OffsetDateTime::now_utc(),
             started: None,
@@ -93,7 +96,7 @@ impl ConferenceActor {
             status: None,
             guests: HashMap::new(),
             joins: 0,
-            mixer: Mixer::new(MixerConfig::default()),
+            mixer: Mixer::new(settings.mixer()),
             seats: Vec::new(),
             scratch: Box::default(),
             ticking: None,
@@ -102,12 +105,19 @@ impl ConferenceActor {
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>, ctx: &mut Context<Self>) {
+        let mut gone = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Seat { call, .. } => self.fetch_line(call, ctx),
                 Effect::Wait(call) => self.tell(call, Happened::Waiting),
-                Effect::Refuse { call, why } => self.tell(call, Happened::Refused(why)),
-                Effect::Release { call, exit } => self.release(call, exit, ctx),
+                Effect::Refuse { call, why } => {
+                    self.tell(call, Happened::Refused(why));
+                    gone.push(call);
+                }
+                Effect::Release { call, exit } => {
+                    self.release(call, exit, ctx);
+                    gone.push(call);
+                }
                 Effect::Mute { call, muted } => self.mute_seat(call, muted),
                 Effect::Beep => self.beep(),
                 Effect::Notify { event, about, members } => self.notify(event, about, members),
@@ -117,7 +127,10 @@ impl ConferenceActor {
                 }
             }
         }
-        self.guests.retain(|call, _| self.policy.standing(*call).is_some());
+        // Only now: the events about those who left have shown who they were.
+        for call in gone {
+            self.guests.remove(&call);
+        }
         self.publish();
     }
 
@@ -243,25 +256,21 @@ impl StreamHandler<Tick> for ConferenceActor {
         let at = Moment::now();
         let mut broken = None;
         for seated in &mut self.seats {
-            let media = self.guests.get(&seated.call).map(|inside| &inside.guest.media);
+            let media = &seated.media;
             let (mixer, scratch) = (&mut self.mixer, &mut *self.scratch);
             // Foreign bytes are handled here: if that ever panics, it costs this call, not the room.
             let took = catch_unwind(AssertUnwindSafe(|| {
                 seated.line.receive(at, seated.seat, mixer, scratch, |digit| {
-                    if let Some(media) = media {
-                        media.do_send(ParticipantEvent::Digit(digit));
-                    }
+                    media.do_send(ParticipantEvent::Digit(digit));
                 });
             }));
             if took.is_err() {
                 broken = Some(seated.call);
             }
             seated.line.skip(tick.skipped);
-            if !seated.told_inactive && seated.line.silence(at.now) > self.inactivity {
+            if !seated.told_inactive && seated.line.silence(at.now) > self.settings.inactivity {
                 seated.told_inactive = true;
-                if let Some(media) = media {
-                    media.do_send(ParticipantEvent::Inactive);
-                }
+                media.do_send(ParticipantEvent::Inactive);
             }
         }
         self.mixer.tick(at.now);
@@ -305,13 +314,15 @@ impl Handler<SeatLine> for ConferenceActor {
 
     fn handle(&mut self, SeatLine { call, line, owner }: SeatLine, ctx: &mut Context<Self>) {
         let member = self.policy.joined().iter().find(|m| m.call == call);
-        let (Some(member), Some(codec)) = (member, line.codec()) else {
+        let inside = self.guests.get(&call);
+        let (Some(member), Some(inside), Some(codec)) = (member, inside, line.codec()) else {
             // It left while its line was on the way: the line follows it.
             owner.do_send(TakeBack(line));
             return;
         };
         let seat = self.mixer.add_seat(SeatConfig { codec, muted: member.muted });
-        self.seats.push(Seated { call, seat, line, told_inactive: false });
+        let media = inside.guest.media.clone();
+        self.seats.push(Seated { call, seat, line, media, told_inactive: false });
         if self.ticking.is_none() {
             self.ticking = Some(ctx.add_stream(self.place.arbiter.subscribe()));
         }

@@ -64,9 +64,9 @@ fn wrong_keys_and_values_are_refused_by_name() {
     let cases: [(&str, Variables, &str); 9] = [
         ("[http]\nlissen = \"x\"\n", &[], "lissen"),
         ("[telephony]\n", &[], "telephony"),
-        ("[rtp]\njitter_min = 20\n", &[], "jitter_min"),
-        ("[rtp]\njitter_min = \"2 fortnights\"\n", &[], "jitter_min"),
-        ("[rtp]\njitter_min = \"300ms\"\n", &[], "jitter_max"),
+        ("[rtp]\njitter_start = 20\n", &[], "jitter_start"),
+        ("[rtp]\njitter_start = \"2 fortnights\"\n", &[], "jitter_start"),
+        ("[rtp]\njitter_start = \"300ms\"\n", &[], "jitter_max"),
         ("[api]\nwire = \"other\"\n", &[], "wire"),
         ("", &[("TRUNKLINE_ADMIN_KEY", "short")], "api.admin_key"),
         ("", &[("TRUNKLINE_MEDIA_IP", "0.0.0.0")], "media.ip"),

@@ -4,5 +4,6 @@ pub mod clock;
 pub mod hub;
 pub mod line;
 pub mod port_pool;
+pub mod settings;
 pub mod sys;
 pub mod tick;

@@ -14,6 +14,8 @@ pub struct Account {
     pub name: String,
     /// Lower-case domain of its SIP users, unique on the server.
     pub sip_realm: Option<String>,
+    /// See [`Account::digest_realm`]. Fixed by the store with the first client.
+    pub fixed_digest_realm: Option<String>,
     pub registration_hook: Option<StoredHook>,
     pub queue_event_hook: Option<StoredHook>,
     pub device_calling_application_sid: Option<ApplicationSid>,
@@ -99,6 +101,7 @@ impl Account {
             service_provider_sid,
             name: name.into(),
             sip_realm: None,
+            fixed_digest_realm: None,
             registration_hook: None,
             queue_event_hook: None,
             device_calling_application_sid: None,
@@ -119,6 +122,15 @@ impl Account {
             },
             created_at: Timestamp::now(),
         }
+    }
+
+    /// The realm its clients are challenged with and their HA1 are made for (RFC 3261 §22.1).
+    ///
+    /// From the first client on it never changes, whatever becomes of `sip_realm`: the passwords are
+    /// not kept, so no HA1 could follow. Before that, the realm it would get: `sip_realm`, or the sid.
+    pub fn digest_realm(&self) -> String {
+        let realm = self.fixed_digest_realm.as_ref().or(self.sip_realm.as_ref());
+        realm.cloned().unwrap_or_else(|| self.sid.to_string())
     }
 }
 
@@ -302,6 +314,16 @@ mod tests {
         assert!(!account.is_active);
         assert_eq!(account.commercial.device_to_call_ratio, 5);
         assert_eq!(account.webhook_secret, before.webhook_secret);
+    }
+
+    #[test]
+    fn the_digest_realm_is_the_fixed_one_else_the_realm_else_the_sid() {
+        let mut account = Account::new(ServiceProviderSid::random(), "a");
+        assert_eq!(account.digest_realm(), account.sid.to_string());
+        account.sip_realm = Some("now.example.com".to_owned());
+        assert_eq!(account.digest_realm(), "now.example.com");
+        account.fixed_digest_realm = Some("then.example.com".to_owned());
+        assert_eq!(account.digest_realm(), "then.example.com");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A SIP client: the user of a phone (contract rest.md §2.10).
 
 use md5::{Digest, Md5};
+use sha2::Sha256;
 
 use super::{Account, AccountSid, ClientSid, Fields, Invalid, Patch, Secret, Timestamp};
 
@@ -10,7 +11,7 @@ pub struct Client {
     pub account_sid: AccountSid,
     pub username: String,
     /// None: it cannot authenticate.
-    pub password: Option<Secret>,
+    pub password: Option<PasswordTrace>,
     pub is_active: bool,
     pub allow_direct_app_calling: bool,
     pub allow_direct_queue_calling: bool,
@@ -18,24 +19,56 @@ pub struct Client {
     pub created_at: Timestamp,
 }
 
-/// What the SIP side needs to challenge a user.
+/// What is kept of a password: enough to judge an answer to a challenge and to show that there is
+/// one. The password itself cannot be read back from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordTrace {
+    /// MD5(username:realm:password) in lower-case hex (RFC 2617 §3.2.2.2).
+    pub ha1_md5: Secret,
+    /// The same with SHA-256 (RFC 8760 §2.4).
+    pub ha1_sha256: Secret,
+    /// First character, then `X` to the same length: what REST shows.
+    pub obscured: Secret,
+}
+
+impl PasswordTrace {
+    /// `realm` is the [`Account::digest_realm`] of the client's account.
+    pub fn of(username: &str, realm: &str, password: &Secret) -> Self {
+        let text = format!("{username}:{realm}:{}", password.0);
+        Self {
+            ha1_md5: Secret(hex(&Md5::digest(&text))),
+            ha1_sha256: Secret(hex(&Sha256::digest(&text))),
+            obscured: Secret(obscured(&password.0)),
+        }
+    }
+}
+
+/// What the SIP side needs to challenge a user of [`Account::digest_realm`].
 #[derive(Clone, Debug)]
 pub struct ClientAuth {
     pub client: Client,
     pub account: Account,
-    /// MD5(username:realm:password) in lower-case hex (RFC 2617 §3.2.2.2) for the realm asked for.
-    /// None: no password is set, so every answer to a challenge is wrong.
-    pub ha1: Option<Secret>,
 }
 
-/// MD5(username:realm:password) in lower-case hex.
-pub fn ha1(username: &str, realm: &str, password: &Secret) -> Secret {
-    let digest = Md5::digest(format!("{username}:{realm}:{}", password.0));
-    Secret(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+impl ClientAuth {
+    /// HA1 for MD5. None: no password is set, so every answer to a challenge is wrong.
+    pub fn ha1(&self) -> Option<&Secret> {
+        self.client.password.as_ref().map(|password| &password.ha1_md5)
+    }
 }
 
-/// First character, then `X` to the same length.
-pub fn obscured(password: &str) -> String {
+/// A client as it was before it changed or went, and the realm its address stood in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormerClient {
+    pub client: Client,
+    pub sip_realm: Option<String>,
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn obscured(password: &str) -> String {
     password.chars().enumerate().map(|(at, c)| if at == 0 { c } else { 'X' }).collect()
 }
 
@@ -52,6 +85,15 @@ pub struct ClientInput {
 }
 
 impl ClientInput {
+    /// A create that did not come as JSON.
+    pub fn new(username: &str, password: Secret) -> Self {
+        Self {
+            username: Some(username.to_owned()),
+            password: Patch::Value(password),
+            ..Self::default()
+        }
+    }
+
     pub fn create(mut fields: Fields) -> Result<Self, Invalid> {
         if !fields.has("username") {
             return Err(Invalid::Missing("username"));
@@ -88,8 +130,12 @@ impl ClientInput {
         Ok(input)
     }
 
-    /// The record of a create; the account has been decided by then.
-    pub fn into_record(mut self, account_sid: AccountSid) -> Result<Client, Invalid> {
+    /// The record of a create; the account and its digest realm have been decided by then.
+    pub fn into_record(
+        mut self,
+        account_sid: AccountSid,
+        digest_realm: &str,
+    ) -> Result<Client, Invalid> {
         let mut record = Client {
             sid: ClientSid::random(),
             account_sid,
@@ -102,30 +148,52 @@ impl ClientInput {
             created_at: Timestamp::now(),
         };
         self.account_sid = None;
-        self.apply(&mut record);
+        self.apply(&mut record, digest_realm)?;
         Ok(record)
     }
 
-    pub fn apply(self, record: &mut Client) {
-        if let Some(username) = self.username {
+    /// `digest_realm` is the one of the account that the client belongs to afterwards.
+    ///
+    /// # Errors
+    /// For another user name or account while the password is to stay: HA1 contains both.
+    pub fn apply(self, record: &mut Client, digest_realm: &str) -> Result<(), Invalid> {
+        let username = self.username.filter(|name| *name != record.username);
+        let account_sid = self.account_sid.filter(|sid| *sid != record.account_sid);
+        let password = match (self.password, &record.password) {
+            // A form that was filled from a listing sends the obscured password back.
+            (Patch::Value(new), Some(old)) if new == old.obscured => Patch::Absent,
+            (patch, _) => patch,
+        };
+        if record.password.is_some() && password.is_absent() {
+            if username.is_some() {
+                return Err(Invalid::Rule("password is required to change username"));
+            }
+            if account_sid.is_some() {
+                return Err(Invalid::Rule("password is required to change account_sid"));
+            }
+        }
+        if let Some(username) = username {
             record.username = username;
         }
-        if let Some(account_sid) = self.account_sid {
+        if let Some(account_sid) = account_sid {
             record.account_sid = account_sid;
         }
-        match (self.password, &record.password) {
-            // A form that was filled from a listing sends the obscured password back.
-            (Patch::Value(new), Some(old)) if new.0 == obscured(&old.0) => {}
-            (patch, _) => patch.apply(&mut record.password),
+        match password {
+            Patch::Absent => {}
+            Patch::Null => record.password = None,
+            Patch::Value(new) => {
+                record.password = Some(PasswordTrace::of(&record.username, digest_realm, &new));
+            }
         }
         self.is_active.apply_or(|| true, &mut record.is_active);
         self.allow_direct_app_calling.apply_or(|| true, &mut record.allow_direct_app_calling);
         self.allow_direct_queue_calling.apply_or(|| true, &mut record.allow_direct_queue_calling);
         self.allow_direct_user_calling.apply_or(|| true, &mut record.allow_direct_user_calling);
+        Ok(())
     }
 }
 
-/// `:` would make MD5(username:realm:password) ambiguous, the others cannot stand in an address.
+/// `:` would make HA1 (username:realm:password) ambiguous, the others cannot stand in an address.
 fn is_username(text: &str) -> bool {
     !text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '"' | ':' | '@'))
 }
@@ -133,6 +201,25 @@ fn is_username(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
+
+    fn fields(value: Value) -> Fields {
+        let Value::Object(map) = value else { panic!("an object") };
+        Fields::new(map)
+    }
+
+    fn record(body: Value) -> Client {
+        let input = ClientInput::create(fields(body)).unwrap();
+        input.into_record(AccountSid::random(), "realm").unwrap()
+    }
+
+    fn update(body: Value) -> ClientInput {
+        ClientInput::update(fields(body)).unwrap()
+    }
+
+    fn trace(username: &str, realm: &str, password: &str) -> PasswordTrace {
+        PasswordTrace::of(username, realm, &Secret(password.to_owned()))
+    }
 
     #[test]
     fn obscured_passwords_keep_their_length() {
@@ -141,11 +228,74 @@ mod tests {
     }
 
     #[test]
-    fn ha1_is_the_one_of_the_rfc() {
+    fn ha1_is_the_one_of_the_rfcs() {
+        let secret = |text: &str| Secret(text.to_owned());
         // RFC 2617 §3.5.
-        let password = Secret("Circle Of Life".to_owned());
-        let expected = "939e7578ed9e3c518a452acee763bce9";
-        assert_eq!(ha1("Mufasa", "testrealm@host.com", &password).0, expected);
+        let trace = PasswordTrace::of("Mufasa", "testrealm@host.com", &secret("Circle Of Life"));
+        assert_eq!(trace.ha1_md5, secret("939e7578ed9e3c518a452acee763bce9"));
+        // RFC 7616 §3.9.1.
+        let trace = PasswordTrace::of("Mufasa", "http-auth@example.org", &secret("Circle of Life"));
+        assert_eq!(trace.ha1_md5, secret("3d78807defe7de2157e2b0b6573a855f"));
+        let sha256 = "7987c64c30e25f1b74be53f966b49b90f2808aa92faf9a00262392d7b4794232";
+        assert_eq!(trace.ha1_sha256, secret(sha256));
+    }
+
+    #[test]
+    fn nothing_of_a_password_prints() {
+        let client = record(json!({"username": "alice", "password": "quite-secret"}));
+        let printed = format!("{client:?}");
+        assert!(!printed.contains("qX") && !printed.contains("quite"), "{printed}");
+        let trace = client.password.unwrap();
+        assert!(!printed.contains(&trace.ha1_md5.0) && !printed.contains(&trace.ha1_sha256.0));
+    }
+
+    #[test]
+    fn another_name_or_account_needs_the_password() {
+        let alice = record(json!({"username": "alice", "password": "secret"}));
+        let elsewhere = AccountSid::random();
+        for (body, name) in [
+            (json!({"username": "bob"}), "username"),
+            (json!({"username": "bob", "password": "sXXXXX"}), "username"),
+            (json!({"account_sid": elsewhere}), "account_sid"),
+        ] {
+            let mut changed = alice.clone();
+            let refused = update(body).apply(&mut changed, "realm").unwrap_err();
+            assert_eq!(refused.to_string(), format!("password is required to change {name}"));
+            assert_eq!(changed, alice);
+        }
+        for (body, password) in [
+            (
+                json!({"username": "alice", "account_sid": alice.account_sid}),
+                alice.password.clone(),
+            ),
+            (json!({"username": "bob", "password": null}), None),
+            (json!({"username": "bob", "password": "new"}), Some(trace("bob", "realm", "new"))),
+            (
+                json!({"account_sid": elsewhere, "password": "secret"}),
+                Some(trace("alice", "realm", "secret")),
+            ),
+        ] {
+            let mut changed = alice.clone();
+            update(body).apply(&mut changed, "realm").unwrap();
+            assert_eq!(changed.password, password);
+        }
+    }
+
+    #[test]
+    fn a_client_without_password_may_be_renamed() {
+        let mut client = record(json!({"username": "alice"}));
+        update(json!({"username": "bob"})).apply(&mut client, "realm").unwrap();
+        assert_eq!((client.username.as_str(), client.password), ("bob", None));
+    }
+
+    #[test]
+    fn the_obscured_password_sent_back_keeps_it() {
+        let alice = record(json!({"username": "alice", "password": "secret"}));
+        for (password, is_kept) in [("sXXXXX", true), ("sXXXX", false), ("secret2", false)] {
+            let mut changed = alice.clone();
+            update(json!({"password": password})).apply(&mut changed, "realm").unwrap();
+            assert_eq!(changed == alice, is_kept, "{password}");
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub use application::{Application, ApplicationInput, Speech};
 pub use bucket::BucketCredential;
 pub use call::Direction;
 pub use call_record::CallRecord;
-pub use client::{Client, ClientAuth, ClientInput};
+pub use client::{Client, ClientAuth, ClientInput, FormerClient, PasswordTrace};
 pub use hook::{Hook, HookInput, HookMethod, Secret, StoredHook};
 pub use input::{Fields, Invalid, Patch};
 pub use phone_number::{PhoneNumber, PhoneNumberInput};

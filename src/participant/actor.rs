@@ -4,11 +4,9 @@
 //! the caller always receives audio, silence included. While the call sits in a conference the line
 //! is there (docs/adr/0002) and this actor only keeps the address.
 
-use std::time::Duration;
-
 use actix::prelude::*;
 use media::codec::CodecKind;
-use media::mixer::{Event, Mixer, MixerConfig, PlayDone, SeatConfig, SeatId};
+use media::mixer::{Event, Mixer, PlayDone, SeatConfig, SeatId};
 
 use super::message::{
     Close, HandOver, LineLost, Negotiate, ParticipantEvent, Play, StopPlay, TakeBack,
@@ -18,6 +16,7 @@ use crate::conference::actor::ConferenceActor;
 use crate::conference::message::{Renegotiated, SeatLine};
 use crate::media_io::hub::Place;
 use crate::media_io::line::{Line, Moment, Scratch};
+use crate::media_io::settings::MediaSettings;
 use crate::media_io::tick::Tick;
 use crate::model::CallSid;
 use crate::verb::{PlayReport, RunId};
@@ -26,7 +25,7 @@ pub struct ParticipantActor {
     call: CallSid,
     place: Place,
     events: Recipient<ParticipantEvent>,
-    inactivity: Duration,
+    settings: MediaSettings,
     line: Whereabouts,
     ticking: Option<SpawnHandle>,
     scratch: Box<Scratch>,
@@ -55,7 +54,7 @@ impl ParticipantActor {
         call: CallSid,
         place: Place,
         line: Line,
-        inactivity: Duration,
+        settings: MediaSettings,
         events: Recipient<ParticipantEvent>,
     ) -> Addr<Self> {
         let arbiter = place.arbiter.handle().clone();
@@ -63,8 +62,8 @@ impl ParticipantActor {
             call,
             place,
             events,
-            inactivity,
-            line: Whereabouts::Here(Box::new(Solo::new(Box::new(line)))),
+            settings,
+            line: Whereabouts::Here(Box::new(Solo::new(Box::new(line), &settings))),
             ticking: None,
             scratch: Box::default(),
         })
@@ -98,7 +97,7 @@ impl StreamHandler<Tick> for ParticipantActor {
         let Whereabouts::Here(solo) = &mut self.line else { return };
         let events = &self.events;
         solo.tick(tick, &mut self.scratch, |event| events.do_send(event));
-        if !solo.told_inactive && solo.line.silence(tick.due) > self.inactivity {
+        if !solo.told_inactive && solo.line.silence(tick.due) > self.settings.inactivity {
             solo.told_inactive = true;
             events.do_send(ParticipantEvent::Inactive);
         }
@@ -170,7 +169,7 @@ impl Handler<TakeBack> for ParticipantActor {
             self.finish(line, ctx);
             return;
         }
-        let mut solo = Solo::new(line);
+        let mut solo = Solo::new(line, &self.settings);
         if let Some(codec) = solo.line.codec() {
             solo.sit(codec);
             self.tick_on(ctx);
@@ -203,8 +202,8 @@ impl Handler<Close> for ParticipantActor {
 }
 
 impl Solo {
-    fn new(line: Box<Line>) -> Self {
-        let mixer = Mixer::new(MixerConfig::default());
+    fn new(line: Box<Line>, settings: &MediaSettings) -> Self {
+        let mixer = Mixer::new(settings.mixer());
         Self { line, mixer, seat: None, playlist: None, told_inactive: false }
     }
 

@@ -1,7 +1,8 @@
 //! The gate: one look into the store for each INVITE and REGISTER, then a verdict.
 //!
 //! The store part ([`Gate::look_up`]) is async and touches nothing else; the verdict is taken with
-//! the nonces at hand, which live with the stack. Passwords are not here: the store keeps HA1.
+//! the nonces at hand, which live with the stack. Passwords are not here: the store keeps HA1, made for
+//! the account's digest realm. That is what a challenge names; addresses of record name `sip_realm`.
 
 use std::net::IpAddr;
 use std::time::Instant;
@@ -33,6 +34,8 @@ pub enum Answer {
 pub struct Findings {
     /// The realm the request claims, if it is one of ours.
     realm: Option<String>,
+    /// The one its account's clients are challenged with: the same, until `sip_realm` changes.
+    digest_realm: String,
     client: Option<ClientAuth>,
     /// Account and application of the dialled number.
     number: Option<NumberRoute>,
@@ -85,7 +88,8 @@ impl Gate {
         let mut findings = Findings::default();
         if let Some(account) = routing.account_for_host(host, self.home_realm.as_deref()).await? {
             let realm = account.sip_realm.clone().unwrap_or_default();
-            let user = match credentials(request, &realm) {
+            findings.digest_realm = account.digest_realm();
+            let user = match credentials(request, &findings.digest_realm) {
                 Some(given) => given.username().to_owned(),
                 None => claimed.uri.user().unwrap_or_default().into_owned(),
             };
@@ -200,17 +204,18 @@ impl Findings {
         nonces: &mut Nonces,
         now: Instant,
     ) -> Result<(), Reply> {
-        let realm = self.realm.as_deref().unwrap_or_default();
+        let realm = self.digest_realm.as_str();
         let ask = |nonces: &mut Nonces, stale| {
             let nonce = nonces.issue(now, source);
             Reply::new(401).with_header("WWW-Authenticate", challenge(realm, &nonce, stale))
         };
         let Some(given) = credentials(request, realm) else { return Err(ask(nonces, false)) };
         let client = self.client.as_ref().filter(|c| c.client.is_active && c.account.is_active);
-        // Without a client the same work is done on a hash nobody has, so that the time says nothing.
-        let ha1 = client.and_then(|c| c.ha1.as_ref()).map_or(NOBODY, |secret| secret.0.as_str());
-        let proved = verify(&given, request.method(), ha1) && client.is_some();
-        if !proved {
+        // Without a hash the same work is done on one nobody has, so that the time says nothing.
+        let ha1 = client.and_then(ClientAuth::ha1).map(|secret| secret.0.as_str());
+        let is_right = verify(&given, request.method(), ha1.unwrap_or(NOBODY));
+        // Anybody can answer for the hash nobody has; a client without password has no other.
+        if !is_right || ha1.is_none() {
             return Err(Reply::new(403));
         }
         // Only a right digest may use up a count of its nonce.
@@ -247,7 +252,7 @@ impl Findings {
     }
 }
 
-/// HA1 of no user.
+/// HA1 of no user: it stands in for a missing one and proves nothing.
 const NOBODY: &str = "00000000000000000000000000000000";
 
 fn refuse<T>(status: u16, why: &str) -> Verdict<T> {
@@ -260,4 +265,117 @@ fn credentials(request: &Request, realm: &str) -> Option<DigestCredentials> {
         .headers("Authorization")
         .filter_map(DigestCredentials::parse)
         .find(|given| given.realm().eq_ignore_ascii_case(realm))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Client, ClientSid, PasswordTrace, Secret, ServiceProviderSid, Timestamp};
+    use md5::{Digest as _, Md5};
+
+    const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn md5_hex(text: &str) -> String {
+        Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Alice's REGISTER to `new.example.com`, answering with `ha1` to a challenge of `realm`.
+    fn register(ha1: &str, realm: &str, nonce: &str) -> Request {
+        let uri = "sip:new.example.com";
+        let ha2 = md5_hex(&format!("REGISTER:{uri}"));
+        let response = md5_hex(&format!("{ha1}:{nonce}:00000001:c:auth:{ha2}"));
+        let text = format!(
+            "REGISTER {uri} SIP/2.0\r\n\
+             Via: SIP/2.0/UDP 127.0.0.1:5062;branch=z9hG4bK1\r\n\
+             Max-Forwards: 70\r\n\
+             From: <sip:alice@new.example.com>;tag=1\r\n\
+             To: <sip:alice@new.example.com>\r\n\
+             Call-ID: 1\r\n\
+             CSeq: 1 REGISTER\r\n\
+             Contact: <sip:alice@127.0.0.1:5062>\r\n\
+             Authorization: Digest username=\"alice\",realm=\"{realm}\",nonce=\"{nonce}\",\
+             uri=\"{uri}\",response=\"{response}\",qop=auth,nc=00000001,cnonce=\"c\"\r\n\
+             Content-Length: 0\r\n\r\n"
+        );
+        Request::parse(text.as_bytes()).unwrap()
+    }
+
+    /// Alice of an account whose realm was `old.example.com` when she was made.
+    fn findings(password: Option<&str>) -> Findings {
+        let mut account = Account::new(ServiceProviderSid::random(), "a");
+        account.sip_realm = Some("new.example.com".to_owned());
+        account.fixed_digest_realm = Some("old.example.com".to_owned());
+        let trace =
+            |text: &str| PasswordTrace::of("alice", "old.example.com", &Secret(text.to_owned()));
+        let client = Client {
+            sid: ClientSid::random(),
+            account_sid: account.sid,
+            username: "alice".to_owned(),
+            password: password.map(trace),
+            is_active: true,
+            allow_direct_app_calling: true,
+            allow_direct_queue_calling: true,
+            allow_direct_user_calling: true,
+            created_at: Timestamp::now(),
+        };
+        Findings {
+            realm: account.sip_realm.clone(),
+            digest_realm: account.digest_realm(),
+            client: Some(ClientAuth { client, account }),
+            ..Findings::default()
+        }
+    }
+
+    fn judge(findings: Findings, ha1: &str, realm: &str) -> Verdict<Registrant> {
+        let now = Instant::now();
+        let mut nonces = Nonces::new([1; 32]);
+        let request = register(ha1, realm, &nonces.issue(now, SOURCE));
+        findings.on_register(&request, SOURCE, &mut nonces, now)
+    }
+
+    fn refused(verdict: Verdict<Registrant>) -> Reply {
+        match verdict {
+            Verdict::Refuse(reply) => reply,
+            Verdict::Pass(registrant) => panic!("{registrant:?} got in"),
+        }
+    }
+
+    #[test]
+    fn the_digest_realm_is_challenged_and_the_sip_realm_is_the_address() {
+        let ha1 = md5_hex("alice:old.example.com:secret");
+        let Verdict::Pass(alice) = judge(findings(Some("secret")), &ha1, "old.example.com") else {
+            panic!("refused");
+        };
+        assert_eq!(alice.aor, "alice@new.example.com");
+
+        let ha1 = md5_hex("alice:new.example.com:secret");
+        let reply = refused(judge(findings(Some("secret")), &ha1, "new.example.com"));
+        assert_eq!(reply.status, 401);
+        assert!(format!("{reply:?}").contains("old.example.com"), "{reply:?}");
+    }
+
+    #[test]
+    fn a_client_without_password_is_refused_whatever_hash_is_answered_for() {
+        for ha1 in [NOBODY, "", &md5_hex("alice:old.example.com:")] {
+            let reply = refused(judge(findings(None), ha1, "old.example.com"));
+            assert_eq!(reply.status, 403, "{ha1}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_user_is_refused_for_the_hash_of_nobody() {
+        let findings = Findings { client: None, ..findings(None) };
+        assert_eq!(refused(judge(findings, NOBODY, "old.example.com")).status, 403);
+    }
+
+    #[test]
+    fn who_is_switched_off_is_refused_with_the_right_password() {
+        let ha1 = md5_hex("alice:old.example.com:secret");
+        let mut off = findings(Some("secret"));
+        off.client.as_mut().unwrap().client.is_active = false;
+        assert_eq!(refused(judge(off, &ha1, "old.example.com")).status, 403);
+        let mut closed = findings(Some("secret"));
+        closed.client.as_mut().unwrap().account.is_active = false;
+        assert_eq!(refused(judge(closed, &ha1, "old.example.com")).status, 403);
+    }
 }

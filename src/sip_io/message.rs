@@ -47,6 +47,18 @@ pub struct IncomingCall {
     pub stack: Addr<super::stack::StackActor>,
 }
 
+/// What the store says about these users has changed: drops their registrations.
+///
+/// Who registers or calls meanwhile is looked up anew, so nothing is let in on the old record once
+/// this has been answered. With no realm nobody is registered, and only that remains.
+#[derive(Message, Clone, Debug, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub struct Revoke {
+    pub realm: Option<String>,
+    /// `None`: every user of the realm.
+    pub user: Option<String>,
+}
+
 /// What happened in a dialog.
 #[derive(Message, Clone, Debug)]
 #[rtype(result = "()")]

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 use super::gate::{Findings, Gate, Verdict};
 use super::limiter::Limiter;
-use super::message::{Action, DialogEvent, IncomingCall, Order, Originate, Originated};
+use super::message::{Action, DialogEvent, IncomingCall, Order, Originate, Originated, Revoke};
 use super::registrations::{Contact, Registrations};
 use super::tcp::{ConnectionId, Connections, StreamEvent};
 use super::udp::{self, Datagram, UdpStream};
@@ -54,6 +54,8 @@ pub struct StackActor {
     /// Connections this side opened, by peer, so that they are used again.
     opened: HashMap<SocketAddr, ConnectionId>,
     owners: HashMap<DialogId, Recipient<DialogEvent>>,
+    /// Counts the [`Revoke`]s: what was looked up before one is not acted on after it.
+    revoked: u64,
     wake: Option<(Instant, SpawnHandle)>,
 }
 
@@ -72,6 +74,7 @@ impl StackActor {
             opening: HashMap::new(),
             opened: HashMap::new(),
             owners: HashMap::new(),
+            revoked: 0,
             wake: None,
         }
     }
@@ -215,9 +218,11 @@ impl StackActor {
         }
         let gate = self.parts.gate.clone();
         let asked = request.clone();
+        let revoked = self.revoked;
         let look_up = async move { gate.look_up(&asked).await };
         ctx.spawn(look_up.into_actor(self).map(move |found, this, ctx| {
             match found {
+                _ if this.revoked != revoked => this.on_invite(dialog, request, flow, ctx),
                 Ok(findings) => this.decide(dialog, request, flow, findings, ctx),
                 Err(error) => {
                     tracing::error!(%error, "cannot look up who calls");
@@ -262,9 +267,11 @@ impl StackActor {
     ) {
         let gate = self.parts.gate.clone();
         let asked = request.clone();
+        let revoked = self.revoked;
         let look_up = async move { gate.look_up(&asked).await };
         ctx.spawn(look_up.into_actor(self).map(move |found, this, ctx| {
             let reply = match found {
+                _ if this.revoked != revoked => return this.on_register(txn, request, flow, ctx),
                 Ok(findings) => this.register(&request, flow, findings),
                 Err(error) => {
                     tracing::error!(%error, "cannot look up who registers");
@@ -302,6 +309,13 @@ impl StackActor {
             expires_at: b.expires_at,
         });
         self.parts.registrations.publish(aor, contacts.collect());
+    }
+
+    fn unregister(&mut self, aor: &str) {
+        if !self.bindings.remove(aor).is_empty() {
+            tracing::info!(user = %aor, "registration dropped");
+        }
+        self.parts.registrations.publish(aor, Vec::new());
     }
 
     fn sweep(&mut self) {
@@ -408,5 +422,22 @@ impl Handler<Order> for StackActor {
             tracing::debug!(%error, "order came too late");
         }
         self.pump(ctx);
+    }
+}
+
+impl Handler<Revoke> for StackActor {
+    type Result = ();
+
+    fn handle(&mut self, Revoke { realm, user }: Revoke, _: &mut Context<Self>) {
+        self.revoked = self.revoked.wrapping_add(1);
+        match (realm, user) {
+            (None, _) => {}
+            (Some(realm), Some(user)) => self.unregister(&format!("{user}@{realm}")),
+            (Some(realm), None) => {
+                for (aor, _) in self.parts.registrations.of_realm(&realm) {
+                    self.unregister(&aor);
+                }
+            }
+        }
     }
 }

@@ -167,6 +167,21 @@ pub(super) async fn owner(
     }
 }
 
+/// The realm for the HA1 of an account's clients. Fixes it for good: call when one is stored.
+pub(super) async fn fix_digest_realm(tx: &mut Tx, account: &Account) -> Result<String, Error> {
+    let realm = account.digest_realm();
+    if account.fixed_digest_realm.is_none() {
+        sqlx::query(
+            "UPDATE accounts SET digest_realm = $2 WHERE account_sid = $1 AND digest_realm IS NULL",
+        )
+        .bind(account.sid)
+        .bind(&realm)
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(realm)
+}
+
 /// The applications an account names must be its own.
 async fn check_applications(tx: &mut Tx, record: &Account) -> Result<(), Error> {
     let named: [Option<ApplicationSid>; 2] =
@@ -194,7 +209,7 @@ pub(super) async fn insert(tx: &mut Tx, record: &Account, seal: &Seal) -> Result
     write(tx, record, seal).await
 }
 
-/// Writes every column that can change.
+/// Writes every column that can change; `digest_realm` is not one of them.
 async fn write(tx: &mut Tx, record: &Account, seal: &Seal) -> Result<(), Error> {
     let bucket = match &record.bucket_credential {
         Some(bucket) => {
@@ -253,6 +268,7 @@ pub(super) fn read(row: &Row, seal: &Seal) -> Result<Account, Error> {
         service_provider_sid: row.try_get("service_provider_sid")?,
         name: row.try_get("name")?,
         sip_realm: row.try_get("sip_realm")?,
+        fixed_digest_realm: row.try_get("digest_realm")?,
         registration_hook: row.hook("registration_hook", seal)?,
         queue_event_hook: row.hook("queue_event_hook", seal)?,
         device_calling_application_sid: row.try_get("device_calling_application_sid")?,

@@ -4,9 +4,7 @@ use sqlx::Row as _;
 
 use super::{Error, Store, Tx, accounts, api_keys, clients, service_providers};
 use crate::model::account::random_text;
-use crate::model::{
-    Account, AccountSid, Client, ClientSid, Scope, Secret, ServiceProvider, Timestamp,
-};
+use crate::model::{Account, AccountSid, ClientInput, Scope, Secret, ServiceProvider};
 
 /// What `--demo` has to print.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +46,8 @@ impl Store {
         accounts::insert(&mut tx, &account, self.seal()).await?;
         let users: Vec<_> = USERS.into_iter().map(new_user).collect();
         for user in &users {
-            clients::insert(&mut tx, &client(account.sid, user), self.seal()).await?;
+            let input = ClientInput::new(&user.username, user.password.clone());
+            clients::insert(&mut tx, &account, input).await?;
         }
         let account_key = Secret(uuid::Uuid::new_v4().to_string());
         api_keys::insert(&mut tx, Scope::Account(account.sid), &account_key, None, false).await?;
@@ -102,18 +101,4 @@ async fn existing(tx: &mut Tx) -> Result<Option<Demo>, Error> {
 
 fn new_user(username: &str) -> DemoUser {
     DemoUser { username: username.to_owned(), password: Secret(random_text(12)) }
-}
-
-fn client(account_sid: AccountSid, user: &DemoUser) -> Client {
-    Client {
-        sid: ClientSid::random(),
-        account_sid,
-        username: user.username.clone(),
-        password: Some(user.password.clone()),
-        is_active: true,
-        allow_direct_app_calling: true,
-        allow_direct_queue_calling: true,
-        allow_direct_user_calling: true,
-        created_at: Timestamp::now(),
-    }
 }

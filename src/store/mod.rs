@@ -5,7 +5,7 @@
 //! included) because it is in the log file by then; a power cut may lose the last commits, never
 //! the consistency of the file. One connection writes, several read.
 //!
-//! Call records and alerts take another door, the [`Journal`], which never makes a call wait.
+//! Call records and alerts take another door, the journal, which never makes a call wait.
 
 mod accounts;
 mod alerts;

@@ -6,7 +6,6 @@
 use std::net::IpAddr;
 
 use super::{Error, Store, accounts, applications, clients};
-use crate::model::client::ha1;
 use crate::model::{Account, Application, ApplicationSid, ClientAuth, Scope, number};
 
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +47,7 @@ impl Routing<'_> {
         }
     }
 
-    /// The user of a realm with what a digest check needs, computed for that realm.
+    /// The user of a realm with what a digest check needs; the check names the account's digest realm.
     pub async fn client_by_realm_username(
         &self,
         realm: &str,
@@ -60,8 +59,7 @@ impl Routing<'_> {
         }
     }
 
-    /// As [`Routing::client_by_realm_username`], for an account already read. An account without a
-    /// realm has no users that could authenticate.
+    /// As [`Routing::client_by_realm_username`], for an account already read.
     pub async fn client(
         &self,
         account: Account,
@@ -73,12 +71,8 @@ impl Routing<'_> {
             .fetch_optional(self.store.read())
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let client = clients::read(&row, self.store.seal())?;
-        let ha1 = match (&account.sip_realm, &client.password) {
-            (Some(realm), Some(password)) => Some(ha1(&client.username, realm, password)),
-            (None, _) | (_, None) => None,
-        };
-        Ok(Some(ClientAuth { client, account, ha1 }))
+        let client = clients::read(&row)?;
+        Ok(Some(ClientAuth { client, account }))
     }
 
     /// Whom a number belongs to. One leading `+` makes no difference. `None` for a number nobody

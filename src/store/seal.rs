@@ -1,4 +1,5 @@
-//! Sealing of secrets that must be readable again: client and hook passwords, webhook secrets.
+//! Sealing of secrets that must be readable again: hook passwords, webhook secrets, credentials.
+//! What is only compared (API keys, SIP passwords) is hashed instead.
 //!
 //! ChaCha20-Poly1305 (RFC 8439) under the server key, a random nonce for each value, and the
 //! owner's sid as associated data, so that a sealed value copied to another row does not open.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::{
     Account, AccountInput, Application, ApplicationInput, Client, ClientInput, Fields,
-    PhoneNumberInput, Scope, ServiceProvider,
+    FormerClient, PasswordTrace, PhoneNumberInput, Scope, Secret, ServiceProvider,
 };
 
 /// A store with one account; its directory goes away with it.
@@ -40,10 +40,12 @@ impl Fixture {
     }
 
     async fn client(&self, body: Value) -> Client {
-        let client = ClientInput::create(fields(body)).unwrap();
-        let client = client.into_record(self.account.sid).unwrap();
-        self.store.clients().create(Scope::Admin, &client).await.unwrap();
-        client
+        let input = ClientInput::create(fields(body)).unwrap();
+        self.store.clients().create(Scope::Admin, self.account.sid, input).await.unwrap()
+    }
+
+    async fn account(&self) -> Account {
+        self.store.accounts().get(Scope::Admin, self.account.sid).await.unwrap().unwrap()
     }
 
     async fn update_account(&self, body: Value) {
@@ -113,11 +115,66 @@ async fn users_belong_to_one_realm_and_need_a_password() {
     let routing = fixture.store.routing();
     let find = async |realm, user| routing.client_by_realm_username(realm, user).await.unwrap();
     let alice = find("Sip.Example.Com", "alice").await.unwrap();
-    assert_eq!(alice.account, fixture.account);
+    assert_eq!(alice.account.sid, fixture.account.sid);
     // MD5("alice:sip.example.com:secret")
-    assert_eq!(alice.ha1.unwrap().0, "a0bbf6034b8565747c15ee9850d9215a");
-    assert!(find("sip.example.com", "bob").await.unwrap().ha1.is_none());
+    assert_eq!(alice.ha1().unwrap().0, "a0bbf6034b8565747c15ee9850d9215a");
+    assert!(find("sip.example.com", "bob").await.unwrap().ha1().is_none());
     assert!(find("sip.example.com", "Alice").await.is_none());
     assert!(find("other.example.com", "alice").await.is_none());
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn the_first_client_fixes_the_digest_realm() {
+    let fixture = Fixture::new().await;
+    assert_eq!(fixture.account().await.fixed_digest_realm, None);
+    fixture.update_account(json!({"sip_realm": "second.example.com"})).await;
+    assert_eq!(fixture.account().await.digest_realm(), "second.example.com");
+    let alice = fixture.client(json!({"username": "alice", "password": "secret"})).await;
+    for realm in [json!("third.example.com"), json!(null)] {
+        fixture.update_account(json!({"sip_realm": realm})).await;
+        let account = fixture.account().await;
+        assert_eq!(account.fixed_digest_realm.as_deref(), Some("second.example.com"));
+    }
+    // It outlives the clients: a phone may still have the password of one that comes back.
+    fixture.store.clients().delete(Scope::Admin, alice.sid).await.unwrap();
+    assert_eq!(fixture.account().await.digest_realm(), "second.example.com");
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn without_a_realm_the_sid_is_the_digest_realm() {
+    let fixture = Fixture::new().await;
+    fixture.update_account(json!({"sip_realm": null})).await;
+    fixture.client(json!({"username": "alice", "password": "secret"})).await;
+    fixture.update_account(json!({"sip_realm": "late.example.com"})).await;
+    let find = fixture.store.routing().client_by_realm_username("late.example.com", "alice").await;
+    let alice = find.unwrap().unwrap();
+    let sid = fixture.account.sid.to_string();
+    assert_eq!(alice.account.digest_realm(), sid);
+    let expected = PasswordTrace::of("alice", &sid, &Secret("secret".to_owned()));
+    assert_eq!(alice.client.password, Some(expected));
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn a_client_that_moves_takes_the_digest_realm_of_its_new_account() {
+    let fixture = Fixture::new().await;
+    let alice = fixture.client(json!({"username": "alice", "password": "secret"})).await;
+    let mut other = Account::new(fixture.account.service_provider_sid, "b");
+    other.sip_realm = Some("other.example.com".to_owned());
+    fixture.store.accounts().create(&other).await.unwrap();
+    let body = json!({"account_sid": other.sid, "password": "secret"});
+    let input = ClientInput::update(fields(body)).unwrap();
+    let (before, after) =
+        fixture.store.clients().update(Scope::Admin, alice.sid, input).await.unwrap();
+    assert_eq!(
+        before,
+        FormerClient { client: alice, sip_realm: fixture.account.sip_realm.clone() }
+    );
+    let expected = PasswordTrace::of("alice", "other.example.com", &Secret("secret".to_owned()));
+    assert_eq!(after.password, Some(expected));
+    let other = fixture.store.accounts().get(Scope::Admin, other.sid).await.unwrap().unwrap();
+    assert_eq!(other.fixed_digest_realm.as_deref(), Some("other.example.com"));
     fixture.end().await;
 }

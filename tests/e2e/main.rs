@@ -7,6 +7,7 @@
 mod application;
 mod bad_input;
 mod bad_requests;
+mod changes;
 mod conference;
 mod crash;
 mod node_client;

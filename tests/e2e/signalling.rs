@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use support::rtp_peer::Voice;
-use support::{RtpPeer, SipPeer, sdp, sipp};
+use support::{RtpPeer, SipPeer, sdp, sipp, wait};
 
 use crate::stage::{PASSWORD, SOON, Stage, file};
 
@@ -72,6 +72,44 @@ fn a_registration_is_listed_until_it_is_taken_back() {
     assert_eq!(user["registered_status"], "active", "{user}");
     assert_eq!(alice.register(0).code(), Some(200));
     assert_eq!(stage.get("/RegisteredSipUsers"), json!([]));
+}
+
+#[test]
+fn a_phone_keeps_its_password_when_the_realm_changes() {
+    let mut stage = Stage::new();
+    let mut alice = stage.phone("alice");
+    assert_eq!(alice.register(300).code(), Some(200), "{}", alice.history());
+    let old = std::mem::replace(&mut stage.tenant.realm, "moved.test.example".to_owned());
+    let account = stage.tenant.path("");
+    let body = json!({ "sip_realm": stage.tenant.realm });
+    assert_eq!(stage.server.admin().put(&account, &body).expect("an answer").status, 204);
+
+    // The old address is nobody's any more, and with it the registration.
+    wait::expect("the old address is gone", SOON, || alice.register(300).code() == Some(403));
+    assert_eq!(stage.get("/RegisteredSipUsers"), json!([]));
+    let mut alice =
+        SipPeer::udp(stage.server.sip()).as_client("alice", PASSWORD, &stage.tenant.realm);
+    assert_eq!(alice.register(300).code(), Some(200), "{}", alice.history());
+    assert_eq!(stage.get("/RegisteredSipUsers"), json!(["alice@moved.test.example"]));
+    // The challenge goes on naming the realm that the password was stored for.
+    assert!(alice.history().contains(&format!("realm=\"{old}\"")), "{}", alice.history());
+
+    stage.answer_with_conference("moved");
+    let rtp = RtpPeer::start(Voice::Silence);
+    let mut call = alice.call(&stage.uri("1000"), &rtp).expect("answered");
+    assert_eq!(alice.hang_up(&mut call).code(), Some(200));
+}
+
+#[test]
+fn a_client_without_password_neither_registers_nor_calls() {
+    let stage = Stage::new();
+    let body = json!({ "username": "alice" });
+    stage.tenant.rest.post("/v1/Clients", &body).expect("an answer").sid().expect("201");
+    let mut alice = SipPeer::udp(stage.server.sip()).as_client("alice", "", &stage.tenant.realm);
+    assert_eq!(alice.register(60).code(), Some(403), "{}", alice.history());
+    let rtp = RtpPeer::start(Voice::Silence);
+    let refused = alice.call(&stage.uri("1000"), &rtp).expect_err("refused");
+    assert_eq!(refused.code(), Some(403), "{refused}");
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What the store promises across a restart, clean or not.
 
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use trunkline::config;
@@ -49,36 +52,52 @@ async fn recorded(store: &Store, account: AccountSid) -> i64 {
     calls.list(Scope::Account(account), &CallQuery::default(), page).await.unwrap().total
 }
 
-/// The database as a killed process leaves it: no checkpoint, no close, the log beside the file.
-fn killed_copy(dir: &TempDir) -> TempDir {
-    let copy = TempDir::new();
-    for file in std::fs::read_dir(dir.path()).unwrap() {
-        let file = file.unwrap();
-        // The shared-memory index dies with the process that mapped it.
-        if !file.file_name().to_string_lossy().ends_with("-shm") {
-            std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
-        }
-    }
-    copy
-}
+/// Names the data directory to the process that is going to be killed.
+const VICTIM: &str = "TRUNKLINE_IT_VICTIM_DIR";
+const COMMITTED: &str = "records are committed for account ";
 
+/// This test starts itself once more, as the victim.
 #[actix_web::test]
 async fn committed_records_survive_a_kill() {
+    if let Some(dir) = std::env::var_os(VICTIM) {
+        return write_until_killed(dir.into()).await;
+    }
     let dir = TempDir::new();
-    let account = AccountSid::random();
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::committed_records_survive_a_kill", "--nocapture"])
+        .env(VICTIM, dir.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    let account = lines
+        .map_while(Result::ok)
+        .find_map(|line| AccountSid::parse(line.split_once(COMMITTED)?.1))
+        .unwrap();
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+
     let store = Store::open(&config(&dir)).await.unwrap();
+    assert!(recorded(&store, account).await >= 1000);
+    assert_eq!(store.service_providers().list(Scope::Admin).await.unwrap().len(), 1);
+    store.close().await;
+}
+
+async fn write_until_killed(data_dir: PathBuf) {
+    let account = AccountSid::random();
+    let config = config::Store { data_dir, ..config::Store::default() };
+    let store = Store::open(&config).await.unwrap();
+    store.service_providers().create(&ServiceProvider::new("p")).await.unwrap();
     for _ in 0..1000 {
         store.calls().record_ended(record(account));
     }
     store.flush().await;
-    store.service_providers().create(&ServiceProvider::new("p")).await.unwrap();
-
-    let copy = killed_copy(&dir);
-    let reopened = Store::open(&config(&copy)).await.unwrap();
-    assert_eq!(recorded(&reopened, account).await, 1000);
-    assert_eq!(reopened.service_providers().list(Scope::Admin).await.unwrap().len(), 1);
-    reopened.close().await;
-    store.close().await;
+    println!("{COMMITTED}{account}");
+    // Death comes in the middle of writing.
+    loop {
+        store.calls().record_ended(record(account));
+        tokio::task::yield_now().await;
+    }
 }
 
 #[actix_web::test]
@@ -181,7 +200,7 @@ async fn the_demo_tenant_is_made_once_and_its_phones_can_authenticate() {
         let account = store.routing().account_for_host(host, home).await.unwrap().unwrap();
         assert_eq!(account.sid, demo.account_sid, "{host}");
         let auth = store.routing().client(account, "alice").await.unwrap().unwrap();
-        assert!(auth.ha1.is_some());
+        assert!(auth.ha1().is_some());
     }
     for (host, home) in [("example.com", home), ("192.0.2.7", None)] {
         assert_eq!(store.routing().account_for_host(host, home).await.unwrap(), None);

@@ -153,6 +153,12 @@ impl Bindings {
         self.take_where(|binding| binding.flow.is_same_path(flow))
     }
 
+    /// Takes out all bindings of an address of record, which may no longer be registered, and gives
+    /// them back.
+    pub fn remove(&mut self, aor: &str) -> Vec<Binding> {
+        self.aors.remove(aor).unwrap_or_default()
+    }
+
     /// Number of addresses of record.
     pub fn len(&self) -> usize {
         self.aors.len()

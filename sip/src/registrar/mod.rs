@@ -6,3 +6,6 @@
 mod binding;
 
 pub use binding::{Applied, Binding, Bindings, Change, Limits};
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ use sip::{Body, Reply, Request};
 use super::CallActor;
 use crate::call::{Input, PlayId};
 use crate::media_io::line::Line;
+use crate::media_io::settings::MediaSettings;
 use crate::participant::actor::ParticipantActor;
 use crate::participant::message::{Negotiate, ParticipantEvent};
 use crate::sip_io::message::Action;
@@ -57,9 +58,9 @@ impl CallActor {
         });
         let line = Line::new(ports, leg, now);
         let events = ctx.address().recipient();
-        let inactivity = self.desk.config.rtp.inactivity_timeout;
+        let settings = MediaSettings::new(&self.desk.config);
         self.guard.participant =
-            Some(ParticipantActor::launch(self.sid, place, line, inactivity, events));
+            Some(ParticipantActor::launch(self.sid, place, line, settings, events));
         self.media.local = Some(local);
         Ok(local)
     }

@@ -27,7 +27,7 @@ async fn a_client_is_made_read_changed_and_deleted() {
         assert_eq!(api.get(key, "/Clients").await.json(), json!([read]));
     }
     for body in [
-        json!({"username": "alice2"}),
+        json!({"username": "alice2", "password": "secret2"}),
         json!({"is_active": 0, "allow_direct_app_calling": false}),
         json!({"password": "other"}),
         json!({}),
@@ -44,48 +44,75 @@ async fn a_client_is_made_read_changed_and_deleted() {
     let Some(Change::Client { before, after: None }) = changes.last() else {
         panic!("{changes:?}");
     };
-    assert_eq!(before.username, "alice2");
+    assert_eq!(before.client.username, "alice2");
     api.stop().await;
 }
 
 #[actix_web::test]
-async fn digest_follows_the_password_and_the_realm() {
+async fn ha1_follows_the_password_and_survives_changes_of_the_realm() {
     let api = TestApi::start().await;
     let provider = api.new_provider("p").await;
     let account = api.new_account(&provider, "a").await;
+    let account_path = format!("/Accounts/{}", account.sid);
+    let realm = async |realm: &str| {
+        api.put(&provider.key, &account_path, json!({"sip_realm": realm})).await.expect(204);
+    };
+    realm("Host.com").await;
     let body = json!({"username": "Mufasa", "password": "Circle Of Life"});
     let sid = api.post(&account.key, "/Clients", body).await.sid();
     let path = format!("/Clients/{sid}");
     let routing = api.state.store.routing();
-    let realm = async |realm: &str| {
-        let path = format!("/Accounts/{}", account.sid);
-        api.put(&api.admin, &path, json!({"sip_realm": realm})).await.expect(204);
-    };
-    let ha1 = async |realm: &str| {
-        let auth = routing.client_by_realm_username(realm, "Mufasa").await.unwrap();
-        auth.and_then(|auth| auth.ha1).map(|ha1| ha1.0)
-    };
+    let find = async |realm: &str| routing.client_by_realm_username(realm, "Mufasa").await.unwrap();
+    let ha1 = async |realm: &str| find(realm).await.and_then(|a| a.ha1().map(|ha1| ha1.0.clone()));
 
-    assert_eq!(ha1("host.com").await, None);
-    realm("Host.com").await;
-    let at_host = ha1("HOST.com").await.unwrap();
-    assert_eq!(at_host, "72d471071fb90479e8729cf8b8b27dff");
-    // Usable at once under a new realm, with the same password.
+    // MD5("Mufasa:host.com:Circle Of Life")
+    let first = Some("72d471071fb90479e8729cf8b8b27dff".to_owned());
+    assert_eq!(ha1("HOST.com").await, first);
+    // Still good under a new realm: the challenge goes on naming the old one.
     realm("other.com").await;
-    assert_eq!(ha1("host.com").await, None);
-    let at_other = ha1("other.com").await.unwrap();
-    assert_ne!(at_other, at_host);
+    assert!(find("host.com").await.is_none());
+    assert_eq!(ha1("other.com").await, first);
+    assert_eq!(find("other.com").await.unwrap().account.digest_realm(), "host.com");
     // The obscured form sent back changes nothing; leaving it out neither; null clears it.
     let obscured = json!({"password": "CXXXXXXXXXXXXX", "username": "Mufasa"});
     api.put(&account.key, &path, obscured).await.expect(204);
-    assert_eq!(ha1("other.com").await, Some(at_other.clone()));
+    assert_eq!(ha1("other.com").await, first);
     api.put(&account.key, &path, json!({"is_active": 1})).await.expect(204);
-    assert_eq!(ha1("other.com").await, Some(at_other.clone()));
+    assert_eq!(ha1("other.com").await, first);
     api.put(&account.key, &path, json!({"password": "new"})).await.expect(204);
-    assert_ne!(ha1("other.com").await, Some(at_other));
+    let second = ha1("other.com").await;
+    assert!(second.is_some() && second != first);
+    // The old password again is the old HA1 again: the digest realm has not moved.
+    api.put(&account.key, &path, json!({"password": "Circle Of Life"})).await.expect(204);
+    assert_eq!(ha1("other.com").await, first);
     api.put(&account.key, &path, json!({"password": null})).await.expect(204);
     assert_eq!(ha1("other.com").await, None);
     assert_eq!(api.get(&account.key, &path).await.json()["password"], json!(null));
+    api.stop().await;
+}
+
+#[actix_web::test]
+async fn another_name_or_account_needs_the_password() {
+    let api = TestApi::start().await;
+    let t = api.tenancy().await;
+    let [here, there] = &t.accounts[0];
+    let body = json!({"username": "alice", "password": "secret"});
+    let path = format!("/Clients/{}", api.post(&here.key, "/Clients", body).await.sid());
+    let put = async |body| api.put(&t.providers[0].key, &path, body).await;
+    for body in [json!({"username": "bob"}), json!({"username": "bob", "password": "sXXXXX"})] {
+        let refused = put(body).await.expect(400);
+        assert_eq!(refused.msg(), "password is required to change username");
+    }
+    let refused = put(json!({"account_sid": there.sid})).await.expect(400);
+    assert_eq!(refused.msg(), "password is required to change account_sid");
+    let read = api.get(&here.key, &path).await.json();
+    assert_eq!((&read["username"], &read["account_sid"]), (&json!("alice"), &json!(here.sid)));
+    // What stays as it was may be named.
+    put(json!({"username": "alice", "account_sid": here.sid, "is_active": 0})).await.expect(204);
+    put(json!({"username": "bob", "password": "secret"})).await.expect(204);
+    put(json!({"account_sid": there.sid, "password": "secret"})).await.expect(204);
+    let read = api.get(&there.key, &path).await.json();
+    assert_eq!((&read["username"], &read["password"]), (&json!("bob"), &json!("sXXXXX")));
     api.stop().await;
 }
 
@@ -118,29 +145,5 @@ async fn refusals_have_their_wording() {
     let sid = post(&account.key, body).await.sid();
     let made = api.get(&api.admin, &format!("/Clients/{sid}")).await.json();
     assert_eq!(made["account_sid"], json!(account.sid));
-    api.stop().await;
-}
-
-#[actix_web::test]
-async fn no_password_is_on_disk_in_clear() {
-    let api = TestApi::start().await;
-    let provider = api.new_provider("p").await;
-    let account = api.new_account(&provider, "a").await;
-    let body = json!({"username": "alice", "password": "client-clear-text"});
-    api.post(&account.key, "/Clients", body).await.expect(201);
-    let body = json!({"name": "app", "env_vars": {"TOKEN": "env-clear-text"},
-        "call_hook": {"url": "http://a", "username": "u", "password": "hook-clear-text"}});
-    api.post(&account.key, "/Applications", body).await.expect(201);
-    let secret = json!({"webhook_secret": "signing-clear-text"});
-    api.put(&account.key, &format!("/Accounts/{}", account.sid), secret).await.expect(204);
-
-    let dir = &api.state.config.store.data_dir;
-    for file in std::fs::read_dir(dir).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        let text = String::from_utf8_lossy(&bytes);
-        assert!(!text.contains("clear-text"));
-        assert!(!text.contains(&account.key));
-        assert!(!text.contains(&api.admin));
-    }
     api.stop().await;
 }

@@ -9,5 +9,6 @@ mod clients;
 mod isolation;
 mod phone_numbers;
 mod records;
+mod secrets;
 mod service_providers;
 mod transport;
