@@ -149,8 +149,6 @@ const NOT_IN_CORES: &[&[&str]] = &[
 ];
 
 const MAX_LINES: usize = 600;
-/// Longer than allowed, and not to grow; a file leaves the list when it is cut.
-const TOO_LONG: &[(&str, usize)] = &[("src/call/actor.rs", 754)];
 
 #[test]
 fn rooms_name_only_those_whose_door_is_open() {
@@ -225,12 +223,8 @@ fn files_hold_one_noun_and_end_in_time() {
     let mut broken = Vec::new();
     for source in sources(&["src", "media/src", "sip/src", "benches/load/src", "tests/support/src"])
     {
-        let known = TOO_LONG.iter().find(|(path, _)| *path == source.path);
-        let limit = known.map_or(MAX_LINES, |(_, lines)| *lines);
-        if source.lines > limit {
-            broken.push(format!("{} has {} lines, limit {limit}", source.path, source.lines));
-        } else if known.is_some() && source.lines <= MAX_LINES {
-            broken.push(format!("{} was cut: take it off the list", source.path));
+        if source.lines > MAX_LINES {
+            broken.push(format!("{} has {} lines, limit {MAX_LINES}", source.path, source.lines));
         }
         if !source.has_module_text {
             broken.push(format!("{} does not begin with its module text", source.path));
