@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use anyhow::Context as _;
+use media::jitter::JitterConfig;
 use media::source::tone;
 use sip::auth::Nonces;
 use sip::registrar::Limits;
@@ -65,18 +66,20 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let hooks = HookClient::new(&hook_config(&config)).context("cannot build the HTTP client")?;
     let live = Arc::new(Live::default());
     let registrations = Arc::new(Registrations::default());
+    let media_settings = media_settings(&config);
     let directory = {
         let (live, plane, config) = (live.clone(), plane.clone(), config.clone());
         let (hooks, store) = (hooks.clone(), store.clone());
         DirectoryActor::start_in_arbiter(&control.handle(), move |_| {
             let tone = Arc::new(tone::entry_beep(RATE));
-            let (settings, keep) = (MediaSettings::new(&config), config.call.ended_retention);
-            DirectoryActor::new(live, plane, settings, keep, tone, hooks, store)
+            let keep = config.call.ended_retention;
+            DirectoryActor::new(live, plane, media_settings, keep, tone, hooks, store)
         })
     };
     let desk = Desk::new(DeskParts {
         ports: PortPool::new(bind_ip(media_ip), config.rtp.ports.first, config.rtp.ports.last),
         config: config.clone(),
+        media_settings,
         store: store.clone(),
         hooks,
         plane: plane.clone(),
@@ -183,6 +186,12 @@ fn bind_ip(media_ip: IpAddr) -> IpAddr {
         Err(_) if media_ip.is_ipv4() => Ipv4Addr::UNSPECIFIED.into(),
         Err(_) => Ipv6Addr::UNSPECIFIED.into(),
     }
+}
+
+fn media_settings(config: &Config) -> MediaSettings {
+    let rtp = &config.rtp;
+    let jitter = JitterConfig { start: rtp.jitter_start, max: rtp.jitter_max };
+    MediaSettings { inactivity: rtp.inactivity_timeout, jitter }
 }
 
 fn hook_config(config: &Config) -> HookConfig {

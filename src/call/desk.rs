@@ -17,6 +17,7 @@ use crate::directory::{DirectoryActor, Live};
 use crate::hook::{self, BaseFields, HookClient, StatusSender};
 use crate::media_io::hub::MediaPlane;
 use crate::media_io::port_pool::PortPool;
+use crate::media_io::settings::MediaSettings;
 use crate::model::call::{EndedBy, SpeechDefaults};
 use crate::model::{self, AccountSid, Alert, CallSid, Timestamp};
 use crate::sip_io::gate::Answer;
@@ -28,6 +29,7 @@ use crate::store::Store;
 /// What a call needs of the rest of the server.
 pub struct DeskParts {
     pub config: Arc<Config>,
+    pub media_settings: MediaSettings,
     pub store: Store,
     pub hooks: HookClient,
     pub plane: Arc<MediaPlane>,

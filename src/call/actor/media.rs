@@ -13,7 +13,6 @@ use sip::{Body, Reply, Request};
 use super::CallActor;
 use crate::call::{Input, PlayId};
 use crate::media_io::line::Line;
-use crate::media_io::settings::MediaSettings;
 use crate::participant::actor::ParticipantActor;
 use crate::participant::message::{Negotiate, ParticipantEvent};
 use crate::sip_io::message::Action;
@@ -58,7 +57,7 @@ impl CallActor {
         });
         let line = Line::new(ports, leg, now);
         let events = ctx.address().recipient();
-        let settings = MediaSettings::new(&self.desk.config);
+        let settings = self.desk.media_settings;
         self.guard.participant =
             Some(ParticipantActor::launch(self.sid, place, line, settings, events));
         self.media.local = Some(local);
