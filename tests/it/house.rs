@@ -21,7 +21,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("hook", &["model", "verb::event_sid"]),
     ("config", &["model"]),
     ("store", &["model", "config"]),
-    ("media_io", &["media", "config"]),
+    ("media_io", &["media"]),
     ("sip_io", &["sip", "model", "routing", "store", "call::desk"]),
     (
         "participant",
