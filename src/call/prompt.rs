@@ -10,8 +10,6 @@ use crate::hook::HookClient;
 
 /// The rate of every mixer, for now.
 pub const RATE: SampleRate = SampleRate::NARROW;
-/// A file larger than this is refused: an hour of 16 kHz 16-bit audio is 115 MB.
-const MAX_FILE_BYTES: usize = 64 * 1024 * 1024;
 /// The longest `silence_stream://`.
 const MAX_SILENCE: Duration = Duration::from_secs(3600);
 
@@ -42,7 +40,7 @@ async fn fetch(client: &HookClient, url: &str) -> Result<Arc<Pcm>, String> {
     if !url.starts_with("http://") && !url.starts_with("https://") {
         return Err("only http(s) URLs of wav files and silence_stream:// can be played".into());
     }
-    let bytes = client.fetch(url, MAX_FILE_BYTES).await.map_err(|error| error.to_string())?;
+    let bytes = client.fetch(url, wav::MAX_BYTES).await.map_err(|error| error.to_string())?;
     let decoding = tokio::task::spawn_blocking(move || {
         wav::parse(&bytes, RATE).map_err(|error| error.to_string())
     });

@@ -24,6 +24,8 @@ use super::sys;
 const MAX_PER_TICK: usize = 64;
 /// RTCP is seldom: its socket is looked at once per half second.
 const RTCP_EVERY: u32 = 25;
+/// Reports taken at one look: a peer sends about one in ten of them.
+const MAX_RTCP_PER_LOOK: u32 = 16;
 /// Larger than any Ethernet frame; longer datagrams are cut and then refused by the parser.
 const DATAGRAM_BYTES: usize = 2048;
 
@@ -157,7 +159,9 @@ impl Line {
     }
 
     fn exchange_rtcp(&mut self, at: Moment, scratch: &mut Scratch) {
-        while let Ok(got) = sys::receive(self.ports.rtcp.as_fd(), &mut scratch.input) {
+        for _ in 0..MAX_RTCP_PER_LOOK {
+            let got = sys::receive(self.ports.rtcp.as_fd(), &mut scratch.input);
+            let Ok(got) = got else { break };
             let bytes = scratch.input.get(..got.len).unwrap_or_default();
             self.leg.handle_rtcp(at.arrival(got.stamp), got.from, bytes);
         }
