@@ -17,11 +17,13 @@ use media::sdp::Negotiated;
 use media::time::NtpTime;
 
 use super::port_pool::PortPair;
-use super::sys;
+use super::sys::{self, Source};
 
 /// Datagrams taken from one socket per tick; more wait in the kernel's buffer. At 20 ms this is
 /// sixteen times what a 5 ms sender produces.
 const MAX_PER_TICK: usize = 64;
+/// However steady the sender, this often a look goes on until nothing is left.
+const LOOK_TWICE_EVERY: u32 = 16;
 /// RTCP is seldom: its socket is looked at once per half second.
 const RTCP_EVERY: u32 = 25;
 /// Reports taken at one look: a peer sends about one in ten of them.
@@ -72,6 +74,9 @@ pub struct Line {
     /// The peer the RTP socket is connected to: the kernel then drops everybody else's packets.
     connected: Option<SocketAddr>,
     ticks: u32,
+    /// When the RTP socket was last looked at, and how many datagrams were there.
+    looked_at: Instant,
+    found: u32,
     /// When the peer was first expected to send.
     since: Instant,
     send_errors: metrics::Counter,
@@ -87,6 +92,8 @@ impl Line {
             negotiated: None,
             connected: None,
             ticks: 0,
+            looked_at: now,
+            found: 0,
             since: now,
             send_errors,
         }
@@ -120,19 +127,32 @@ impl Line {
         scratch: &mut Scratch,
         mut on_digit: impl FnMut(DtmfEvent),
     ) {
+        let source = if self.connected.is_some() { Source::Known } else { Source::Wanted };
+        let one_is_usual = self.found == 1 && !self.ticks.is_multiple_of(LOOK_TWICE_EVERY);
+        self.found = 0;
         for _ in 0..MAX_PER_TICK {
-            let got = match sys::receive(self.ports.rtp.as_fd(), &mut scratch.input) {
+            let got = match sys::receive(self.ports.rtp.as_fd(), source, &mut scratch.input) {
                 Ok(got) => got,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // An ICMP refusal of something we sent; the peer may yet come up.
                 Err(_) => continue,
             };
+            self.found += 1;
             let arrival = at.arrival(got.stamp);
             let bytes = scratch.input.get(..got.len).unwrap_or_default();
-            if let Received::Audio(packet) = self.leg.handle_rtp(arrival, got.from, bytes) {
+            if let Some(from) = got.from.or(self.connected)
+                && let Received::Audio(packet) = self.leg.handle_rtp(arrival, from, bytes)
+            {
                 mixer.push(seat, arrival, &packet);
             }
+            // A steady sender has one packet for each tick. When the last look found one, and this
+            // one came after it, the look that would find nothing more is saved: 0.45 us of 5. A
+            // packet that does wait behind it is older than this look at the next, and is seen.
+            if one_is_usual && got.stamp.is_some() && arrival >= self.looked_at {
+                break;
+            }
         }
+        self.looked_at = at.now;
         while let Some(digit) = self.leg.poll_digit(at.now) {
             on_digit(digit);
         }
@@ -160,10 +180,10 @@ impl Line {
 
     fn exchange_rtcp(&mut self, at: Moment, scratch: &mut Scratch) {
         for _ in 0..MAX_RTCP_PER_LOOK {
-            let got = sys::receive(self.ports.rtcp.as_fd(), &mut scratch.input);
-            let Ok(got) = got else { break };
-            let bytes = scratch.input.get(..got.len).unwrap_or_default();
-            self.leg.handle_rtcp(at.arrival(got.stamp), got.from, bytes);
+            let got = sys::receive(self.ports.rtcp.as_fd(), Source::Wanted, &mut scratch.input);
+            let Ok(sys::Received { len, from: Some(from), stamp }) = got else { break };
+            let bytes = scratch.input.get(..len).unwrap_or_default();
+            self.leg.handle_rtcp(at.arrival(stamp), from, bytes);
         }
         if let Some(report) = self.leg.poll_rtcp(at.now, at.ntp(), &mut scratch.output) {
             self.send_rtcp(report, scratch);

@@ -133,16 +133,24 @@ pub fn disconnect(socket: BorrowedFd<'_>) -> io::Result<()> {
 /// One datagram as the kernel handed it over.
 pub struct Received {
     pub len: usize,
-    pub from: SocketAddr,
+    /// Who sent it; `None` when the caller knows, as on a connected socket.
+    pub from: Option<SocketAddr>,
     /// Arrival on the wall clock; `None` when the kernel did not stamp it.
     pub stamp: Option<Duration>,
+}
+
+/// Whether the kernel shall copy out who sent a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Wanted,
+    Known,
 }
 
 /// Takes one datagram from a non-blocking socket. Longer datagrams are cut at `buffer`.
 ///
 /// # Errors
 /// `WouldBlock` when none is waiting, else the error of `recvmsg` (an ICMP refusal among them).
-pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received> {
+pub fn receive(socket: BorrowedFd<'_>, source: Source, buffer: &mut [u8]) -> io::Result<Received> {
     /// Room for one `SCM_TIMESTAMPNS` control message, aligned as the kernel's macros expect.
     #[repr(align(8))]
     struct Control([u8; 64]);
@@ -154,8 +162,10 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received
         let mut name: libc::sockaddr_storage = mem::zeroed();
         let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
         let mut header: libc::msghdr = mem::zeroed();
-        header.msg_name = (&raw mut name).cast();
-        header.msg_namelen = size_of_val(&name) as libc::socklen_t;
+        if source == Source::Wanted {
+            header.msg_name = (&raw mut name).cast();
+            header.msg_namelen = size_of_val(&name) as libc::socklen_t;
+        }
         header.msg_iov = &raw mut part;
         header.msg_iovlen = 1;
         header.msg_control = control.0.as_mut_ptr().cast();
@@ -178,8 +188,6 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Received
         }
         (len as usize, address(&name), stamp)
     };
-    let from =
-        from.ok_or_else(|| io::Error::other("datagram without an internet source address"))?;
     Ok(Received { len, from, stamp })
 }
 
@@ -231,17 +239,17 @@ mod tests {
         peer.send_to(b"hello", server.local_addr().unwrap()).unwrap();
         let mut buffer = [0; 64];
         let got = loop {
-            match receive(server.as_fd(), &mut buffer) {
+            match receive(server.as_fd(), Source::Wanted, &mut buffer) {
                 Ok(got) => break got,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
                 Err(e) => panic!("{e}"),
             }
         };
         assert_eq!(&buffer[..got.len], b"hello");
-        assert_eq!(got.from, peer.local_addr().unwrap());
+        assert_eq!(got.from, peer.local_addr().ok());
         let stamp = got.stamp.expect("stamped");
         assert!(stamp >= before && stamp <= realtime());
-        assert!(receive(server.as_fd(), &mut buffer).is_err());
+        assert!(receive(server.as_fd(), Source::Known, &mut buffer).is_err());
     }
 
     #[test]
