@@ -239,12 +239,14 @@ impl Actor for ConferenceActor {
     type Context = Context<Self>;
 }
 
-/// A room that is dropped with lines in it (a panic in it, or shutdown) says so to their owners.
+/// A room that is dropped with members (a panic in it, or shutdown) says so to all of them.
 impl Drop for ConferenceActor {
     fn drop(&mut self) {
-        for seated in &self.seats {
-            if let Some(inside) = self.guests.get(&seated.call) {
+        for (call, inside) in &self.guests {
+            if self.seats.iter().any(|seated| seated.call == *call) {
                 inside.guest.participant.do_send(LineLost);
+            } else {
+                inside.guest.media.do_send(ParticipantEvent::Failed);
             }
         }
         self.directory.do_send(ConferenceGone(self.identity.sid));
@@ -312,14 +314,12 @@ impl Handler<Join> for ConferenceActor {
 impl Handler<SeatLine> for ConferenceActor {
     type Result = ();
 
-    fn handle(&mut self, SeatLine { call, line, owner }: SeatLine, ctx: &mut Context<Self>) {
+    fn handle(&mut self, mut arrived: SeatLine, ctx: &mut Context<Self>) {
+        let call = arrived.call;
         let member = self.policy.joined().iter().find(|m| m.call == call);
-        let inside = self.guests.get(&call);
-        let (Some(member), Some(inside), Some(codec)) = (member, inside, line.codec()) else {
-            // It left while its line was on the way: the line follows it.
-            owner.do_send(TakeBack(line));
-            return;
-        };
+        // A call that left while its line was on the way gets it back when `arrived` is dropped.
+        let (Some(member), Some(inside)) = (member, self.guests.get(&call)) else { return };
+        let Some((line, codec)) = arrived.take() else { return };
         let seat = self.mixer.add_seat(SeatConfig { codec, muted: member.muted });
         let media = inside.guest.media.clone();
         self.seats.push(Seated { call, seat, line, media, told_inactive: false });

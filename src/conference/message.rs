@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use media::codec::CodecKind;
 use media::sdp::Negotiated;
 
 use super::policy::{Entry, Exit, Refusal};
@@ -11,7 +12,7 @@ use crate::hook::BaseFields;
 use crate::media_io::line::Line;
 use crate::model::CallSid;
 use crate::participant::actor::ParticipantActor;
-use crate::participant::message::ParticipantEvent;
+use crate::participant::message::{ParticipantEvent, TakeBack};
 use crate::verb::RunId;
 
 /// A call at the door. [`ConferenceEvent`]s answer it.
@@ -43,13 +44,34 @@ pub struct Guest {
     pub run: RunId,
 }
 
-/// The line of a call that was granted a seat.
+/// The line of a call that was granted a seat. One that nobody takes, because the room is gone or
+/// the call has left it, goes back to its owner by itself.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct SeatLine {
     pub call: CallSid,
-    pub line: Box<Line>,
-    pub owner: Addr<ParticipantActor>,
+    line: Option<Box<Line>>,
+    owner: Addr<ParticipantActor>,
+}
+
+impl SeatLine {
+    pub fn new(call: CallSid, line: Box<Line>, owner: Addr<ParticipantActor>) -> Self {
+        Self { call, line: Some(line), owner }
+    }
+
+    /// The line and its codec; `None` for one that was never negotiated.
+    pub fn take(&mut self) -> Option<(Box<Line>, CodecKind)> {
+        let codec = self.line.as_ref()?.codec()?;
+        Some((self.line.take()?, codec))
+    }
+}
+
+impl Drop for SeatLine {
+    fn drop(&mut self) {
+        if let Some(line) = self.line.take() {
+            self.owner.do_send(TakeBack(line));
+        }
+    }
 }
 
 /// A member's offer and answer changed while its line is here.

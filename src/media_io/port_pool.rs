@@ -22,6 +22,12 @@ pub struct PortPool {
 pub struct PortPair {
     pub rtp: UdpSocket,
     pub rtcp: UdpSocket,
+    /// Dropped last, so that the sockets are closed when the port can be leased again.
+    lease: Lease,
+}
+
+/// A port out of the pool.
+struct Lease {
     port: u16,
     free: Arc<Mutex<VecDeque<u16>>>,
 }
@@ -52,7 +58,8 @@ impl PortPool {
             let Some(port) = self.lock().pop_front() else { break };
             match bind_pair(self.bind, port) {
                 Ok((rtp, rtcp)) => {
-                    return Ok(PortPair { rtp, rtcp, port, free: self.free.clone() });
+                    let lease = Lease { port, free: self.free.clone() };
+                    return Ok(PortPair { rtp, rtcp, lease });
                 }
                 Err(_) => self.lock().push_back(port),
             }
@@ -68,11 +75,11 @@ impl PortPool {
 impl PortPair {
     /// The RTP port; RTCP is one above.
     pub fn port(&self) -> u16 {
-        self.port
+        self.lease.port
     }
 }
 
-impl Drop for PortPair {
+impl Drop for Lease {
     fn drop(&mut self) {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push_back(self.port);
     }

@@ -2,7 +2,7 @@
 //!
 //! Kernel receive timestamps (`SO_TIMESTAMPNS`), sleeping to an absolute deadline
 //! (`clock_nanosleep`), detaching a UDP socket from its peer, asking for real-time priority, and raising the file-descriptor limit.
-//! Used by [`udp`](super::udp) and [`clock`](super::clock); nothing here knows of RTP.
+//! Used by [`line`](super::line), [`port_pool`](super::port_pool) and [`clock`](super::clock); nothing here knows of RTP.
 
 #![allow(unsafe_code)]
 

@@ -4,9 +4,12 @@
 //! the caller always receives audio, silence included. While the call sits in a conference the line
 //! is there (docs/adr/0002) and this actor only keeps the address.
 
+use std::time::Duration;
+
 use actix::prelude::*;
 use media::codec::CodecKind;
 use media::mixer::{Event, Mixer, PlayDone, SeatConfig, SeatId};
+use media::sdp::Negotiated;
 
 use super::message::{
     Close, HandOver, LineLost, Negotiate, ParticipantEvent, Play, StopPlay, TakeBack,
@@ -27,6 +30,12 @@ pub struct ParticipantActor {
     events: Recipient<ParticipantEvent>,
     settings: MediaSettings,
     line: Whereabouts,
+    /// The room that asked for the line while it could not be given.
+    wanted: Option<Addr<ConferenceActor>>,
+    /// A change of offer and answer that was passed on to the room which has the line.
+    passed_on: Option<Negotiated>,
+    /// What to play once the line is back.
+    pending: Option<Play>,
     ticking: Option<SpawnHandle>,
     scratch: Box<Scratch>,
 }
@@ -64,6 +73,9 @@ impl ParticipantActor {
             events,
             settings,
             line: Whereabouts::Here(Box::new(Solo::new(Box::new(line), &settings))),
+            wanted: None,
+            passed_on: None,
+            pending: None,
             ticking: None,
             scratch: Box::default(),
         })
@@ -78,6 +90,20 @@ impl ParticipantActor {
     fn tick_off(&mut self, ctx: &mut Context<Self>) {
         if let Some(handle) = self.ticking.take() {
             ctx.cancel_future(handle);
+        }
+    }
+
+    /// Gives the line to the room that wants it, if it is here and speaks a codec already.
+    fn hand_over(&mut self, ctx: &mut Context<Self>) {
+        let Whereabouts::Here(solo) = &self.line else { return };
+        if solo.line.codec().is_none() {
+            return;
+        }
+        let Some(room) = self.wanted.take() else { return };
+        self.tick_off(ctx);
+        let next = Whereabouts::InConference(room.clone());
+        if let Whereabouts::Here(solo) = std::mem::replace(&mut self.line, next) {
+            room.do_send(SeatLine::new(self.call, solo.line, ctx.address()));
         }
     }
 
@@ -116,8 +142,11 @@ impl Handler<Negotiate> for ParticipantActor {
                 solo.line.negotiate(&agreed, Moment::now().now);
                 solo.sit(agreed.codec);
                 self.tick_on(ctx);
+                self.hand_over(ctx);
             }
             Whereabouts::InConference(room) => {
+                // The line may be on its way back already; then the change waits for it here.
+                self.passed_on = Some(agreed.clone());
                 room.do_send(Renegotiated { call: self.call, agreed });
             }
             Whereabouts::Awaited | Whereabouts::Gone => {}
@@ -129,8 +158,11 @@ impl Handler<Play> for ParticipantActor {
     type Result = ();
 
     fn handle(&mut self, play: Play, _: &mut Context<Self>) {
-        if let Whereabouts::Here(solo) = &mut self.line {
-            solo.play(play);
+        match &mut self.line {
+            Whereabouts::Here(solo) => solo.play(play),
+            // The call left its room a moment ago: the line is about to come back.
+            Whereabouts::InConference(_) => self.pending = Some(play),
+            Whereabouts::Awaited | Whereabouts::Gone => {}
         }
     }
 }
@@ -139,10 +171,13 @@ impl Handler<StopPlay> for ParticipantActor {
     type Result = ();
 
     fn handle(&mut self, StopPlay(id): StopPlay, _: &mut Context<Self>) {
-        if let Whereabouts::Here(solo) = &mut self.line
-            && solo.playlist.as_ref().is_some_and(|list| list.id == id)
-        {
-            solo.stop();
+        let unheard = match &mut self.line {
+            Whereabouts::Here(solo) => solo.stop_play(id),
+            _ => self.pending.take_if(|play| play.id == id).is_some(),
+        };
+        if unheard {
+            let report = PlayReport { played: Duration::ZERO, last_offset_samples: 0 };
+            self.events.do_send(ParticipantEvent::Played { id, report });
         }
     }
 }
@@ -151,13 +186,8 @@ impl Handler<HandOver> for ParticipantActor {
     type Result = ();
 
     fn handle(&mut self, HandOver(room): HandOver, ctx: &mut Context<Self>) {
-        let Whereabouts::Here(_) = self.line else { return };
-        self.tick_off(ctx);
-        let next = Whereabouts::InConference(room.clone());
-        if let Whereabouts::Here(solo) = std::mem::replace(&mut self.line, next) {
-            let owner = ctx.address();
-            room.do_send(SeatLine { call: self.call, line: solo.line, owner });
-        }
+        self.wanted = Some(room);
+        self.hand_over(ctx);
     }
 }
 
@@ -170,11 +200,18 @@ impl Handler<TakeBack> for ParticipantActor {
             return;
         }
         let mut solo = Solo::new(line, &self.settings);
+        if let Some(agreed) = self.passed_on.take() {
+            solo.line.negotiate(&agreed, Moment::now().now);
+        }
         if let Some(codec) = solo.line.codec() {
             solo.sit(codec);
             self.tick_on(ctx);
         }
+        if let Some(play) = self.pending.take() {
+            solo.play(play);
+        }
         self.line = Whereabouts::Here(Box::new(solo));
+        self.hand_over(ctx);
     }
 }
 
@@ -246,6 +283,17 @@ impl Solo {
         if let Some(playing) = self.playlist.as_ref().and_then(|list| list.playing) {
             self.mixer.stop_play(playing);
         }
+    }
+
+    /// Stops the list of that name; `true` if none of it was heard and nothing will report it.
+    fn stop_play(&mut self, id: RunId) -> bool {
+        let Some(list) = self.playlist.take_if(|list| list.id == id) else { return false };
+        if list.playing.is_none() {
+            return true;
+        }
+        self.playlist = Some(list);
+        self.stop();
+        false
     }
 
     fn start_clip(&mut self) {

@@ -4,7 +4,8 @@
 //! [`Gate`]; everything else goes to the owner of its dialog. What the endpoint wants sent goes out on
 //! the flow it names.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -54,6 +55,8 @@ pub struct StackActor {
     /// Connections this side opened, by peer, so that they are used again.
     opened: HashMap<SocketAddr, ConnectionId>,
     owners: HashMap<DialogId, Recipient<DialogEvent>>,
+    /// INVITEs whose sender is being looked up.
+    deciding: HashSet<DialogId>,
     /// Counts the [`Revoke`]s: what was looked up before one is not acted on after it.
     revoked: u64,
     wake: Option<(Instant, SpawnHandle)>,
@@ -74,6 +77,7 @@ impl StackActor {
             opening: HashMap::new(),
             opened: HashMap::new(),
             owners: HashMap::new(),
+            deciding: HashSet::new(),
             revoked: 0,
             wake: None,
         }
@@ -124,8 +128,14 @@ impl StackActor {
         metrics::counter!("sip_messages_sent_total").increment(1);
         if flow.transport == Transport::Udp {
             let Some(socket) = &self.udp else { return };
-            if let Err(error) = udp::send(socket, flow.peer, &bytes) {
-                tracing::debug!(peer = %flow.peer, %error, "SIP datagram not sent");
+            match udp::send(socket, flow.peer, &bytes) {
+                Ok(()) => {}
+                // A full buffer loses a datagram, as any network may: timers send it again.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    tracing::debug!(peer = %flow.peer, %error, "SIP datagram not sent");
+                    self.parts.endpoint.handle_transport_error(Instant::now(), flow);
+                }
             }
             return;
         }
@@ -187,6 +197,7 @@ impl StackActor {
     }
 
     fn tell_last(&mut self, dialog: DialogId, event: DialogEvent) {
+        self.deciding.remove(&dialog);
         if let Some(owner) = self.owners.remove(&dialog) {
             owner.do_send(event);
         }
@@ -211,16 +222,21 @@ impl StackActor {
         flow: Flow,
         ctx: &mut Context<Self>,
     ) {
-        if self.owners.len() >= self.parts.max_calls {
+        if self.owners.len() + self.deciding.len() >= self.parts.max_calls {
             let busy = Reply::new(503).with_header("Retry-After", "10");
             self.reject(dialog, busy.with_header("X-Reason", "too many calls"));
             return;
         }
+        self.deciding.insert(dialog);
         let gate = self.parts.gate.clone();
         let asked = request.clone();
         let revoked = self.revoked;
         let look_up = async move { gate.look_up(&asked).await };
         ctx.spawn(look_up.into_actor(self).map(move |found, this, ctx| {
+            // The caller may have given up, or the INVITE expired, during the look-up.
+            if !this.deciding.remove(&dialog) {
+                return;
+            }
             match found {
                 _ if this.revoked != revoked => this.on_invite(dialog, request, flow, ctx),
                 Ok(findings) => this.decide(dialog, request, flow, findings, ctx),

@@ -4,10 +4,11 @@
 //! the stack reads is slowed by TCP itself. What goes out passes a bounded queue; a peer that does
 //! not read loses its connection.
 
+use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -16,7 +17,7 @@ use sip::{Flow, Frame, StreamFramer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Messages that may wait for a slow reader.
 const QUEUE: usize = 64;
@@ -52,6 +53,7 @@ pub enum StreamEvent {
 pub struct Connections {
     next: Arc<AtomicU64>,
     open: Arc<AtomicUsize>,
+    by_source: Arc<Mutex<HashMap<IpAddr, usize>>>,
     most: usize,
     /// The address connections are accepted on.
     local: SocketAddr,
@@ -64,6 +66,7 @@ impl Connections {
         Self {
             next: Arc::new(AtomicU64::new(1)),
             open: Arc::new(AtomicUsize::new(0)),
+            by_source: Arc::default(),
             most,
             local,
             stack,
@@ -74,7 +77,7 @@ impl Connections {
     pub async fn accept(self, listener: TcpListener) {
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) if self.open.load(Ordering::Relaxed) < self.most => {
+                Ok((stream, peer)) if self.has_room(peer.ip()) => {
                     actix::spawn(self.clone().serve(self.id(), stream, peer));
                 }
                 Ok((_, peer)) => {
@@ -104,6 +107,32 @@ impl Connections {
         id
     }
 
+    /// One source may hold a quarter of all connections, so that it cannot shut the others out.
+    fn has_room(&self, source: IpAddr) -> bool {
+        let held = self.sources().get(&source).copied().unwrap_or(0);
+        self.open.load(Ordering::Relaxed) < self.most && held < (self.most / 4).max(1)
+    }
+
+    fn sources(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.by_source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, source: IpAddr) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        *self.sources().entry(source).or_insert(0) += 1;
+    }
+
+    fn discount(&self, source: IpAddr) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        let mut sources = self.sources();
+        if let Some(held) = sources.get_mut(&source) {
+            *held -= 1;
+            if *held == 0 {
+                sources.remove(&source);
+            }
+        }
+    }
+
     fn id(&self) -> ConnectionId {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
@@ -119,7 +148,7 @@ impl Connections {
     }
 
     async fn serve(self, id: ConnectionId, stream: TcpStream, peer: SocketAddr) {
-        self.open.fetch_add(1, Ordering::Relaxed);
+        self.count(peer.ip());
         // Small messages both ways: waiting to fill a segment only adds delay.
         let _ = stream.set_nodelay(true);
         let local = stream.local_addr().unwrap_or(self.local);
@@ -129,7 +158,7 @@ impl Connections {
         if let Err(error) = self.exchange(flow, stream, queue).await {
             tracing::debug!(%peer, %error, "SIP connection ended");
         }
-        self.open.fetch_sub(1, Ordering::Relaxed);
+        self.discount(peer.ip());
         self.tell(StreamEvent::Closed { flow }).await;
     }
 
@@ -142,23 +171,29 @@ impl Connections {
         let (mut reader, mut writer) = stream.into_split();
         let mut framer = StreamFramer::new();
         let mut buffer = vec![0; 16 * 1024];
-        let mut patience = FIRST_MESSAGE;
+        // Until the first whole message one deadline holds, however many bytes trickle in.
+        let mut deadline = Instant::now() + FIRST_MESSAGE;
+        let mut is_known = false;
         loop {
             tokio::select! {
                 outgoing = queue.recv() => match outgoing {
                     Some(bytes) => timeout(CONNECT, writer.write_all(&bytes)).await??,
                     None => return Ok(()),
                 },
-                read = timeout(patience, reader.read(&mut buffer)) => {
+                read = timeout_at(deadline, reader.read(&mut buffer)) => {
                     let len = read??;
                     if len == 0 {
                         return Ok(());
+                    }
+                    if is_known {
+                        deadline = Instant::now() + IDLE;
                     }
                     framer.push(buffer.get(..len).unwrap_or_default());
                     while let Some(frame) = framer.next().map_err(io::Error::other)? {
                         match frame {
                             Frame::Message(bytes) => {
-                                patience = IDLE;
+                                is_known = true;
+                                deadline = Instant::now() + IDLE;
                                 self.tell(StreamEvent::Message { flow, bytes }).await;
                             }
                             // RFC 5626 §3.5.1: a double CRLF is answered with one.
