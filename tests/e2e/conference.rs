@@ -109,3 +109,21 @@ fn dialling_a_conference_by_name_needs_no_application() {
     assert!(stage.hooks.requests("/call").is_empty());
     assert_eq!(sip.hang_up(&mut call).code(), Some(200));
 }
+
+#[test]
+fn a_member_sent_to_a_prompt_hears_it_out_and_goes_on() {
+    let stage = Stage::new();
+    stage.answer_with_conference("desk");
+    let silence = json!([{ "verb": "play", "url": "silence_stream://100" }, { "verb": "hangup" }]);
+    stage.hooks.on_json("/prompt", silence);
+    for name in ["alice", "bob", "carol", "dave"] {
+        let mut alice = stage.caller(name, ALICE_HZ);
+        support::wait::expect("alice in the room", SOON, || {
+            stage.get("/Conferences/desk/Participants")[0]["call_sid"] == json!(alice.call_sid)
+        });
+        let call = format!("/Calls/{}", alice.call_sid);
+        let update = json!({ "call_hook": stage.hooks.url("/prompt") });
+        assert_eq!(stage.put(&call, &update), 202);
+        alice.sip.expect_bye(SOON);
+    }
+}

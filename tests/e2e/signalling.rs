@@ -151,6 +151,27 @@ fn a_caller_who_gives_up_before_the_answer_is_no_answer() {
 }
 
 #[test]
+fn a_cancel_on_the_heels_of_the_invite_leaves_no_call_behind() {
+    let stage = Stage::new();
+    let mut alice = stage.phone("alice");
+    for _ in 0..5 {
+        let rtp = RtpPeer::start(Voice::Silence);
+        let offer = sdp::pcmu(rtp.local_addr());
+        let uri = stage.uri("conference-ghosts");
+        let invite = alice.request("INVITE", &uri).with_body("application/sdp", offer);
+        let challenge = alice.transact(&invite);
+        let invite = alice.authorized(&invite, &challenge).expect("a challenge");
+        alice.send(&invite);
+        assert_eq!(alice.cancel(&invite).code(), Some(200));
+        assert_eq!(alice.final_response(&invite).code(), Some(487), "{}", alice.history());
+        wait::expect("no live call", SOON, || {
+            stage.get("/CallCount") == json!({ "inbound": 0, "outbound": 0 })
+        });
+    }
+    wait::expect("an empty room to vanish", SOON, || stage.get("/Conferences") == json!([]));
+}
+
+#[test]
 fn a_re_invite_is_answered_with_the_same_media() {
     let stage = Stage::new();
     stage.answer_with_conference("again");
