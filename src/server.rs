@@ -28,6 +28,7 @@ use crate::media_io::settings::MediaSettings;
 use crate::media_io::sys;
 use crate::sip_io::gate::Gate;
 use crate::sip_io::limiter::Limiter;
+use crate::sip_io::message::Drain;
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::{StackActor, StackParts};
 use crate::sip_io::tcp::Connections;
@@ -95,7 +96,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     });
     let stack = sockets.serve(&signalling, &config, &store, &desk, sip_address);
     let on_change = follow::listener(stack.clone(), live.clone(), control.handle());
-    let doors = Doors { live: live.clone(), registrations, desk, stack };
+    let doors = Doors { live: live.clone(), registrations, desk, stack: stack.clone() };
     let rest = api::serve(http, state.with_doors(doors).with_on_change(on_change))?;
     let handle = rest.handle();
     let rest = actix::spawn(rest);
@@ -107,6 +108,8 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     handle.stop(true).await;
     // Its result says how it stopped, which was asked for.
     let _ = rest.await;
+    // Gone only if it failed; then nobody can call anyway.
+    let _ = stack.send(Drain).await;
     hang_up(&live).await;
     store.close().await;
     signalling.stop();

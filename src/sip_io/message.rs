@@ -59,6 +59,11 @@ pub struct Revoke {
     pub user: Option<String>,
 }
 
+/// The server is stopping: every new call is answered 503.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Drain;
+
 /// What happened in a dialog.
 #[derive(Message, Clone, Debug)]
 #[rtype(result = "()")]

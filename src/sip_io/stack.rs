@@ -20,7 +20,9 @@ use tokio::sync::mpsc;
 
 use super::gate::{Findings, Gate, Verdict};
 use super::limiter::Limiter;
-use super::message::{Action, DialogEvent, IncomingCall, Order, Originate, Originated, Revoke};
+use super::message::{
+    Action, DialogEvent, Drain, IncomingCall, Order, Originate, Originated, Revoke,
+};
 use super::registrations::{Contact, Registrations};
 use super::tcp::{ConnectionId, Connections, StreamEvent};
 use super::udp::{self, Datagram, UdpStream};
@@ -418,6 +420,14 @@ impl Handler<Originate> for StackActor {
         // The INVITE is handed to the socket before the caller hears of it.
         self.pump(ctx);
         placed.map(|(dialog, call_id)| Originated { dialog, call_id })
+    }
+}
+
+impl Handler<Drain> for StackActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Drain, _: &mut Context<Self>) {
+        self.parts.max_calls = 0;
     }
 }
 
