@@ -34,6 +34,8 @@ pub struct LiveCall {
     /// `None` once the call has ended.
     pub actor: Option<Addr<CallActor>>,
     ended: Option<Instant>,
+    /// Deleted over REST while it still ends: shown to nobody, and gone with its last word.
+    forgotten: bool,
 }
 
 /// A conference as REST sees it.
@@ -53,13 +55,14 @@ pub struct Live {
 impl Live {
     pub fn call(&self, account: AccountSid, sid: CallSid) -> Option<LiveCall> {
         let found = read(&self.calls).get(&sid).cloned()?;
-        (found.snapshot.account_sid == account).then_some(found)
+        (found.snapshot.account_sid == account && !found.forgotten).then_some(found)
     }
 
     /// All calls of an account that still can be read, ended ones included.
     pub fn calls(&self, account: AccountSid) -> Vec<LiveCall> {
         let calls = read(&self.calls);
-        calls.values().filter(|c| c.snapshot.account_sid == account).cloned().collect()
+        let of_account = |c: &&LiveCall| c.snapshot.account_sid == account && !c.forgotten;
+        calls.values().filter(of_account).cloned().collect()
     }
 
     /// Calls in progress on the whole server.
@@ -88,7 +91,13 @@ impl Live {
     pub fn publish_call(&self, snapshot: Arc<CallSnapshot>, actor: Option<Addr<CallActor>>) {
         let ended = actor.is_none().then(Instant::now);
         let sid = snapshot.call_sid;
-        write(&self.calls).insert(sid, LiveCall { snapshot, actor, ended });
+        let mut calls = write(&self.calls);
+        let forgotten = calls.get(&sid).is_some_and(|call| call.forgotten);
+        if forgotten && actor.is_none() {
+            calls.remove(&sid);
+        } else {
+            calls.insert(sid, LiveCall { snapshot, actor, ended, forgotten });
+        }
     }
 
     /// A call's actor is gone without having said how it ended: it failed.
@@ -102,7 +111,11 @@ impl Live {
 
     /// Drops a call from what can be read (REST DELETE).
     pub fn forget(&self, sid: CallSid) {
-        write(&self.calls).remove(&sid);
+        let mut calls = write(&self.calls);
+        match calls.get_mut(&sid) {
+            Some(call) if call.actor.is_some() => call.forgotten = true,
+            _ => _ = calls.remove(&sid),
+        }
     }
 }
 

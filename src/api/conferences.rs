@@ -97,7 +97,11 @@ fn view(room: &ConferenceSnapshot, wire: Wire) -> Value {
         "max_participants": room.max_participants,
         "beep": room.beep,
         "join_muted": room.join_muted,
+        "wait_hook": null,
+        "status_hook": null,
+        "status_events": [],
         "locked": room.locked,
+        "recording": { "state": "off", "path": null },
         "created_at": wire.date(room.created_at.into()),
         "started_at": wire.date_or_null(room.started_at.map(Into::into)),
     })

@@ -123,6 +123,8 @@ fn view(p: &ParticipantSnapshot, room: &ConferenceSnapshot, doors: &Doors, wire:
         "status": match p.standing { Standing::Joined => "joined", Standing::Waiting => "waiting" },
         "muted": p.muted,
         "held": false,
+        // Nobody looks for talkers yet.
+        "talking": false,
         "moderator": p.moderator,
         "end_conference_on_exit": p.end_on_exit,
         "member_tag": p.tag,

@@ -1,5 +1,7 @@
 //! `…/RegisteredSipUsers`: who is registered in an account's realm (contract rest.md §2.11).
 
+use std::net::SocketAddr;
+
 use actix_web::web::{Data, Path};
 use serde_json::{Value, json};
 
@@ -7,7 +9,7 @@ use super::auth::Principal;
 use super::body::Body;
 use super::error::ApiError;
 use super::reply::{self, Reply, flag};
-use super::state::AppState;
+use super::state::{AppState, Doors};
 use crate::model::{Account, ClientAuth};
 use crate::sip_io::registrations::Contact;
 
@@ -36,14 +38,15 @@ pub(super) async fn details(
     if names.len() > MAX_NAMES {
         return Err(ApiError::bad_request(format!("more than {MAX_NAMES} names")));
     }
-    let registrations = &state.doors()?.registrations;
+    let doors = state.doors()?;
+    let registrations = &doors.registrations;
     if names.is_empty() {
         let users = registrations.of_realm(&realm);
         let shown = users.iter().filter_map(|(aor, contacts)| {
             let contact = contacts.first()?;
             let name = aor.split('@').next().unwrap_or(aor);
             let mut shown = registration(name, Some(contact));
-            shown.insert("proxy".into(), json!(contact.flow.local.to_string()));
+            shown.insert("proxy".into(), json!(proxy(contact, doors).to_string()));
             Some(Value::Object(shown))
         });
         return reply::ok(&shown.collect::<Vec<_>>());
@@ -66,7 +69,8 @@ pub(super) async fn read(
 ) -> Reply {
     let (account, realm) = realm(&principal, &state, &path.0).await?;
     let name = &path.1;
-    let contacts = state.doors()?.registrations.contacts(&format!("{name}@{realm}"));
+    let doors = state.doors()?;
+    let contacts = doors.registrations.contacts(&format!("{name}@{realm}"));
     let contact = contacts.first();
     let client = state.store.routing().client(account, name).await?;
     let allows = |chosen: fn(&ClientAuth) -> bool| flag(client.as_ref().is_some_and(chosen));
@@ -84,7 +88,7 @@ pub(super) async fn read(
         allows(|c| c.client.allow_direct_user_calling).into(),
     );
     shown.insert("registered_status".into(), status(contact).into());
-    shown.insert("proxy".into(), json!(contact.map(|c| c.flow.local.to_string())));
+    shown.insert("proxy".into(), json!(contact.map(|c| proxy(c, doors).to_string())));
     reply::ok(&shown)
 }
 
@@ -106,6 +110,12 @@ fn registration(name: &str, contact: Option<&Contact>) -> serde_json::Map<String
     shown.insert("protocol".into(), json!(contact.map(Contact::protocol)));
     shown.insert("expiryTime".into(), contact.map_or(0, Contact::expiry_time).into());
     shown
+}
+
+/// Our address that the phone registered with; of a socket bound to all, the public one.
+fn proxy(contact: &Contact, doors: &Doors) -> SocketAddr {
+    let local = contact.flow.local;
+    if local.ip().is_unspecified() { doors.desk.sip_address } else { local }
 }
 
 fn status(contact: Option<&Contact>) -> &'static str {

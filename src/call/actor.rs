@@ -19,7 +19,7 @@ use time::OffsetDateTime;
 use tokio::sync::oneshot;
 
 use self::dialog::Redirects;
-use self::media::{Media, sdp_body};
+use self::media::{Media, is_foreign, sdp_body};
 use self::stay::Stay;
 use super::desk::{Desk, Keep};
 use super::guard::Guard;
@@ -54,8 +54,9 @@ pub struct CallActor {
 
 /// How the call starts, once its actor runs.
 enum Begin {
+    /// `Err`: a body that is no session description.
     Inbound {
-        offer: Option<Body>,
+        offer: Result<Option<Body>, ()>,
     },
     Outbound {
         stack: Addr<StackActor>,
@@ -71,7 +72,8 @@ impl CallActor {
         let sid = setup.facts.call_sid;
         let arbiter = desk.control.clone();
         Self::start_in_arbiter(&arbiter, move |_| {
-            let offer = sdp_body(call.request.body(), call.request.content_type());
+            let (body, kind) = (call.request.body(), call.request.content_type());
+            let offer = if is_foreign(body, kind) { Err(()) } else { Ok(sdp_body(body, kind)) };
             let begin = Begin::Inbound { offer };
             let mut guard = Guard::new(sid, call.stack, desk.live.clone());
             guard.dialog = Some(call.dialog);
@@ -173,9 +175,10 @@ impl CallActor {
         self.stop_if_done(ctx);
     }
 
-    /// An ended call stays until its last hook was answered: a failure of it is worth an alert.
+    /// An ended call stays until its last hook was answered, since a failure of it is worth an alert,
+    /// and until the room it was entering has heard that it left.
     fn stop_if_done(&self, ctx: &mut Context<Self>) {
-        if self.state.has_ended() && self.pending_hooks == 0 {
+        if self.state.has_ended() && self.pending_hooks == 0 && self.stay.is_none() {
             ctx.stop();
         }
     }

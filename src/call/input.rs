@@ -30,6 +30,12 @@ pub enum Input {
         reason_header: Option<String>,
     },
 
+    /// The INVITE cannot be sent at all: no carrier, nobody registered, no such host.
+    NotPlaced {
+        status: u16,
+        reason: String,
+    },
+
     // Both directions.
     /// Outbound: 200 came. Inbound: our 200 went out. Media runs.
     Answered,

@@ -116,6 +116,11 @@ impl State {
                     self.on_rejected(status, reason, turn);
                 }
             }
+            Input::NotPlaced { status, reason } => {
+                if !matches!(self.phase, Phase::Ended) {
+                    self.finish(Ending::failed(status, reason, EndedBy::Jambonz), turn);
+                }
+            }
             Input::Answered => self.on_answered(turn),
             Input::ProgressSent => self.on_progress_sent(turn),
             Input::CancelledByCaller => self.on_cancelled(turn),
@@ -144,6 +149,11 @@ impl State {
 
     pub fn is_answered(&self) -> bool {
         matches!(self.phase, Phase::Up { .. })
+    }
+
+    /// Whether the far end of an outbound call may still answer, and is wanted to.
+    pub fn is_ringing(&self) -> bool {
+        matches!(self.phase, Phase::Early(_)) && self.direction() == Direction::Outbound
     }
 
     pub fn has_ended(&self) -> bool {
@@ -254,8 +264,9 @@ impl State {
     }
 
     fn on_cancelled(&mut self, turn: &mut Turn<'_>) {
-        // After the 200 a CANCEL has no effect (RFC 3261 §9.2).
-        if matches!(self.phase, Phase::New | Phase::Early(_)) {
+        // After the 200 a CANCEL has no effect (RFC 3261 §9.2) and is not reported: one that is
+        // reported in `Up` overtook the order to answer, and the dialog is gone.
+        if matches!(self.phase, Phase::New | Phase::Early(_) | Phase::Up { .. }) {
             self.finish(Ending::no_answer(EndedBy::Caller), turn);
         }
     }
@@ -274,10 +285,10 @@ impl State {
 
     fn on_media_failed(&mut self, code: u16, reason: String, turn: &mut Turn<'_>) {
         match (self.phase, self.direction()) {
-            (Phase::New, _) => {
+            (Phase::New, Direction::Outbound) => {
                 self.finish(Ending::failed(code, reason, EndedBy::Jambonz), turn);
             }
-            (Phase::Early(_), Direction::Inbound) => {
+            (Phase::New | Phase::Early(_), Direction::Inbound) => {
                 let why = reason.clone();
                 self.decline(code, reason, &why, turn);
             }
@@ -300,6 +311,11 @@ impl State {
             // RFC 3261 §12.2.1.2: such a dialog is terminated by a BYE all the same.
             Phase::Up { .. } => self.hang_up(SipHeaders::default(), turn),
             Phase::Cancelling => self.finish(Ending::no_answer(EndedBy::Jambonz), turn),
+            // The INVITE expired unanswered; the stack has said so to the caller.
+            Phase::Early(_) if self.direction() == Direction::Inbound => {
+                let reason = "Temporarily Unavailable".to_owned();
+                self.finish(Ending::failed(480, reason, EndedBy::Jambonz), turn);
+            }
             Phase::New | Phase::Early(_) | Phase::Ended => {}
         }
     }
@@ -311,7 +327,9 @@ impl State {
             TimerId::Ring => {}
             TimerId::Cancel => {
                 if matches!(self.phase, Phase::Cancelling) {
-                    self.finish(Ending::no_answer(EndedBy::Jambonz), turn);
+                    // Whoever answers after this must not be left with a call nobody knows.
+                    let bye = Effect::SendBye { headers: SipHeaders::default() };
+                    self.finish(Ending::no_answer(EndedBy::Jambonz).saying(bye), turn);
                 }
             }
             TimerId::TimeLimit => self.hang_up_for(MAX_DURATION_REASON, turn),

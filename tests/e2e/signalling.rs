@@ -172,6 +172,27 @@ fn a_cancel_on_the_heels_of_the_invite_leaves_no_call_behind() {
 }
 
 #[test]
+fn an_offer_without_a_codec_of_ours_is_answered_488_at_once() {
+    let stage = Stage::new();
+    let mut alice = stage.phone("alice");
+    let rtp = RtpPeer::start(Voice::Nothing);
+    let offer = sdp::pcmu(rtp.local_addr());
+    for (kind, body, code) in [
+        (
+            "application/sdp",
+            offer.replace("PCMU/8000", "G729/8000").replace("AVP 0", "AVP 18"),
+            488,
+        ),
+        ("text/plain", "not a description".to_owned(), 415),
+    ] {
+        let uri = stage.uri("conference-nobody");
+        let invite = alice.request("INVITE", &uri).with_body(kind, body.as_str());
+        let (_, last) = alice.transact_authorized(invite);
+        assert_eq!(last.code(), Some(code), "{kind}: {}", alice.history());
+    }
+}
+
+#[test]
 fn a_re_invite_is_answered_with_the_same_media() {
     let stage = Stage::new();
     stage.answer_with_conference("again");

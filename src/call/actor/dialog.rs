@@ -22,12 +22,17 @@ pub(super) struct Redirects {
 /// A chain of 3xx longer than this is a loop.
 const MAX_REDIRECTS: u8 = 5;
 impl CallActor {
-    pub(super) fn begin_inbound(&mut self, offer: Option<Body>, ctx: &mut Context<Self>) {
+    pub(super) fn begin_inbound(
+        &mut self,
+        offer: Result<Option<Body>, ()>,
+        ctx: &mut Context<Self>,
+    ) {
         let base = self.state.base_fields().facts.clone();
         tracing::info!(call_sid = %self.sid, call_id = base.call_id, "call comes in");
         let opened = self.open_media(ctx).and_then(|local| match offer {
-            None => Ok(None),
-            Some(offer) => sdp::answer(&offer.bytes, &local, &CODECS)
+            Err(()) => Err((415, "only application/sdp is understood".to_owned())),
+            Ok(None) => Ok(None),
+            Ok(Some(offer)) => sdp::answer(&offer.bytes, &local, &CODECS)
                 .map(Some)
                 .map_err(|error| (488, error.to_string())),
         });
@@ -90,7 +95,7 @@ impl CallActor {
         response: Option<&Response>,
         ctx: &mut Context<Self>,
     ) -> bool {
-        let is_redirect = (300..400).contains(&status) && !self.state.has_ended();
+        let is_redirect = (300..400).contains(&status) && self.state.is_ringing();
         let (true, Some(response), Some(redirects)) =
             (is_redirect, response, self.redirects.as_mut())
         else {
@@ -117,8 +122,7 @@ impl CallActor {
         ctx.wait(calling.into_actor(self).map(|called, this, ctx| match called {
             Ok(originated) => this.guard.dialog = Some(originated.dialog),
             Err((status, reason)) => {
-                let reason = reason.to_owned();
-                this.input(Input::Rejected { status, reason, reason_header: None }, ctx);
+                this.input(Input::NotPlaced { status, reason: reason.to_owned() }, ctx);
             }
         }));
         true
@@ -135,7 +139,7 @@ impl CallActor {
         let call_id = self.state.base_fields().facts.call_id.clone();
         self.input(Input::Start, ctx);
         tell_placed(placed, self.sid, call_id);
-        self.input(Input::Rejected { status, reason, reason_header: None }, ctx);
+        self.input(Input::NotPlaced { status, reason }, ctx);
     }
 
     fn on_provisional(&mut self, response: &Response, ctx: &mut Context<Self>) {
@@ -159,9 +163,8 @@ impl CallActor {
         let answer = sdp_body(response.body(), response.content_type());
         match answer.map(|body| sdp::accept_answer(&body.bytes, &CODECS)) {
             Some(Ok(agreed)) => {
-                if self.media.agreed.as_ref() != Some(&agreed) {
-                    self.agree(agreed);
-                }
+                // Also when it was agreed before: from now on the peer's silence counts anew.
+                self.agree(agreed);
                 self.input(Input::Answered, ctx);
             }
             // The answer may have come with a provisional response already.

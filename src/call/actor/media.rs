@@ -83,7 +83,11 @@ impl CallActor {
     }
 
     pub(super) fn send_progress(&mut self, ctx: &mut Context<Self>) {
-        let Some((text, agreed)) = self.media.answer.clone() else { return };
+        let Some((text, agreed)) = self.media.answer.clone() else {
+            // Without an offer there is nothing to answer early: ours goes out in the 200.
+            self.send_answer(ctx);
+            return;
+        };
         self.agree(agreed);
         self.order(Action::Progress(Reply::new(183).with_body(description(text))));
         self.input(Input::ProgressSent, ctx);
@@ -123,6 +127,11 @@ impl CallActor {
             self.order(Action::Reject(Reply::new(488)));
             return;
         };
+        if is_foreign(request.body(), request.content_type()) {
+            let refusal = Reply::new(415).with_header("Accept", "application/sdp");
+            self.order(Action::Reject(refusal));
+            return;
+        }
         let Some(offer) = sdp_body(request.body(), request.content_type()) else {
             self.media.answer_is_due = true;
             let text = sdp::offer(&local, &CODECS);
@@ -169,6 +178,11 @@ impl Handler<ParticipantEvent> for CallActor {
 
 pub(super) fn description(text: String) -> Body {
     Body { content_type: "application/sdp".to_owned(), bytes: text.into() }
+}
+
+/// Whether there is a body that is no session description: it cannot be taken for "no offer".
+pub(super) fn is_foreign(body: &bytes::Bytes, content_type: Option<&str>) -> bool {
+    !body.is_empty() && sdp_body(body, content_type).is_none()
 }
 
 /// The body, if it is a session description.

@@ -45,8 +45,15 @@ impl CallActor {
         let join_room = Join { entry, member: guest, status: join.status.map(Arc::new) };
         let asked = self.desk.directory.send(Enter { account, name: join.name, join: join_room });
         ctx.spawn(asked.into_actor(self).map(move |found, this, ctx| match found.ok().flatten() {
-            Some(room) => this.room_found(run, room),
-            None => this.media_failed(480, "no media thread", ctx),
+            Some(room) => {
+                this.room_found(run, room);
+                this.stop_if_done(ctx);
+            }
+            None => {
+                this.stay = None;
+                this.media_failed(480, "no media thread", ctx);
+                this.stop_if_done(ctx);
+            }
         }));
     }
 

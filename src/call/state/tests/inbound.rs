@@ -104,10 +104,27 @@ fn cancel_while_the_application_thinks_makes_its_answer_late() {
 }
 
 #[test]
-fn cancel_that_crosses_our_200_changes_nothing() {
+fn cancel_that_overtook_our_200_ends_the_call() {
     let mut story = Story::talking(lobby());
-    assert_eq!(story.tell(Input::CancelledByCaller), [""; 0]);
-    assert!(story.state.is_answered());
+    let log = story.tell(Input::CancelledByCaller);
+    assert_eq!(log.last().map(String::as_str), Some("ended: caller abandoned"), "{log:?}");
+    assert_eq!(story.last_event()["call_status"], "no-answer");
+}
+
+#[test]
+fn media_that_fails_before_the_call_began_is_answered_too() {
+    let mut story = Story::inbound();
+    let failed = Input::MediaFailed { status: 488, reason: "no common codec".into() };
+    let log = story.tell(failed);
+    assert_eq!(log[0], "488 no common codec [X-Reason: no common codec]");
+    assert_eq!(log.last().map(String::as_str), Some("ended: failed"), "{log:?}");
+}
+
+#[test]
+fn an_invite_that_expires_unanswered_ends_the_call() {
+    let mut story = Story::running(lobby());
+    let log = story.tell(Input::DialogFailed);
+    assert_eq!(log.last().map(String::as_str), Some("ended: failed"), "{log:?}");
 }
 
 #[test]

@@ -115,11 +115,18 @@ fn nobody_answers_in_time() {
 }
 
 #[test]
+fn an_invite_that_cannot_be_sent_failed_whatever_the_code() {
+    let mut story = Story::calling();
+    let log = story.tell(Input::NotPlaced { status: 603, reason: "Decline".into() });
+    assert_eq!(log, ["event failed 603 by jambonz", "ended: failed"]);
+}
+
+#[test]
 fn a_cancel_that_is_never_confirmed_ends_all_the_same() {
     let mut story = Story::calling();
     assert_eq!(
         story.pass(120.0),
-        ["CANCEL", "event no-answer 487 by jambonz", "ended: caller abandoned"]
+        ["CANCEL", "BYE", "event no-answer 487 by jambonz", "ended: caller abandoned"]
     );
     // The 200 comes after all.
     assert_eq!(story.tell(Input::Answered), ["BYE"]);
