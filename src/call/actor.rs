@@ -122,13 +122,20 @@ impl CallActor {
         for effect in effects {
             match effect {
                 Effect::SendProgress => self.send_progress(ctx),
-                Effect::SendAnswer => self.send_answer(ctx),
+                Effect::SendAnswer => {
+                    tracing::info!(call_sid = %self.sid, "call is answered");
+                    self.send_answer(ctx);
+                }
                 Effect::SendDecline { status, reason, headers } => {
+                    tracing::info!(call_sid = %self.sid, status, reason, "call is declined");
                     self.order(Action::Reject(reply(status, &reason, &headers)));
                 }
                 Effect::SendBye { headers } => self.order(Action::Bye(pairs(&headers))),
                 Effect::SendCancel => self.order(Action::Cancel),
-                Effect::Hook(request) => self.ask(*request, ctx),
+                Effect::Hook(request) => {
+                    tracing::info!(call_sid = %self.sid, kind = ?request.kind, "application is asked");
+                    self.ask(*request, ctx);
+                }
                 Effect::StatusEvent { request, last: false } => self.status.send(request),
                 Effect::StatusEvent { request, last: true } => self.status.send_last(request),
                 Effect::StartTimer { id, after } => {
@@ -143,13 +150,19 @@ impl CallActor {
                     self.play(run, urls, loops, seek_samples, ctx);
                 }
                 Effect::StopPlay { id: PlayId(run) } => self.stop_play(run, ctx),
-                Effect::JoinConference(join) => self.join(*join, ctx),
+                Effect::JoinConference(join) => {
+                    tracing::info!(call_sid = %self.sid, conference = join.name, "call enters");
+                    self.join(*join, ctx);
+                }
                 Effect::LeaveConference { id, base } => self.leave(id, *base),
                 Effect::MuteMember { id, muted } => {
                     self.tell_room(id, Mute { call: self.sid, muted });
                 }
                 Effect::MuteOthers { id, muted } => self.tell_room(id, MuteAll(muted)),
-                Effect::Alert(alert) => self.desk.alert(self.state.base_fields(), alert),
+                Effect::Alert(alert) => {
+                    tracing::warn!(call_sid = %self.sid, kind = alert.kind.as_str(), alert.message);
+                    self.desk.alert(self.state.base_fields(), alert);
+                }
                 Effect::Publish => self.publish(ctx),
                 Effect::Ended(record) => self.end(&record, ctx),
             }
@@ -167,6 +180,7 @@ impl CallActor {
             call_status = record.call_status.as_str(),
             sip_status = record.sip_status,
             duration = record.duration,
+            why = record.termination.as_str(),
             "call ended"
         );
         self.desk.record(record, self.state.base_fields(), &self.keep);

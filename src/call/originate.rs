@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::Addr;
 use sip::{Credentials, Flow, Invite, NameAddr, Transport, Uri};
@@ -224,9 +225,12 @@ pub(super) async fn resolve(desk: &Desk, uri: &Uri) -> Result<Flow, NoRoute> {
     })
 }
 
+const DNS_PATIENCE: Duration = Duration::from_secs(5);
+
 /// The first address of the family our socket has.
 async fn look_up(desk: &Desk, uri: &Uri) -> Option<SocketAddr> {
     let host = (uri.host().to_owned(), uri.port().unwrap_or(5060));
-    let mut found = tokio::net::lookup_host(host).await.ok()?;
+    let asked = tokio::net::lookup_host(host);
+    let mut found = tokio::time::timeout(DNS_PATIENCE, asked).await.ok()?.ok()?;
     found.find(|peer| peer.is_ipv4() == desk.sip_local.is_ipv4())
 }

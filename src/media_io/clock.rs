@@ -117,8 +117,18 @@ fn run(entries: &[ClockEntry], stop: &AtomicBool) {
             continue;
         }
         sys::sleep_until(due);
-        // After a stall the missed phases fire at once, each a cheap store: the slots keep only the
-        // newest and count the rest, so that RTP timestamps advance by the time that really passed.
+        // After a stall whole periods are left out, never caught up with: the slots count them, so
+        // that RTP timestamps advance by the time that really passed.
+        let late = sys::monotonic().saturating_sub(due);
+        let missed = u32::try_from(late.as_micros() / PERIOD.as_micros()).unwrap_or(u32::MAX);
+        if missed > 0 {
+            due += PERIOD * missed;
+            for entry in entries {
+                let bits = entry.active.bits();
+                let used = entry.slots.iter().enumerate().filter(|(n, _)| bits & (1 << n) != 0);
+                used.for_each(|(_, slot)| slot.miss(missed));
+            }
+        }
         let planned = start + due.saturating_sub(start_reading);
         for entry in entries.iter().filter(|entry| entry.active.bits() & (1 << phase) != 0) {
             if let Some(slot) = entry.slots.get(phase) {

@@ -64,10 +64,8 @@ impl StreamHandler<PhaseTick> for MediaHub {
         // One holder left means that the actor dropped its stream.
         slots.retain(|slot| Arc::strong_count(slot) > 1);
         for slot in &*slots {
-            // A late hub passes on what it missed: the actors' slots turn repeats into a count.
-            for _ in 0..=tick.skipped {
-                slot.fire(tick.due);
-            }
+            slot.miss(tick.skipped);
+            slot.fire(tick.due);
         }
         if slots.is_empty() {
             self.active.set(phase, false);

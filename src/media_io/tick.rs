@@ -52,6 +52,11 @@ impl TickSlot {
         self.waker.wake();
     }
 
+    /// Counts ticks that nobody will serve any more.
+    pub fn miss(&self, ticks: u32) {
+        self.skipped.fetch_add(ticks, Ordering::Relaxed);
+    }
+
     fn take(&self) -> Option<Tick> {
         let nanos = self.due.swap(0, Ordering::AcqRel).checked_sub(1)?;
         Some(Tick {

@@ -28,7 +28,13 @@ impl CallActor {
         ctx: &mut Context<Self>,
     ) {
         let base = self.state.base_fields().facts.clone();
-        tracing::info!(call_sid = %self.sid, call_id = base.call_id, "call comes in");
+        tracing::info!(
+            call_sid = %self.sid,
+            account_sid = %base.account_sid,
+            call_id = base.call_id,
+            source = base.originating_sip_ip,
+            "call comes in"
+        );
         let opened = self.open_media(ctx).and_then(|local| match offer {
             Err(()) => Err((415, "only application/sdp is understood".to_owned())),
             Ok(None) => Ok(None),

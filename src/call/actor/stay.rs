@@ -107,7 +107,10 @@ impl Handler<ConferenceEvent> for CallActor {
         let event = match event.happened {
             _ if event.run != id => return,
             Happened::Waiting => verb::ConferenceEvent::Waiting,
-            Happened::Joined => verb::ConferenceEvent::Joined,
+            Happened::Joined => {
+                tracing::info!(call_sid = %self.sid, "call is in the conference");
+                verb::ConferenceEvent::Joined
+            }
             Happened::Refused(why) => {
                 self.stay = None;
                 verb::ConferenceEvent::Refused(match why {
@@ -117,6 +120,7 @@ impl Handler<ConferenceEvent> for CallActor {
                 })
             }
             Happened::Left(exit) => {
+                tracing::info!(call_sid = %self.sid, ?exit, "call has left the conference");
                 self.stay = None;
                 self.guard.room = None;
                 verb::ConferenceEvent::Left(match exit {

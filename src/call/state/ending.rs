@@ -34,7 +34,11 @@ impl State {
             self.phase = Phase::Cancelling;
             self.stop_timer(TimerId::Ring, turn);
             turn.out.push(Effect::SendCancel);
-            self.start_timer(TimerId::Cancel, CANCEL_PATIENCE, turn);
+            // A far end that has said nothing may not be there at all: the CANCEL waits for it in
+            // the stack, the call does not.
+            let is_silent = self.base.call_status == CallStatus::Trying;
+            let patience = if is_silent { SILENT_PATIENCE } else { CANCEL_PATIENCE };
+            self.start_timer(TimerId::Cancel, patience, turn);
         }
     }
 
@@ -120,3 +124,5 @@ pub(super) fn x_reason(text: &str) -> SipHeaders {
 /// RFC 3261 §9.1: without a final response in 64*T1 the INVITE counts as cancelled; the stack's
 /// own timer comes first.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(40);
+/// The same for a far end that never sent a provisional response.
+const SILENT_PATIENCE: Duration = Duration::from_secs(2);
