@@ -9,7 +9,7 @@ use media::{CodecKind, Ptime, SampleRate};
 fn codec(c: &mut Criterion) {
     let samples = SampleRate::NARROW.samples(Ptime::TICK);
     let pcm = tone::sine(SampleRate::NARROW, 440.0, -12.0, samples);
-    for codec in CodecKind::ALL {
+    for codec in [CodecKind::Pcmu, CodecKind::Pcma] {
         let mut group = c.benchmark_group(format!("codec/{}", codec.name()));
         group.throughput(Throughput::Elements(samples as u64));
         let mut payload = vec![0; codec.encoded_len(samples)];

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use media::jitter::{JitterBuffer, JitterConfig, Pull};
-use media::rtp::{AudioPacket, SeqNo, Ssrc};
+use media::rtp::{AudioPacket, Content, SeqNo, Ssrc};
 use media::{CodecKind, RtpTime, SampleRate};
 
 /// A stream of 20 ms packets and the buffer it runs through.
@@ -32,6 +32,8 @@ impl Stream {
             timestamp: RtpTime(number.wrapping_mul(160)),
             marker: false,
             codec: CodecKind::Pcmu,
+            content: Content::Speech,
+            level: None,
             payload: &self.payload,
         };
         black_box(self.buffer.insert(self.now, &packet));

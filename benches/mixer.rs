@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use media::rtp::{AudioPacket, SeqNo, Ssrc};
+use media::rtp::{AudioPacket, Content, SeqNo, Ssrc};
 use media::source::tone;
 use media::{CodecKind, Mixer, MixerConfig, RtpTime, SampleRate, SeatConfig, SeatId};
 
@@ -64,6 +64,8 @@ impl Room {
                 timestamp: RtpTime(self.tick.wrapping_mul(160)),
                 marker: false,
                 codec: CodecKind::Pcmu,
+                content: Content::Speech,
+                level: None,
                 payload: &self.payloads[voice][self.tick as usize % PAYLOADS],
             };
             self.mixer.push(seat, self.now, &packet);

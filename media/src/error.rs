@@ -43,6 +43,14 @@ pub enum Error {
     /// Not one of `0-9 * # A-D` or `w`.
     #[error("not a dtmf digit: {0:?}")]
     NotADigit(char),
+    /// The codec does not work at this rate of PCM, or could not be set up.
+    #[error("{codec:?} at {hz} Hz is not available")]
+    CodecRate {
+        /// Which.
+        codec: crate::codec::CodecKind,
+        /// Samples per second asked for.
+        hz: u32,
+    },
     /// The seat was removed, or belongs to another mixer.
     #[error("no such seat")]
     NoSuchSeat,

@@ -25,6 +25,14 @@ impl Ptime {
     /// The longest packet the jitter buffer stores.
     pub const MAX: Self = Self::Ms60;
 
+    /// Every duration we send and take.
+    pub const ALL: [Self; 5] = [Self::Ms10, Self::Ms20, Self::Ms30, Self::Ms40, Self::Ms60];
+
+    /// The duration of so many milliseconds, if it is one of ours.
+    pub fn from_ms(ms: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|ptime| ptime.ms() == ms)
+    }
+
     /// In milliseconds.
     pub const fn ms(self) -> u32 {
         match self {

@@ -1,6 +1,7 @@
 //! The buffer alone, packet by packet. Longer walks through a bad network are in `tests/it/`.
 
 use super::*;
+use crate::rtp::Content;
 use proptest::prelude::*;
 
 /// A buffer with a clock: packets of 20 ms go in, frames of 20 ms come out.
@@ -40,6 +41,8 @@ impl Bench {
             timestamp: RtpTime(ts),
             marker,
             codec: CodecKind::Pcmu,
+            content: Content::Speech,
+            level: None,
             payload,
         };
         self.buffer.insert(self.now, &packet)

@@ -20,7 +20,9 @@ use crate::codec::CodecKind;
 use crate::dtmf::{DigitReceiver, DigitSender, DtmfEvent};
 use crate::error::Error;
 use crate::rtcp::Schedule;
-use crate::rtp::{AudioPacket, Packet, PayloadType, Receiver, Sender, SeqNo, Ssrc, Verdict};
+use crate::rtp::{
+    AudioPacket, Content, Packet, PayloadType, Receiver, Sender, SeqNo, Ssrc, Verdict,
+};
 use crate::sdp::{Direction, Format, Negotiated};
 use crate::time::{Ptime, RtpTime, SampleRate};
 
@@ -359,6 +361,8 @@ fn audio<'a>(packet: &Packet<'a>, codec: CodecKind) -> AudioPacket<'a> {
         timestamp: packet.timestamp,
         marker: packet.marker,
         codec,
+        content: Content::Speech,
+        level: None,
         payload: packet.payload,
     }
 }

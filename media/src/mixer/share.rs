@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn each_codec_has_its_own_row() {
         let shared = Shared::new(160);
-        for codec in CodecKind::ALL {
+        for codec in [CodecKind::Pcmu, CodecKind::Pcma] {
             assert_eq!(shared.groups[codec.index()].codec, codec);
             assert_eq!(shared.silence(codec).len(), 160);
             assert!(codec.is_silence(shared.silence(codec)));

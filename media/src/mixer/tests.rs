@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::dsp::goertzel_dbfs;
-use crate::rtp::{SeqNo, Ssrc};
+use crate::rtp::{Content, SeqNo, Ssrc};
 use crate::source::{Pcm, tone};
 use crate::time::RtpTime;
 
@@ -57,6 +57,8 @@ impl Room {
                 timestamp: RtpTime(self.ticks * 160),
                 marker: self.ticks == 0,
                 codec: member.codec,
+                content: Content::Speech,
+                level: None,
                 payload: &payload,
             };
             self.mixer.push(member.seat, self.now, &packet);
@@ -368,6 +370,8 @@ fn packets_of_every_length_give_whole_frames() {
                     timestamp: RtpTime(sent * units),
                     marker: sent == 0,
                     codec: CodecKind::Pcmu,
+                    content: Content::Speech,
+                    level: None,
                     payload: &payload,
                 };
                 mixer.push(talker, now, &packet);

@@ -6,7 +6,7 @@ mod packet;
 mod receiver;
 mod sender;
 
-pub use packet::{AudioPacket, HEADER_BYTES, MAX_DATAGRAM_BYTES, Packet};
+pub use packet::{AudioLevel, AudioPacket, Content, HEADER_BYTES, MAX_DATAGRAM_BYTES, Packet};
 pub use receiver::{Receiver, Reception, ReportBlockFigures, Verdict};
 pub use sender::Sender;
 

@@ -83,15 +83,37 @@ pub struct AudioPacket<'a> {
     pub timestamp: RtpTime,
     /// First packet of a talk spurt.
     pub marker: bool,
-    /// What encoded it.
+    /// What encoded it; of comfort noise, the codec it stands in for.
     pub codec: CodecKind,
+    /// What the payload is.
+    pub content: Content,
+    /// What the sender says of its loudness (RFC 6464), if it does.
+    pub level: Option<AudioLevel>,
     /// Encoded audio, never empty.
     pub payload: &'a [u8],
 }
 
+/// What the payload of an audio packet is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Speech, encoded with the packet's codec.
+    Speech,
+    /// A silence descriptor (RFC 3389): noise of this kind goes on until speech comes.
+    ComfortNoise,
+}
+
+/// The loudness of a packet's audio as its sender measured it (RFC 6464 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AudioLevel {
+    /// Level below full scale in dB: 0 is the loudest, 127 silence.
+    pub below_dbov: u8,
+    /// The sender believes that somebody speaks. Of use only when set: not every sender detects it.
+    pub voice: bool,
+}
+
 impl AudioPacket<'_> {
-    /// How long it plays, in RTP clock units.
-    pub const fn units(&self) -> u32 {
+    /// How long it plays, in RTP clock units; 0 if that cannot be told, as for comfort noise.
+    pub fn units(&self) -> u32 {
         self.codec.payload_units(self.payload)
     }
 }

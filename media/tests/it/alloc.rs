@@ -58,7 +58,7 @@ fn a_tick_of_a_busy_room_allocates_nothing() {
     let voice = tone::sine(SampleRate::NARROW, 440.0, -20.0, 160);
     let mut seats: Vec<_> = (0..SEATS)
         .map(|n| {
-            let codec = CodecKind::ALL[n as usize % 2];
+            let codec = [CodecKind::Pcmu, CodecKind::Pcma][n as usize % 2];
             let mut leg = leg(n, now);
             leg.negotiate(&negotiated(address(n), codec));
             let mut payload = [0; 160];

@@ -53,7 +53,7 @@ fn eight_tones_in_rooms_of_many_sizes_reach_everyone() {
         for n in 0..members {
             let link = LinkConfig::perfect(n as u64);
             let hz = if n < talkers { tone(n) } else { 0.0 };
-            room.join(CodecKind::ALL[n % 2], hz, -24.0, link);
+            room.join([CodecKind::Pcmu, CodecKind::Pcma][n % 2], hz, -24.0, link);
         }
         room.run(Duration::from_millis(500));
         room.keep(true);
