@@ -30,6 +30,12 @@ impl SendFormat {
     }
 }
 
+impl From<CodecKind> for SendFormat {
+    fn from(codec: CodecKind) -> Self {
+        Self::new(codec)
+    }
+}
+
 /// What the peer's `a=fmtp` and our configuration say about Opus (RFC 7587 §6.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OpusParams {
