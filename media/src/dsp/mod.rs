@@ -8,8 +8,10 @@ mod gain;
 mod level;
 mod resample;
 mod sum;
+mod talk;
 
 pub use gain::{Ramp, cross_fade, ramp};
-pub use level::{energy, goertzel_dbfs, rms_dbfs};
+pub use level::{energy, goertzel_dbfs, mean_square, mean_square_at, rms_dbfs};
 pub use resample::Resampler;
 pub use sum::{add, add_saturating, limit, subtract};
+pub use talk::{Talk, TalkChange, TalkDetector};
