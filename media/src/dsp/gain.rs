@@ -62,6 +62,18 @@ pub fn cross_fade(from: &[i16], into: &mut [i16]) {
     }
 }
 
+/// Lets `into` begin at the sample `before` it and come to itself within a quarter of its length, so
+/// that two pieces of audio meet without a step.
+pub fn join(before: i16, into: &mut [i16]) {
+    let Some(&first) = into.first() else { return };
+    let step = i32::from(before) - i32::from(first);
+    let reach = (into.len() / 4).max(1);
+    for (n, sample) in into.iter_mut().take(reach).enumerate() {
+        let offset = step * (reach - n) as i32 / reach as i32;
+        *sample = (i32::from(*sample) + offset).clamp(i16::MIN.into(), i16::MAX.into()) as i16;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +85,17 @@ mod tests {
         assert_eq!(frame[49], 5_000);
         assert_eq!(frame[99], 0);
         assert!(frame.windows(2).all(|pair| pair[0] - pair[1] <= 101));
+    }
+
+    #[test]
+    fn joined_pieces_meet_without_a_step() {
+        let mut frame = [-8_000i16; 160];
+        join(8_000, &mut frame);
+        assert_eq!(frame[0], 8_000);
+        assert_eq!(frame[40..], [-8_000; 120]);
+        assert!(frame.windows(2).all(|pair| (0..=401).contains(&(pair[0] - pair[1]))));
+        join(i16::MIN, &mut [i16::MAX]);
+        join(0, &mut []);
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod resample;
 mod sum;
 mod talk;
 
-pub use gain::{Ramp, cross_fade, ramp};
+pub use gain::{Ramp, cross_fade, join, ramp};
 pub use level::{energy, goertzel_dbfs, mean_square, mean_square_at, rms_dbfs};
 pub use resample::Resampler;
 pub use sum::{add, add_saturating, limit, subtract};
