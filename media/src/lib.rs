@@ -23,11 +23,13 @@ mod error;
 pub mod jitter;
 pub mod leg;
 pub mod mixer;
+pub mod playout;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+pub mod sink;
 pub mod source;
 pub mod time;
 

@@ -132,7 +132,7 @@ const NOT_IN_DECIDERS: &[&str] = &["actix", "actix_web", "tokio", "reqwest", "sq
 
 /// All that the two cores are built on.
 const CORE_MANIFESTS: &[(&str, &[&str])] = &[
-    ("media/Cargo.toml", &["multiversion", "opus", "opusic-sys", "rtp-rs", "thiserror"]),
+    ("media/Cargo.toml", &["multiversion", "opus", "opusic-sys", "rtp-rs", "rtrb", "thiserror"]),
     ("sip/Cargo.toml", &["bytes", "md-5", "rand", "rsip", "sha2", "thiserror", "tracing"]),
 ];
 /// What no core says, the virtual networks for tests (`sim.rs`) apart.

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::SeatId;
-use crate::dsp;
-use crate::source::Pcm;
+use crate::dsp::{self, Resampler};
+use crate::error::Error;
+use crate::source::{Pcm, tick_samples};
+use crate::time::SampleRate;
 
 /// What to play, and how.
 #[derive(Debug, Clone)]
 pub struct Play {
-    /// At the mixer's rate.
+    /// At any rate there is a filter from: 8, 16 and 48 kHz among them.
     pub pcm: Arc<Pcm>,
     /// How often.
     pub loops: Loops,
@@ -76,7 +78,7 @@ pub struct PlayDone {
     pub target: PlayTarget,
     /// Why.
     pub end: PlayEnd,
-    /// Samples played, all passes together, at the mixer's rate.
+    /// Samples of the PCM played, all passes together.
     pub samples: u64,
     /// Position in the PCM where it ended.
     pub offset: u64,
@@ -94,6 +96,26 @@ pub(super) struct Player {
     samples_left: u64,
     played: u64,
     state: State,
+    convert: Option<Box<Convert>>,
+}
+
+/// From the PCM's rate to the mixer's.
+#[derive(Debug)]
+struct Convert {
+    resampler: Resampler,
+    /// One tick at the PCM's rate.
+    input: Vec<i16>,
+}
+
+impl Convert {
+    fn between(from: SampleRate, to: SampleRate) -> Result<Option<Box<Self>>, Error> {
+        if !Resampler::is_needed(from, to) {
+            return Ok(None);
+        }
+        let mismatch = Error::RateMismatch { source_hz: from.hz(), mixer_hz: to.hz() };
+        let resampler = Resampler::new(from, to).ok_or(mismatch)?;
+        Ok(Some(Box::new(Self { resampler, input: vec![0; tick_samples(from)] })))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,14 +126,19 @@ enum State {
 }
 
 impl Player {
-    pub(super) fn new(id: PlayId, play: Play) -> Self {
+    /// A player into a mixer of this rate.
+    ///
+    /// # Errors
+    /// [`Error::RateMismatch`] if there is no filter between the two rates.
+    pub(super) fn new(id: PlayId, play: Play, mixer: SampleRate) -> Result<Self, Error> {
+        let convert = Convert::between(play.pcm.rate(), mixer)?;
         let samples_left = play.limit.map_or(u64::MAX, |limit| play.pcm.rate().samples_in(limit));
         let (passes_left, nothing) = match play.loops {
             Loops::Times(times) => (Some(times.saturating_sub(1)), times == 0),
             Loops::Forever => (None, false),
         };
         let nothing = nothing || play.pcm.samples().is_empty();
-        Self {
+        Ok(Self {
             id,
             position: usize::try_from(play.offset)
                 .unwrap_or(usize::MAX)
@@ -121,7 +148,22 @@ impl Player {
             samples_left,
             played: 0,
             state: if nothing { State::Ended(PlayEnd::Finished) } else { State::Playing },
+            convert,
+        })
+    }
+
+    /// Goes on into a mixer of another rate. Without a filter between the two it ends.
+    pub(super) fn set_rate(&mut self, mixer: SampleRate) {
+        match Convert::between(self.pcm.rate(), mixer) {
+            Ok(convert) => self.convert = convert,
+            Err(_) => self.state = State::Ended(PlayEnd::Stopped),
         }
+    }
+
+    /// Goes on from this sample of the PCM, or from its end.
+    pub(super) fn seek(&mut self, offset: u64) {
+        let end = self.pcm.samples().len();
+        self.position = usize::try_from(offset).unwrap_or(end).min(end);
     }
 
     pub(super) fn id(&self) -> PlayId {
@@ -146,17 +188,29 @@ impl Player {
         PlayDone { play: self.id, target, end, samples: self.played, offset }
     }
 
-    /// Fills one frame, with silence after the end.
+    /// Fills one frame at the mixer's rate, with silence after the end.
     pub(super) fn render(&mut self, out: &mut [i16]) {
+        let fades = self.state == State::Fading;
+        match self.convert.take() {
+            None => self.fill(out),
+            Some(mut convert) => {
+                self.fill(&mut convert.input);
+                convert.resampler.process(&convert.input, out);
+                self.convert = Some(convert);
+            }
+        }
+        if fades {
+            dsp::ramp(out, 1.0, 0.0);
+            self.state = State::Ended(PlayEnd::Stopped);
+        }
+    }
+
+    fn fill(&mut self, out: &mut [i16]) {
         let mut filled = 0;
         while filled < out.len() && !matches!(self.state, State::Ended(_)) {
             filled += self.copy(&mut out[filled..]);
         }
         out[filled..].fill(0);
-        if self.state == State::Fading {
-            dsp::ramp(out, 1.0, 0.0);
-            self.state = State::Ended(PlayEnd::Stopped);
-        }
     }
 
     /// Copies up to the end of the pass, of the limit or of `out`.
@@ -201,7 +255,7 @@ mod tests {
     fn player(samples: usize, loops: Loops, offset: u64, limit_ms: Option<u64>) -> Player {
         let pcm = Arc::new(Pcm::new((1..=samples as i16).collect(), SampleRate::NARROW));
         let limit = limit_ms.map(Duration::from_millis);
-        Player::new(PlayId(0), Play { pcm, loops, offset, limit })
+        Player::new(PlayId(0), Play { pcm, loops, offset, limit }, SampleRate::NARROW).unwrap()
     }
 
     /// Renders frames of 160 until it ends; gives all samples.
@@ -261,9 +315,42 @@ mod tests {
     }
 
     #[test]
+    fn pcm_of_any_rate_keeps_its_pitch_and_level_also_when_the_mixer_changes_its_own() {
+        use crate::source::tone;
+        for from in [SampleRate::NARROW, SampleRate::WIDE, SampleRate::FULL] {
+            let pcm =
+                Arc::new(Pcm::new(tone::sine(from, 1_000.0, -12.0, from.hz() as usize), from));
+            let mut player =
+                Player::new(PlayId(0), Play::forever(pcm), SampleRate::NARROW).unwrap();
+            for to in [SampleRate::NARROW, SampleRate::FULL, SampleRate::WIDE] {
+                player.set_rate(to);
+                let mut heard = Vec::new();
+                for _ in 0..50 {
+                    let mut frame = vec![0; tick_samples(to)];
+                    player.render(&mut frame);
+                    heard.extend(frame);
+                }
+                let level = dsp::goertzel_dbfs(&heard[heard.len() / 10..], to.hz(), 1_000.0);
+                assert!((level + 12.0).abs() < 0.3, "{from:?} to {to:?}: {level}");
+            }
+        }
+    }
+
+    #[test]
+    fn seeking_goes_on_from_there() {
+        let mut player = player(400, Loops::Times(1), 0, None);
+        let mut frame = [0; 160];
+        player.render(&mut frame);
+        player.seek(300);
+        player.render(&mut frame);
+        assert_eq!(frame[..101], (301..=400).chain([0]).collect::<Vec<i16>>());
+        assert_eq!(player.ended(), Some(PlayEnd::Finished));
+    }
+
+    #[test]
     fn stopping_fades_within_one_frame() {
         let pcm = Arc::new(Pcm::new(vec![10_000; 1_600], SampleRate::NARROW));
-        let mut player = Player::new(PlayId(0), Play::once(pcm));
+        let mut player = Player::new(PlayId(0), Play::once(pcm), SampleRate::NARROW).unwrap();
         let mut frame = [0; 160];
         player.render(&mut frame);
         player.stop();

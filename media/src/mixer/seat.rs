@@ -3,30 +3,36 @@
 use std::time::Instant;
 
 use super::MixerConfig;
+use super::audience::Tag;
+use super::follow::Stream;
 use super::play::Player;
-use super::playout::Playout;
-use crate::codec::CodecKind;
-use crate::dsp::{self, Ramp};
-use crate::jitter::{Inserted, JitterBuffer};
+use crate::codec::SendFormat;
+use crate::dsp::{self, Agc, Ramp, TalkChange, TalkDetector};
+use crate::jitter::Inserted;
+use crate::playout::Playout;
 use crate::rtp::AudioPacket;
+use crate::time::SampleRate;
+
+/// Mean square of -75 dBFS. What is fainter nobody hears: decoders make such noise of silence.
+const FAINTEST: f32 = 17.0;
 
 /// How a member joins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SeatConfig {
     /// What it is sent.
-    pub codec: CodecKind,
+    pub format: SendFormat,
     /// It is not heard until unmuted.
     pub muted: bool,
 }
 
 impl SeatConfig {
     /// A member that is heard at once.
-    pub fn new(codec: CodecKind) -> Self {
-        Self { codec, muted: false }
+    pub fn new(format: impl Into<SendFormat>) -> Self {
+        Self { format: format.into(), muted: false }
     }
 }
 
-/// Where the payload of this tick lies.
+/// Where the plain payload of this tick lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Output {
     Silence,
@@ -37,32 +43,63 @@ pub(super) enum Output {
 /// State of one member.
 #[derive(Debug)]
 pub(super) struct Seat {
-    codec: CodecKind,
+    pub(super) format: SendFormat,
     playout: Playout,
+    talk_detector: TalkDetector,
+    agc: Option<Box<Agc>>,
     /// Towards the others.
     talk: Ramp,
     gain: f32,
     muted: bool,
+    is_audible: bool,
+    is_talking: bool,
     talks: bool,
     energy: u64,
     /// From the others.
     pub(super) hear: Ramp,
+    volume: f32,
+    deaf: bool,
+    pub(super) tag: Option<Tag>,
+    pub(super) only_to: Option<Tag>,
+    /// What it hears: an index into the audiences.
+    pub(super) audience: usize,
+    /// With whom it may share what it is sent: an index into the groups.
+    pub(super) group: usize,
+    pub(super) stream: Stream,
     pub(super) player: Option<Player>,
     pub(super) output: Output,
 }
 
 impl Seat {
-    pub(super) fn new(config: SeatConfig, mixer: &MixerConfig, frame: usize) -> Self {
+    pub(super) fn new(
+        config: SeatConfig,
+        mixer: &MixerConfig,
+        rate: SampleRate,
+        audience: usize,
+        group: usize,
+        stream: Stream,
+    ) -> Self {
         let factor = if config.muted { 0.0 } else { 1.0 };
         Self {
-            codec: config.codec,
-            playout: Playout::new(mixer.rate, mixer.jitter, frame),
+            format: config.format,
+            playout: Playout::new(rate, mixer.jitter),
+            talk_detector: TalkDetector::new(),
+            agc: None,
             talk: Ramp::steady(factor),
             gain: 1.0,
             muted: config.muted,
+            is_audible: false,
+            is_talking: false,
             talks: false,
             energy: 0,
             hear: Ramp::steady(1.0),
+            volume: 1.0,
+            deaf: false,
+            tag: None,
+            only_to: None,
+            audience,
+            group,
+            stream,
             player: None,
             output: Output::Silence,
         }
@@ -72,12 +109,58 @@ impl Seat {
         self.playout.push(arrival, packet)
     }
 
-    /// Fills `row` with this tick's frame as the others hear it; `true` if there is anything.
-    /// `row` is only defined then.
-    pub(super) fn speak(&mut self, now: Instant, row: &mut [i16], scratch: &mut [i16]) -> bool {
-        let voiced = self.playout.fill(now, row, scratch);
+    pub(super) fn set_rate(&mut self, rate: SampleRate) {
+        self.playout.set_rate(rate);
+        if let Some(player) = &mut self.player {
+            player.set_rate(rate);
+        }
+        self.output = Output::Silence;
+    }
+
+    /// Fills `row` with this tick's frame, as the seat said it. Gives whether its member began or
+    /// ceased to talk. `gated`: what is no speech is left out.
+    pub(super) fn listen(
+        &mut self,
+        now: Instant,
+        row: &mut [i16],
+        gated: bool,
+    ) -> Option<TalkChange> {
+        let voiced = self.playout.fill(now, row);
         self.energy = if voiced { dsp::energy(row) } else { 0 };
-        self.talks = voiced && !self.talk.is_shut();
+        let mean_square = self.energy as f32 / row.len() as f32;
+        let talk = self.talk_detector.update(mean_square);
+        if let (Some(agc), true) = (&mut self.agc, voiced) {
+            agc.apply(row, talk.audible);
+        }
+        let was_audible = self.is_audible;
+        self.is_audible = mean_square > FAINTEST && (talk.audible || !gated);
+        if self.is_audible && !was_audible && !self.muted {
+            // What came before was too faint to hear: speech is there from its first sample.
+            self.talk = Ramp::steady(self.gain);
+        }
+        self.note_talking(talk.change)
+    }
+
+    /// Talking is what others could hear: a muted member does not talk.
+    fn note_talking(&mut self, change: Option<TalkChange>) -> Option<TalkChange> {
+        let talking = match change {
+            Some(TalkChange::Started) => true,
+            Some(TalkChange::Stopped) => false,
+            None => self.is_talking,
+        } && !self.muted;
+        if talking == self.is_talking {
+            return None;
+        }
+        self.is_talking = talking;
+        Some(if talking { TalkChange::Started } else { TalkChange::Stopped })
+    }
+
+    /// Makes of `row` what the others hear; `true` if that is anything. `row` is defined only then.
+    /// A seat that is not `chosen` fades out.
+    pub(super) fn speak(&mut self, row: &mut [i16], chosen: bool) -> bool {
+        let heard = self.is_audible && chosen && !self.muted;
+        self.talk.aim(if heard { self.gain } else { 0.0 });
+        self.talks = self.energy > 0 && !self.talk.is_shut();
         if self.talks {
             self.talk.apply(row);
         } else {
@@ -88,46 +171,70 @@ impl Seat {
 
     pub(super) fn mute(&mut self, on: bool) {
         self.muted = on;
-        self.aim();
     }
 
     pub(super) fn deafen(&mut self, on: bool) {
-        self.hear.aim(if on { 0.0 } else { 1.0 });
+        self.deaf = on;
+        self.aim_hearing();
     }
 
     pub(super) fn set_gain_db(&mut self, gain_db: f32) {
-        let gain_db = if gain_db.is_finite() { gain_db.clamp(-60.0, 24.0) } else { 0.0 };
-        self.gain = if gain_db == 0.0 { 1.0 } else { 10f32.powf(gain_db / 20.0) };
-        self.aim();
+        self.gain = factor(gain_db);
     }
 
-    pub(super) fn set_codec(&mut self, codec: CodecKind) {
-        self.codec = codec;
-        self.output = Output::Silence;
+    pub(super) fn set_volume_db(&mut self, volume_db: f32) {
+        self.volume = factor(volume_db);
+        self.aim_hearing();
     }
 
-    pub(super) fn codec(&self) -> CodecKind {
-        self.codec
+    pub(super) fn set_agc(&mut self, on: bool) {
+        self.agc = on.then(|| Box::new(Agc::new()));
     }
 
     pub(super) fn is_muted(&self) -> bool {
         self.muted
     }
 
-    /// Whether it added to the sum in this tick.
+    /// Whether its member is talking, by the detector's hysteresis.
+    pub(super) fn is_talking(&self) -> bool {
+        self.is_talking
+    }
+
+    /// Whether there is anything in this tick that others should hear.
+    pub(super) fn is_audible(&self) -> bool {
+        self.is_audible && !self.muted
+    }
+
+    /// Whether it added to a sum in this tick.
     pub(super) fn talks(&self) -> bool {
         self.talks
+    }
+
+    /// Whether what it said is in the mix its own audience hears.
+    pub(super) fn is_in_own_mix(&self) -> bool {
+        self.talks && (self.only_to.is_none() || self.only_to == self.tag)
     }
 
     pub(super) fn energy(&self) -> u64 {
         self.energy
     }
 
-    pub(super) fn jitter(&self) -> &JitterBuffer {
-        self.playout.jitter()
+    /// For choosing the loudest: mean square over the last moments; 0 if nothing should be heard.
+    pub(super) fn loudness(&self) -> f32 {
+        if self.is_audible() { self.talk_detector.loudness() } else { 0.0 }
     }
 
-    fn aim(&mut self) {
-        self.talk.aim(if self.muted { 0.0 } else { self.gain });
+    pub(super) fn playout(&self) -> &Playout {
+        &self.playout
     }
+
+    fn aim_hearing(&mut self) {
+        self.hear.aim(if self.deaf { 0.0 } else { self.volume });
+    }
+}
+
+/// Decibels as a factor, clamped to -60..=24.
+fn factor(gain_db: f32) -> f32 {
+    let gain_db = if gain_db.is_finite() { gain_db.clamp(-60.0, 24.0) } else { 0.0 };
+    if gain_db == 0.0 { 1.0 } else { 10f32.powf(gain_db / 20.0) }
 }

@@ -1,0 +1,102 @@
+//! What changes a mixer as a whole, between ticks: its rate, and who hears whom.
+
+use super::Mixer;
+use super::audience::Tag;
+use super::chain::{self, Chain};
+use super::follow::{Stream, is_plain};
+use crate::codec::SendFormat;
+use crate::dsp::Resampler;
+use crate::source::tick_samples;
+use crate::time::SampleRate;
+
+impl Mixer {
+    /// Mixes at the rate the seats now want.
+    pub(super) fn follow_wishes(&mut self) {
+        let wanted = self.wishes.rate(self.config.max_rate).unwrap_or(self.rate);
+        if wanted != self.rate {
+            self.set_rate(wanted);
+        }
+    }
+
+    fn set_rate(&mut self, rate: SampleRate) {
+        // What was heard last, at the new rate: it warms filters and encoders.
+        let mut last = vec![0; tick_samples(rate)];
+        if let Some(mut resampler) = Resampler::new(self.rate, rate) {
+            resampler.process(self.audiences.get_mut(0).mix(), &mut last);
+        }
+        let (before, frame) = (self.rate, tick_samples(rate));
+        (self.rate, self.frame) = (rate, frame);
+        self.groups.set_rate(rate, &last);
+        for seat in self.seats.iter_mut() {
+            seat.set_rate(rate);
+            let stream = std::mem::replace(&mut seat.stream, Stream::Plain);
+            seat.stream = retuned(stream, &seat.format, before, rate, &last);
+        }
+        self.room.iter_mut().for_each(|player| player.set_rate(rate));
+        self.audiences.set_frame(frame);
+        for buffer in [&mut self.mix, &mut self.scratch, &mut self.zeros] {
+            buffer.clear();
+            buffer.resize(frame, 0);
+        }
+        self.voices.clear();
+        self.voices.resize(self.seats.slots() * frame, 0);
+    }
+
+    /// Keeps a sum for each tag that somebody speaks to, and everybody in the right audience.
+    pub(super) fn follow_tags(&mut self) {
+        let mut spoken_to: Vec<Tag> = self.seats.iter().filter_map(|seat| seat.only_to).collect();
+        spoken_to.sort_unstable();
+        spoken_to.dedup();
+        self.audiences.keep_only(&spoken_to);
+        let Self { seats, groups, audiences, rate, .. } = self;
+        for seat in seats.iter_mut() {
+            let audience = audiences.index_of(seat.tag);
+            if matches!(seat.stream, Stream::Following)
+                && let Some(chain) = groups.copy_of(seat.group, *rate)
+            {
+                // It may hear another mix from now on, and its group be another one.
+                let settle = chain::converges_after(seat.format.codec);
+                seat.stream = Stream::Own { chain, settle };
+            }
+            seat.audience = audience;
+        }
+        // Indexes of audiences moved: everybody leaves before anybody joins.
+        seats.iter().for_each(|seat| groups.leave(seat.group));
+        for seat in seats.iter_mut() {
+            seat.group = groups.join(&seat.format, seat.audience);
+        }
+    }
+}
+
+/// A seat's stream after a change of the mixer's rate.
+fn retuned(
+    stream: Stream,
+    format: &SendFormat,
+    before: SampleRate,
+    rate: SampleRate,
+    last: &[i16],
+) -> Stream {
+    let settle = chain::converges_after(format.codec);
+    let own = |chain: Box<Chain>| Stream::Own { chain, settle };
+    if is_plain(format, rate) {
+        return Stream::Plain;
+    }
+    match stream {
+        Stream::Following => Stream::Following,
+        Stream::Starting(mut chain) => match chain.set_rate(rate, last) {
+            Ok(()) => Stream::Starting(chain),
+            Err(_) => Stream::Following,
+        },
+        Stream::Own { mut chain, .. } => match chain.set_rate(rate, last) {
+            Ok(()) => own(chain),
+            Err(_) => Stream::Following,
+        },
+        Stream::Plain => {
+            let tuned = Chain::new(*format, before).and_then(|mut chain| {
+                chain.set_rate(rate, last)?;
+                Ok(chain)
+            });
+            tuned.map_or(Stream::Following, |chain| own(Box::new(chain)))
+        }
+    }
+}
