@@ -6,13 +6,17 @@
 //! one. A new codec is a variant here and a file beside. Encoders and decoders work on slices and
 //! allocate nothing once made.
 
+mod activity;
 mod decoder;
 mod encoder;
 mod format;
+mod g722;
 mod l16;
+mod opus;
 mod pcma;
 mod pcmu;
 
+pub use activity::{Activity, activity};
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use format::{OpusParams, SendFormat};
@@ -121,7 +125,7 @@ impl CodecKind {
     /// be played.
     pub fn payload_units(self, payload: &[u8]) -> u32 {
         match self {
-            Self::Opus => 0,
+            Self::Opus => opus::packet::Packet::parse(payload).map_or(0, |packet| packet.units()),
             Self::L16Wide | Self::L16Narrow => payload.len() as u32 / 2,
             Self::G722 | Self::Pcmu | Self::Pcma => payload.len() as u32,
         }

@@ -5,6 +5,9 @@
 /// Level given for digital silence.
 const FLOOR_DBFS: f32 = -96.0;
 
+/// Mean square of a full-scale sine.
+pub(super) const FULL_SINE: f32 = 32_767.0 * 32_767.0 / 2.0;
+
 /// Sum of squares.
 pub fn energy(frame: &[i16]) -> u64 {
     frame.iter().map(|&sample| (i32::from(sample) * i32::from(sample)) as u64).sum()
@@ -16,8 +19,19 @@ pub fn rms_dbfs(energy: u64, samples: usize) -> f32 {
         return FLOOR_DBFS;
     }
     let mean_square = energy as f64 / samples as f64;
-    let full_sine = f64::from(i16::MAX) * f64::from(i16::MAX) / 2.0;
-    ((10.0 * (mean_square / full_sine).log10()) as f32).max(FLOOR_DBFS)
+    ((10.0 * (mean_square / f64::from(FULL_SINE)).log10()) as f32).max(FLOOR_DBFS)
+}
+
+/// Mean of the squares: 0 dBFS is 5.4e8, and 10 dB a factor of ten. For decisions per frame, which need
+/// no logarithm.
+pub fn mean_square(frame: &[i16]) -> f32 {
+    energy(frame) as f32 / frame.len().max(1) as f32
+}
+
+/// The mean square of a level. The levels of RFC 6464 count from a full-scale square wave, 3 dB above
+/// a sine: `-level + 3.0`.
+pub fn mean_square_at(dbfs: f32) -> f32 {
+    FULL_SINE * 10f32.powf(dbfs / 10.0)
 }
 
 /// Level of `frequency_hz` within `samples`, relative to a full-scale sine, through a Hann window so
@@ -49,6 +63,7 @@ mod tests {
     fn a_sine_has_the_level_it_was_made_with() {
         let sine = tone::sine(SampleRate::NARROW, 1_000.0, -12.0, 8_000);
         assert!((rms_dbfs(energy(&sine), sine.len()) + 12.0).abs() < 0.05);
+        assert!((mean_square(&sine) / mean_square_at(-12.0) - 1.0).abs() < 0.01);
         assert!((goertzel_dbfs(&sine, 8_000, 1_000.0) + 12.0).abs() < 0.05);
         assert!(goertzel_dbfs(&sine, 8_000, 1_100.0) < -80.0);
     }
