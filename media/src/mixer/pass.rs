@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use super::audience::Audiences;
 use super::follow::Stream;
 use super::play::PlayTarget;
 use super::seat::Output;

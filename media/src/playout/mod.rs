@@ -1,79 +1,251 @@
-//! shim
-use crate::codec::Decoder;
-use crate::dsp::Resampler;
-use crate::jitter::{Inserted, JitterConfig, JitterStats};
+//! From packets to frames: everything between a seat's packets and its row in the mix.
+//!
+//! A [`JitterBuffer`] puts packets in order, a decoder makes audio of them, what is missing is
+//! recovered or concealed, and the audio is stretched or compressed so that it waits no longer than
+//! the network makes necessary. Packets that nobody would hear are not decoded. Packets hold 10 to
+//! 120 ms; frames are always one tick of 20 ms.
+
+mod conceal;
+mod control;
+mod gate;
+mod lane;
+mod pitch;
+mod stats;
+mod stretch;
+#[cfg(test)]
+mod tests;
+mod track;
+
+use std::time::{Duration, Instant};
+
+use crate::codec::CodecKind;
+use crate::jitter::{Inserted, JitterBuffer, JitterConfig, Pull, Sound};
 use crate::rtp::AudioPacket;
 use crate::time::SampleRate;
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
-/// shim
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct StreamStats {
-    /// x
-    pub jitter: JitterStats,
-}
+
+use control::{Control, Wish};
+use gate::{Gate, Verdict};
+use lane::Lane;
+use stats::Counts;
+
+pub use stats::StreamStats;
+
+/// The receive side of one seat. See the module text.
 #[derive(Debug)]
-pub(crate) struct Playout {
+pub struct Playout {
+    /// The mixer's.
     rate: SampleRate,
-    decoder: Option<Decoder>,
-    res: Option<Resampler>,
-    q: VecDeque<i16>,
-    started: bool,
+    jitter: JitterBuffer,
+    /// None before the first packet, and while there is no decoder for what comes.
+    lane: Option<Lane>,
+    gate: Gate,
+    control: Control,
+    counts: Counts,
 }
+
 impl Playout {
-    pub(crate) fn new(rate: SampleRate, _c: JitterConfig) -> Self {
-        Self { rate, decoder: None, res: None, q: VecDeque::new(), started: false }
-    }
-    pub(crate) fn push(&mut self, _a: Instant, p: &AudioPacket<'_>) -> Inserted {
-        if self.decoder.as_ref().is_none_or(|d| d.codec() != p.codec) {
-            self.decoder = Decoder::new(p.codec, self.rate).ok();
-            self.res = Resampler::new(p.codec.pcm_rate(self.rate), self.rate)
-                .filter(|_| p.codec.pcm_rate(self.rate) != self.rate);
+    /// For a mixer of this rate. Takes what the codec needs with the first packet.
+    pub fn new(rate: SampleRate, config: JitterConfig) -> Self {
+        Self {
+            rate,
+            jitter: JitterBuffer::new(config),
+            lane: None,
+            gate: Gate::default(),
+            control: Control::default(),
+            counts: Counts::default(),
         }
-        let mut f = [0; 5760];
-        let n = self.decoder.as_mut().unwrap().decode(p.payload, &mut f);
-        if let Some(r) = &mut self.res {
-            let mut o = [0; 5760];
-            let m = n * self.rate.hz() as usize / p.codec.pcm_rate(self.rate).hz() as usize;
-            r.process(&f[..n], &mut o[..m]);
-            self.q.extend(&o[..m]);
+    }
+
+    /// Takes a packet that arrived at `arrival`.
+    pub fn push(&mut self, arrival: Instant, packet: &AudioPacket<'_>) -> Inserted {
+        self.jitter.insert(arrival, packet)
+    }
+
+    /// Fills one frame of 20 ms at the mixer's rate; `false` means silence, and `out` is then
+    /// undefined.
+    pub fn fill(&mut self, now: Instant, out: &mut [i16]) -> bool {
+        self.top_up(now);
+        if let Some(excess_us) = self.excess_us(now) {
+            match self.control.wish(excess_us) {
+                Wish::Keep => {}
+                Wish::Expand { us, likeness } => self.expand(us, likeness),
+                Wish::Compress { us, likeness } => self.compress(now, us, likeness),
+            }
+        }
+        self.lane.as_mut().is_some_and(|lane| lane.read(out))
+    }
+
+    /// The mixer mixes at another rate from now on.
+    pub fn set_rate(&mut self, rate: SampleRate) {
+        if self.rate != rate {
+            self.rate = rate;
+            self.lane = None;
+        }
+    }
+
+    /// How much audio is buffered, decoded or not.
+    pub fn delay(&self) -> Duration {
+        self.jitter.delay() + self.decoded()
+    }
+
+    /// Figures since the seat was made.
+    pub fn stats(&self) -> StreamStats {
+        let (jitter, counts) = (self.jitter.stats(), &self.counts);
+        let expected = jitter.played + jitter.missing;
+        let loss = if expected == 0 { 0.0 } else { jitter.missing as f32 / expected as f32 };
+        StreamStats {
+            packets_received: jitter.received,
+            packets_lost: jitter.missing.saturating_sub(jitter.late),
+            packets_late: jitter.late,
+            packets_duplicate: jitter.duplicate,
+            packets_discarded: jitter.discarded,
+            packets_refused: jitter.refused + counts.undecodable,
+            packets_decoded: counts.decoded,
+            packets_skipped: counts.skipped,
+            jitter: self.jitter.jitter(),
+            concealed: counts.concealed,
+            recovered: counts.recovered,
+            stretched: counts.stretched,
+            compressed: counts.compressed,
+            drift_ppm: self.jitter.drift_ppm(),
+            delay: self.delay(),
+            target_delay: self.jitter.target(),
+            loss,
+            burst_ratio: stats::burst_ratio(jitter.missing, jitter.missing_runs, loss),
+        }
+    }
+
+    /// Decoded and not played.
+    fn decoded(&self) -> Duration {
+        let pending = |lane: &Lane| lane.rate().duration_of(lane.pending() as u64);
+        self.lane.as_ref().map_or(Duration::ZERO, pending)
+    }
+
+    fn excess_us(&self, now: Instant) -> Option<i32> {
+        self.jitter.excess_us(now, self.decoded())
+    }
+
+    /// Pulls until a frame can be played.
+    fn top_up(&mut self, now: Instant) {
+        let Self { rate, jitter, lane, gate, counts, .. } = self;
+        loop {
+            let want = match lane {
+                Some(lane) if lane.pending() >= lane.frame() => return,
+                Some(lane) => wanted(lane),
+                None => jitter.clock().hz() / 50,
+            };
+            match jitter.pull(now, want) {
+                Pull::Packet { codec, payload, units, sound } => {
+                    if let Some(lane) = lane_for(lane, gate, codec, *rate) {
+                        play(lane, gate, counts, Packet { payload, units, sound });
+                    } else {
+                        counts.undecodable += 1;
+                    }
+                }
+                Pull::Noise { .. } => {}
+                Pull::Lost { units, next } => {
+                    let Some(lane) = lane else { return };
+                    if next.is_some_and(|next| lane.recover(next, units)) {
+                        counts.recovered += jitter.clock().duration_of(u64::from(units));
+                    } else {
+                        let made = lane.lose(units);
+                        counts.concealed += lane.rate().duration_of(made as u64);
+                    }
+                }
+                Pull::Skipped { units } => {
+                    counts.compressed += jitter.clock().duration_of(u64::from(units));
+                    lane.as_mut().map(Lane::jump);
+                }
+                Pull::Silence { units } => match lane {
+                    Some(lane) => lane.silence(units),
+                    None => return,
+                },
+                Pull::Wait => match lane {
+                    Some(lane) => lane.silence(want),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn expand(&mut self, us: i32, likeness: f32) {
+        let Some(lane) = &mut self.lane else { return };
+        let count = lane.expand(us, likeness);
+        if count > 0 {
+            self.control.on_changed();
+            self.counts.stretched += lane.rate().duration_of(count as u64);
+        }
+    }
+
+    fn compress(&mut self, now: Instant, us: i32, likeness: f32) {
+        let Some(lane) = &mut self.lane else { return };
+        let count = lane.compress(us, likeness);
+        if count > 0 {
+            self.control.on_changed();
+            self.counts.compressed += lane.rate().duration_of(count as u64);
+            self.top_up(now);
+        }
+    }
+}
+
+/// A packet whose turn it is.
+struct Packet<'a> {
+    payload: &'a [u8],
+    units: u32,
+    sound: Sound,
+}
+
+/// Clock units to pull for the rest of a frame. Codecs that conceal by themselves do so by 10 ms.
+fn wanted(lane: &Lane) -> u32 {
+    let units = lane.units(lane.frame() - lane.pending());
+    match lane.codec() {
+        CodecKind::Opus => units.next_multiple_of(480),
+        _ => units,
+    }
+}
+
+/// The lane for packets of `codec`; made anew when the codec changes.
+fn lane_for<'a>(
+    lane: &'a mut Option<Lane>,
+    gate: &mut Gate,
+    codec: CodecKind,
+    mix: SampleRate,
+) -> Option<&'a mut Lane> {
+    let changes = lane.as_ref().is_none_or(|lane| lane.codec() != codec);
+    if changes {
+        *gate = Gate::new(!codec.is_stateless());
+        match lane {
+            Some(lane) if lane.rate() == codec.pcm_rate(mix) => lane.set_codec(codec, mix).ok()?,
+            _ => *lane = Lane::new(codec, mix).ok(),
+        }
+    }
+    lane.as_mut()
+}
+
+fn play(lane: &mut Lane, gate: &mut Gate, counts: &mut Counts, packet: Packet<'_>) {
+    let Packet { payload, units, sound } = packet;
+    let verdict = gate.judge(sound);
+    if verdict == Verdict::Pass {
+        counts.skipped += 1;
+        if sound == Sound::Silent {
+            lane.silence(units);
         } else {
-            self.q.extend(&f[..n]);
+            gate.on_passed(payload, units);
+            lane.hush(units);
         }
-        Inserted::Queued
+        return;
     }
-    pub(crate) fn fill(&mut self, _n: Instant, out: &mut [i16]) -> bool {
-        if !self.started && self.q.len() < 2 * out.len() {
-            return false;
-        }
-        self.started = true;
-        if self.q.len() < out.len() {
-            return false;
-        }
-        for s in out.iter_mut() {
-            *s = self.q.pop_front().unwrap();
-        }
-        out.iter().any(|s| *s != 0)
+    for (payload, units) in gate.take_kept() {
+        lane.prepare(payload, units);
     }
-    pub(crate) fn set_rate(&mut self, rate: SampleRate) {
-        let old = self.rate;
-        self.rate = rate;
-        let v: Vec<i16> = self.q.iter().copied().collect();
-        let mut o = vec![0; v.len() * rate.hz() as usize / old.hz() as usize];
-        if let Some(mut r) = Resampler::new(old, rate) {
-            r.process(&v, &mut o);
+    counts.decoded += 1;
+    let made_up = lane.decode(payload, units);
+    counts.concealed += lane.rate().duration_of(made_up as u64);
+    match verdict {
+        Verdict::Probe => {
+            let quiet = lane.hush_below(units, Gate::QUIET_DBFS);
+            gate.on_decoded(sound, || quiet);
         }
-        self.q = o.into();
-        if let Some(d) = &self.decoder {
-            let c = d.codec();
-            self.decoder = Decoder::new(c, rate).ok();
-            self.res = Resampler::new(c.pcm_rate(rate), rate).filter(|_| c.pcm_rate(rate) != rate);
-        }
-    }
-    pub(crate) fn stats(&self) -> StreamStats {
-        StreamStats::default()
-    }
-    pub(crate) fn delay(&self) -> Duration {
-        Duration::ZERO
+        _ => gate.on_decoded(sound, || lane.level(units) < Gate::QUIET_DBFS),
     }
 }
