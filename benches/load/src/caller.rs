@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use support::sdp;
 use support::{Dialog, Message};
 
+use crate::codec::{self, Codec};
 use crate::line::Line;
 
 /// RFC 3261 §17.1.1.1: estimate of the round trip; retransmissions start here and double.
@@ -24,6 +25,7 @@ const BYE_LIMIT: Duration = Duration::from_secs(5);
 pub(crate) struct Caller {
     number: u32,
     uri: String,
+    codec: Codec,
     sdp: String,
     state: State,
     invite_sent_at: Option<SystemTime>,
@@ -73,16 +75,19 @@ impl Resend {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Nothing,
-    Connected(SocketAddr),
+    /// Where to send, and the number of the level extension when it was taken.
+    Connected(SocketAddr, Option<u8>),
     Ended,
 }
 
 impl Caller {
-    pub(crate) fn new(number: u32, uri: &str, rtp: SocketAddr) -> Self {
+    /// One who calls `uri` with the offer `sdp` of `codec`.
+    pub(crate) fn new(number: u32, uri: &str, codec: Codec, sdp: String) -> Self {
         Self {
             number,
             uri: uri.to_owned(),
-            sdp: sdp::pcmu(rtp),
+            codec,
+            sdp,
             state: State::Idle,
             invite_sent_at: None,
             set_up: None,
@@ -92,10 +97,6 @@ impl Caller {
 
     pub(crate) fn call_id(&self, line: &Line) -> String {
         format!("load-{}-{}", self.number, line.local.port())
-    }
-
-    pub(crate) fn is_connected(&self) -> bool {
-        matches!(self.state, State::Connected { .. })
     }
 
     /// Neither waiting for an answer to INVITE nor to BYE.
@@ -222,9 +223,11 @@ impl Caller {
         let ack = line.in_dialog(dialog.request("ACK"), &format!("{}-ack", self.number)).to_bytes();
         out.push(ack.clone());
         self.state = State::Connected { dialog, ack };
-        let audio = sdp::remote_audio(&ok.body).filter(|audio| audio.payload_types.contains(&0));
+        let expected = self.codec.payload_type();
+        let audio =
+            sdp::remote_audio(&ok.body).filter(|audio| audio.payload_types.contains(&expected));
         let Some(audio) = audio else {
-            self.failure = Some("200 without PCMU".to_owned());
+            self.failure = Some(format!("200 without {}", self.codec.name()));
             return Outcome::Nothing;
         };
         if !audio.rtp.ip().is_loopback() {
@@ -233,7 +236,7 @@ impl Caller {
             return Outcome::Nothing;
         }
         self.set_up = self.invite_sent_at.and_then(|sent| at.duration_since(sent).ok());
-        Outcome::Connected(audio.rtp)
+        Outcome::Connected(audio.rtp, codec::accepted_level_id(&ok.body))
     }
 
     fn on_bye_response(
@@ -315,7 +318,8 @@ mod tests {
 
     /// A caller that has sent its INVITE, and that INVITE.
     fn started() -> (Caller, Message) {
-        let mut caller = Caller::new(3, "sip:conference-x@r", "127.0.0.1:4000".parse().unwrap());
+        let offer = sdp::pcmu("127.0.0.1:4000".parse().unwrap());
+        let mut caller = Caller::new(3, "sip:conference-x@r", Codec::Pcmu, offer);
         let mut out = Vec::new();
         caller.start(&line(), Instant::now(), &mut out);
         (caller, Message::parse(&out[0]).unwrap())
@@ -358,10 +362,10 @@ mod tests {
             .with("Contact", "<sip:s@127.0.0.1:5060>")
             .with_body("application/sdp", sdp::pcmu("127.0.0.1:6000".parse().unwrap()));
         let (outcome, first) = hear(&mut caller, &ok);
-        assert_eq!(outcome, Outcome::Connected("127.0.0.1:6000".parse().unwrap()));
+        assert_eq!(outcome, Outcome::Connected("127.0.0.1:6000".parse().unwrap(), None));
         assert_eq!(first[0].method(), Some("ACK"));
         assert_eq!(hear(&mut caller, &ok).1, first);
-        assert!(caller.is_connected() && caller.set_up.is_some());
+        assert!(matches!(caller.state, State::Connected { .. }) && caller.set_up.is_some());
     }
 
     #[test]

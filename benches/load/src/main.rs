@@ -1,34 +1,49 @@
 //! `trunkline-load`: N real SIP calls with RTP over loopback, measured from the callers' side.
 //!
-//! JSON on stdout, progress on stderr. Exit code 0 when all calls stood to the end and the sampled
-//! tones were right, 1 when not, 2 when the run could not be made.
+//! JSON on stdout, progress and a table on stderr. Exit code 0 when all calls stood to the end and the
+//! sampled tones were right (or a search found a size that holds), 1 when not, 2 when the run could
+//! not be made.
 
 mod args;
+mod bare;
 mod caller;
+mod codec;
+mod hearing;
+mod janus;
 mod line;
 mod media;
+mod pacing;
+mod pin;
 mod proc;
 mod reception;
 mod report;
 mod run;
+mod search;
+mod seat;
+mod signalling;
+mod spread;
+mod table;
 mod target;
+mod voice;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Parser as _;
+use serde::Serialize;
 
 use crate::args::Args;
+use crate::pin::Pins;
 use crate::report::Report;
 use crate::run::Run;
+use crate::search::Search;
 use crate::target::Target;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
-    match place_calls(&args) {
-        Ok(report) if report.passed => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(1),
+    match run(&Args::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
         Err(error) => {
             eprintln!("trunkline-load: {error:#}");
             ExitCode::from(2)
@@ -36,29 +51,59 @@ fn main() -> ExitCode {
     }
 }
 
-fn place_calls(args: &Args) -> Result<Report> {
-    args.check()?;
+/// Whether all was well.
+fn run(args: &Args) -> Result<bool> {
     let files = support::stamp::raise_file_limit();
+    if let Some([sockets, seconds]) = args.bare_loop.as_deref() {
+        bare::run(*sockets, *seconds)?;
+        return Ok(true);
+    }
+    args.check()?;
     let needed = u64::from(args.calls) * 2 + 32;
     ensure!(files >= needed, "{needed} open files are needed, the limit is {files}");
-    let target = Target::of(args)?;
-    let mut run = Run::new(args, &target)?;
-    if target.credentials.is_some() && !args.no_register {
-        run.register()?;
+    let pins = args.pin.then(Pins::choose).transpose()?;
+    if args.search {
+        let search = Search::go(args, |calls| {
+            place_calls(&Args { calls, with_bare: false, ..args.clone() }, pins)
+        })?;
+        let limit = if search.reached_limit { " (more were not tried)" } else { "" };
+        print(args, &search, &format!("held: {} calls{limit}", search.held))?;
+        return Ok(search.held > 0);
     }
-    eprintln!("placing {} calls to {}, {} per second", args.calls, target.sip, args.rate);
-    run.set_up(args.rate)?;
-    let standing = run.seats.iter().filter(|seat| seat.caller.is_connected()).count();
+    let report = place_calls(args, pins)?;
+    print(args, &report, &table::of(&report, &args.plan()))?;
+    Ok(report.passed)
+}
+
+fn print(args: &Args, document: &impl Serialize, table: &str) -> Result<()> {
+    if args.table {
+        println!("{table}");
+    } else if args.json {
+        println!("{}", serde_json::to_string(document)?);
+    } else {
+        println!("{}", serde_json::to_string_pretty(document)?);
+        eprintln!("{table}");
+    }
+    Ok(())
+}
+
+/// One run, from the first call to the last hang-up.
+fn place_calls(args: &Args, pins: Option<Pins>) -> Result<Report> {
+    let target = Target::of(args, pins)?;
+    let mut run = Run::new(args, &target)?;
+    let idle_kib = target.pid.and_then(proc::resident_kib);
+    eprintln!("placing {}", args.plan());
+    run.set_up(&target, args.rate)?;
+    let standing = run.seats.iter().filter(|seat| seat.media.is_sending()).count();
     eprintln!("{standing} calls stand; measuring for {} s", args.seconds);
     let window = Duration::from_secs(args.seconds.into());
-    let spent = run.measure(window, target.pid)?;
-    run.hang_up()?;
-    let report = Report::of(args, &mut run, &spent, target.pid);
-    if args.json {
-        println!("{}", serde_json::to_string(&report)?);
-    } else {
-        println!("{}", serde_json::to_string_pretty(&report)?);
-        eprintln!("{}", report.summary());
+    let measured = run.measure(window, target.pid)?;
+    run.hang_up(&target)?;
+    let mut report = Report::of(args, pins, &run, &measured, idle_kib, target.pid)?;
+    drop(target);
+    if args.with_bare {
+        eprintln!("the same with a bare loop for {} s", args.seconds);
+        report.compare(args, &run.measure_bare(args, pins)?);
     }
     Ok(report)
 }

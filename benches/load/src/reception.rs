@@ -1,4 +1,5 @@
-//! What one caller received: counts, gaps, loss (RFC 3550 A.3 style), and sound for sampled callers.
+//! What one caller received: counts, gaps, loss (RFC 3550 A.3 style), the sender's clock, and sound for
+//! sampled callers.
 //!
 //! Fed by [`Media`](crate::media::Media) with each RTP packet and its kernel receive time. Only
 //! packets that arrived inside the measured window count.
@@ -7,11 +8,17 @@ use std::time::{Duration, SystemTime};
 
 use support::rtp::Packet;
 
+use crate::pacing::{self, ClockFit};
+use crate::spread::Histogram;
+
+/// Time between two packets of a server that keeps its pace.
+const PTIME: Duration = Duration::from_millis(20);
 /// Frames kept of a sampled caller: ten seconds.
 const CAPTURED_FRAMES: usize = 500;
 
 #[derive(Debug)]
 pub(crate) struct Reception {
+    clock_hz: u32,
     window: Option<Window>,
     capture: Option<Vec<(u32, Vec<u8>)>>,
 }
@@ -25,6 +32,8 @@ pub(crate) struct Window {
     pub(crate) packets: u64,
     pub(crate) longest_gap: Duration,
     stream: Option<Stream>,
+    /// How fast the clock of the last stream ran, in ppm.
+    pub(crate) fast_ppm: Option<f64>,
     pub(crate) lost: u64,
     pub(crate) duplicated: u64,
     pub(crate) reordered: u64,
@@ -41,11 +50,12 @@ struct Stream {
     /// Bit i says whether `highest - i` has come.
     seen: u64,
     unique: u64,
+    clock: ClockFit,
 }
 
 impl Reception {
-    pub(crate) fn new() -> Self {
-        Self { window: None, capture: None }
+    pub(crate) fn new(clock_hz: u32) -> Self {
+        Self { clock_hz, window: None, capture: None }
     }
 
     /// Counting starts; packets stamped outside `start .. end` are ignored.
@@ -57,6 +67,7 @@ impl Reception {
             packets: 0,
             longest_gap: Duration::ZERO,
             stream: None,
+            fast_ppm: None,
             lost: 0,
             duplicated: 0,
             reordered: 0,
@@ -65,12 +76,18 @@ impl Reception {
         self.capture = captured.then(Vec::new);
     }
 
-    pub(crate) fn packet(&mut self, at: SystemTime, packet: &Packet<'_>) {
+    /// One packet; how far it came from its time goes to `deviations`.
+    pub(crate) fn packet(
+        &mut self,
+        at: SystemTime,
+        packet: &Packet<'_>,
+        deviations: &mut Histogram,
+    ) {
         let Some(window) = self.window.as_mut() else { return };
         if at < window.start || at >= window.end {
             return;
         }
-        let extended = window.count(at, packet);
+        let extended = window.count(at, packet, self.clock_hz, deviations);
         if let (Some(capture), Some(extended)) = (self.capture.as_mut(), extended)
             && capture.len() < CAPTURED_FRAMES
         {
@@ -78,14 +95,14 @@ impl Reception {
         }
     }
 
-    /// The counts, the silence up to the window's end included; and the sound in sending order.
-    pub(crate) fn close_window(&mut self) -> Option<(Window, Option<Vec<u8>>)> {
+    /// The counts, the silence up to the window's end included; and the payloads in sending order.
+    pub(crate) fn close_window(&mut self) -> Option<(Window, Option<Vec<Vec<u8>>>)> {
         let mut window = self.window.take()?;
         window.gap_until(window.end);
         window.end_stream();
         let capture = self.capture.take().map(|mut frames| {
             frames.sort_by_key(|(seq, _)| *seq);
-            frames.into_iter().flat_map(|(_, payload)| payload).collect()
+            frames.into_iter().map(|(_, payload)| payload).collect()
         });
         Some((window, capture))
     }
@@ -93,18 +110,28 @@ impl Reception {
 
 impl Window {
     /// Counts one packet; gives its extended sequence number when it is a new one.
-    fn count(&mut self, at: SystemTime, packet: &Packet<'_>) -> Option<u32> {
+    fn count(
+        &mut self,
+        at: SystemTime,
+        packet: &Packet<'_>,
+        clock_hz: u32,
+        deviations: &mut Histogram,
+    ) -> Option<u32> {
         self.packets += 1;
-        self.gap_until(at);
+        let between = self.gap_until(at);
         if self.stream.as_ref().is_none_or(|stream| stream.ssrc != packet.ssrc) {
             self.end_stream();
             self.streams += 1;
-            self.stream = Some(Stream::begin(packet));
+            self.stream = Some(Stream::begin(at, packet, clock_hz));
             return self.stream.as_ref().map(|stream| stream.first);
         }
         let stream = self.stream.as_mut()?;
         let ahead = packet.seq.wrapping_sub(stream.highest as u16) as i16;
         let extended = stream.highest.wrapping_add_signed(i32::from(ahead));
+        if ahead == 1 {
+            deviations.add(pacing::deviation(between, PTIME));
+        }
+        stream.clock.add(at, packet.timestamp);
         if ahead > 0 {
             stream.seen = stream.seen.checked_shl(ahead.unsigned_abs().into()).unwrap_or(0) | 1;
             stream.highest = extended;
@@ -122,25 +149,28 @@ impl Window {
         Some(extended)
     }
 
-    fn gap_until(&mut self, at: SystemTime) {
+    fn gap_until(&mut self, at: SystemTime) -> Duration {
         // Stamps of two sockets' queues may run backwards by microseconds: no gap then.
         let gap = at.duration_since(self.last_at).unwrap_or_default();
         self.longest_gap = self.longest_gap.max(gap);
         self.last_at = self.last_at.max(at);
+        gap
     }
 
     fn end_stream(&mut self) {
         if let Some(stream) = self.stream.take() {
             let expected = u64::from(stream.highest - stream.first) + 1;
             self.lost += expected.saturating_sub(stream.unique);
+            self.fast_ppm = stream.clock.fast_ppm().or(self.fast_ppm);
         }
     }
 }
 
 impl Stream {
-    fn begin(packet: &Packet<'_>) -> Self {
+    fn begin(at: SystemTime, packet: &Packet<'_>, clock_hz: u32) -> Self {
         let first = 0x4000_0000 | u32::from(packet.seq);
-        Self { ssrc: packet.ssrc, first, highest: first, seen: 1, unique: 1 }
+        let clock = ClockFit::begin(at, packet.timestamp, clock_hz);
+        Self { ssrc: packet.ssrc, first, highest: first, seen: 1, unique: 1, clock }
     }
 }
 
@@ -149,8 +179,12 @@ mod tests {
     use super::*;
 
     fn run(packets: &[(u64, u16)]) -> Window {
+        paced(packets, &mut Histogram::new())
+    }
+
+    fn paced(packets: &[(u64, u16)], deviations: &mut Histogram) -> Window {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
-        let mut reception = Reception::new();
+        let mut reception = Reception::new(8_000);
         reception.open_window(start, start + Duration::from_millis(1_000), false);
         for &(ms, seq) in packets {
             let packet = Packet {
@@ -161,7 +195,7 @@ mod tests {
                 ssrc: 1,
                 payload: &[0xFF],
             };
-            reception.packet(start + Duration::from_millis(ms), &packet);
+            reception.packet(start + Duration::from_millis(ms), &packet, deviations);
         }
         reception.close_window().expect("open").0
     }
@@ -183,6 +217,14 @@ mod tests {
     fn a_late_packet_is_no_loss_and_a_copy_is_no_packet() {
         let window = run(&[(0, 10), (20, 12), (21, 11), (40, 12), (60, 13)]);
         assert_eq!((window.lost, window.reordered, window.duplicated), (0, 1, 1));
+    }
+
+    #[test]
+    fn the_pace_is_judged_between_neighbours_only() {
+        let mut deviations = Histogram::new();
+        paced(&[(0, 1), (21, 2), (41, 3), (81, 5), (100, 6)], &mut deviations);
+        let spread = deviations.spread();
+        assert_eq!((spread.p50, spread.max), (1.0, 1.0));
     }
 
     #[test]

@@ -4,22 +4,25 @@
 //! callers whose phase it is: send one frame, read what has come. Turns follow absolute deadlines; a
 //! late turn is made up for at once and its lateness recorded.
 
-use std::collections::HashMap;
-use std::net::{SocketAddr, UdpSocket};
+use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result, bail};
-use support::Message;
-use support::stamp::StampedUdp;
-use support::tone::{Tone, distinct_tones};
+use anyhow::{Context, Result};
 
-use crate::args::{Args, Quiet};
+use crate::args::Args;
+use crate::bare::BareLoop;
 use crate::caller::{Caller, Outcome};
-use crate::line::Line;
-use crate::media::{Media, Voice};
-use crate::proc::CpuTime;
-use crate::target::Target;
+use crate::codec::Codec;
+use crate::media::{Media, Scratch};
+use crate::pin::{self, Pins};
+use crate::proc::{self, CpuTime};
+use crate::reception::Window;
+use crate::seat::{self, Seat};
+use crate::signalling::Signalling;
+use crate::spread::{Histogram, Spread};
+use crate::target::{Door, Target};
+use crate::voice::Quiet;
 
 const TURN: Duration = Duration::from_millis(1);
 /// Turns of one ptime; callers are spread over them.
@@ -31,127 +34,102 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// Longest wait for the last answers after the last call was started.
 const SET_UP_LIMIT: Duration = Duration::from_secs(60);
 const HANG_UP_LIMIT: Duration = Duration::from_secs(10);
-const REGISTER_LIMIT: Duration = Duration::from_secs(10);
 /// Listeners whose sound is kept and examined.
 const SAMPLED: usize = 12;
 
 pub(crate) struct Run {
-    line: Line,
-    server: SocketAddr,
-    sip: StampedUdp,
     pub(crate) seats: Vec<Seat>,
-    by_call_id: HashMap<String, usize>,
+    /// Without one, callers are let in by other means.
+    signalling: Option<Signalling>,
+    levels: bool,
+    codec: Codec,
     turn: u64,
     next_turn: Instant,
-    lateness: Vec<Duration>,
-    scratch: Vec<u8>,
-    outbox: Vec<Vec<u8>>,
+    lateness: Histogram,
+    deviations: Histogram,
+    scratch: Scratch,
 }
 
-/// One caller: its signalling, its media, its room.
-pub(crate) struct Seat {
-    pub(crate) room: u32,
-    /// Frequency of its own tone.
-    pub(crate) tone: Option<f64>,
-    pub(crate) caller: Caller,
-    pub(crate) media: Media,
-}
-
-/// What was spent in the window, by the server and by this program.
-pub(crate) struct Spent {
-    pub(crate) window: Duration,
-    pub(crate) server: Option<CpuTime>,
-    pub(crate) own: CpuTime,
+/// What a window showed.
+pub(crate) struct Measured {
+    pub(crate) length: Duration,
     pub(crate) standing: usize,
-    /// How late each turn of this program was.
-    pub(crate) lateness: Vec<Duration>,
-}
-
-/// Level of each talker's tone: as loud as the sum of all in a room allows.
-pub(crate) fn tone_level_db(args: &Args) -> f64 {
-    let together = f64::from(args.talkers.div_ceil(args.rooms).max(1));
-    (-20.0 * (together / 0.8).log10()).min(-18.0)
+    pub(crate) server: Option<CpuTime>,
+    pub(crate) server_resident_kib: Option<u64>,
+    pub(crate) own: CpuTime,
+    /// How late the turns of this program were, in ms.
+    pub(crate) lateness: Spread,
+    /// How far the server's packets came from 20 ms apart, in ms.
+    pub(crate) deviation: Spread,
+    /// How fast the wall clock, by which arrivals are stamped, ran against the monotonic one, in ppm.
+    pub(crate) wall_fast_ppm: f64,
+    pub(crate) full_buffers: u64,
+    pub(crate) windows: Vec<Window>,
+    /// Payloads that sampled callers heard, by number.
+    pub(crate) heard: Vec<(usize, Vec<Vec<u8>>)>,
 }
 
 impl Run {
     /// # Errors
-    /// When sockets cannot be had.
+    /// When sockets cannot be had or a voice cannot be made.
     pub(crate) fn new(args: &Args, target: &Target) -> Result<Self> {
-        let socket = UdpSocket::bind("127.0.0.1:0")?;
-        let line = Line {
-            local: socket.local_addr()?,
-            domain: target.domain.clone(),
-            user: target.user.clone(),
-            credentials: target.credentials.clone(),
-        };
         let mut run = Self {
-            line,
-            server: target.sip,
-            sip: StampedUdp::new(socket)?,
             seats: Vec::new(),
-            by_call_id: HashMap::new(),
+            signalling: None,
+            levels: args.quiet == Quiet::Levels,
+            codec: args.codec,
             turn: 0,
             next_turn: Instant::now(),
-            lateness: Vec::new(),
-            scratch: Vec::new(),
-            outbox: Vec::new(),
+            lateness: Histogram::new(),
+            deviations: Histogram::new(),
+            scratch: Scratch::new(),
         };
-        for (number, seat) in seats(args, &target.domain)?.into_iter().enumerate() {
-            run.by_call_id.insert(seat.caller.call_id(&run.line), number);
-            run.seats.push(seat);
+        for (number, cast) in seat::cast(args)?.into_iter().enumerate() {
+            let talks = cast.tone.is_some();
+            let media = Media::new(number as u32, args.codec, Rc::clone(&cast.voice), talks)?;
+            run.seats.push(Seat { room: cast.room, tone: cast.tone, stood: false, media });
+        }
+        if let Door::Sip(sip) = &target.door {
+            let mut signalling = Signalling::new(sip)?;
+            for (number, seat) in run.seats.iter().enumerate() {
+                let uri = args
+                    .uri
+                    .clone()
+                    .unwrap_or_else(|| seat::room_uri(args, seat.room, &sip.domain));
+                let dtx = args.quiet == Quiet::Dtx;
+                let offer = args.codec.offer(seat.media.local_addr()?, run.levels, dtx);
+                signalling.add(Caller::new(number as u32, &uri, args.codec, offer));
+            }
+            if sip.credentials.is_some() && !args.no_register {
+                signalling.register()?;
+            }
+            run.signalling = Some(signalling);
         }
         Ok(run)
     }
 
-    /// Registers the SIP client these callers are.
+    /// Lets all callers in and waits until media flows.
     ///
     /// # Errors
-    /// When the server refuses or does not answer.
-    pub(crate) fn register(&mut self) -> Result<()> {
-        let aor = format!("<sip:{}@{}>", self.line.user, self.line.domain);
-        let mut request = self
-            .line
-            .request("REGISTER", &format!("sip:{}", self.line.domain), "register")
-            .with("From", format!("{aor};tag=r"))
-            .with("To", aor)
-            .with("Call-ID", format!("load-register-{}", self.line.local.port()))
-            .with("CSeq", "1 REGISTER")
-            .with("Contact", self.line.contact())
-            .with("Expires", "3600");
-        let give_up = Instant::now() + REGISTER_LIMIT;
-        let mut resend_at = Instant::now();
-        while Instant::now() < give_up {
-            if Instant::now() >= resend_at {
-                self.sip.send_to(&request.to_bytes(), self.server)?;
-                resend_at = Instant::now() + Duration::from_secs(1);
-            }
-            let Some((response, _)) = self.receive_sip()? else {
-                thread::sleep(TURN);
-                continue;
-            };
-            if response.branch() != request.branch() {
-                continue;
-            }
-            match response.code() {
-                Some(200..=299) => return Ok(()),
-                Some(300..) => {
-                    let Some(again) = self.line.authorize(&request, &response) else {
-                        bail!("REGISTER answered {:?} {}", response.code(), response.reason());
-                    };
-                    request = again;
-                    resend_at = Instant::now();
+    /// When a socket is broken, or Janus refuses.
+    pub(crate) fn set_up(&mut self, target: &Target, rate: u32) -> Result<()> {
+        match &target.door {
+            Door::Sip(_) => self.call(rate)?,
+            Door::Janus(janus) => {
+                for (number, seat) in self.seats.iter_mut().enumerate() {
+                    let local = seat.media.local_addr()?;
+                    let remote = janus.join(number, self.codec, local, self.levels)?;
+                    seat.begin(remote, self.levels.then_some(crate::codec::LEVEL_ID))?;
                 }
-                _ => {}
+                self.next_turn = Instant::now();
             }
+            Door::Bare(bare) => self.aim_at(bare)?,
         }
-        bail!("REGISTER was not answered within {REGISTER_LIMIT:?}")
+        self.turns_for(SETTLE)
     }
 
     /// Starts the calls, `rate` a second, and waits until each is answered or has failed.
-    ///
-    /// # Errors
-    /// When a socket is broken.
-    pub(crate) fn set_up(&mut self, rate: u32) -> Result<()> {
+    fn call(&mut self, rate: u32) -> Result<()> {
         let (start, total) = (Instant::now(), self.seats.len());
         self.next_turn = start;
         let mut started = 0;
@@ -159,61 +137,114 @@ impl Run {
         while start.elapsed() < starting + SET_UP_LIMIT {
             let due = (start.elapsed().as_secs_f64() * f64::from(rate)) as usize + 1;
             while started < due.min(total) {
-                self.seats[started].caller.start(&self.line, Instant::now(), &mut self.outbox);
+                self.signalling.iter_mut().for_each(|signalling| signalling.start(started));
                 started += 1;
             }
             self.one_turn()?;
-            if started == total && self.seats.iter().all(|seat| seat.caller.is_settled()) {
+            if started == total && self.callers().iter().all(Caller::is_settled) {
                 break;
             }
         }
-        self.turns_for(SETTLE)
+        Ok(())
     }
 
-    /// The measured window.
+    /// Speaks to the bare loop from now on, with the same sockets and voices.
+    ///
+    /// # Errors
+    /// When a socket is broken.
+    pub(crate) fn aim_at(&mut self, bare: &BareLoop) -> Result<()> {
+        self.next_turn = Instant::now();
+        let levels = self.levels.then_some(crate::codec::LEVEL_ID);
+        self.seats.iter_mut().zip(&bare.sockets).try_for_each(|(seat, &to)| seat.begin(to, levels))
+    }
+
+    /// The callers of a run over SIP.
+    pub(crate) fn callers(&self) -> &[Caller] {
+        self.signalling.as_ref().map_or(&[], |signalling| &signalling.callers)
+    }
+
+    /// Measures for `length`.
     ///
     /// # Errors
     /// When a socket is broken or the server's process is gone.
-    pub(crate) fn measure(&mut self, window: Duration, pid: Option<u32>) -> Result<Spent> {
+    pub(crate) fn measure(&mut self, length: Duration, pid: Option<u32>) -> Result<Measured> {
         let cpu = || pid.map(CpuTime::of).transpose().context("the server's CPU time");
+        let buffers_before = proc::full_buffers();
         let (own_before, server_before) = (CpuTime::of(std::process::id())?, cpu()?);
         let (start, started_at) = (SystemTime::now(), Instant::now());
         let step = (self.seats.len() / SAMPLED).max(1);
         let mut left = SAMPLED;
         for (number, seat) in self.seats.iter_mut().enumerate() {
-            let captured = left > 0 && (number % step == 0 || seat.tone.is_some());
+            // Listeners from all over, and a few of the talkers.
+            let captured = left > 0 && (number % step == 0 || seat.tone.is_some() && left > 6);
             left -= usize::from(captured);
-            seat.media.open_window(start, start + window, captured);
+            seat.media.open_window(start, start + length, captured);
         }
         self.lateness.clear();
-        self.turns_for(window)?;
+        self.deviations.clear();
+        self.turns_for(length)?;
         let server = cpu()?.zip(server_before).map(|(after, before)| after.since(&before));
         let own = CpuTime::of(std::process::id())?.since(&own_before);
-        let spent_window = started_at.elapsed();
-        self.seats.iter_mut().try_for_each(|seat| seat.media.drain())?;
-        let standing = self.seats.iter().filter(|seat| seat.caller.is_connected()).count();
-        let lateness = std::mem::take(&mut self.lateness);
-        Ok(Spent { window: spent_window, server, own, standing, lateness })
+        let (wall, real) = (start.elapsed().unwrap_or_default(), started_at.elapsed());
+        let mut measured = Measured {
+            length: real,
+            standing: self.seats.iter().filter(|seat| seat.media.is_sending()).count(),
+            server,
+            server_resident_kib: pid.and_then(proc::resident_kib),
+            own,
+            lateness: self.lateness.spread(),
+            deviation: Spread::default(),
+            wall_fast_ppm: (wall.as_secs_f64() / real.as_secs_f64() - 1.0) * 1e6,
+            full_buffers: proc::full_buffers().saturating_sub(buffers_before),
+            windows: Vec::new(),
+            heard: Vec::new(),
+        };
+        for (number, seat) in self.seats.iter_mut().enumerate() {
+            seat.media.drain(&mut self.scratch, &mut self.deviations)?;
+            let Some((window, captured)) = seat.media.reception.close_window() else { continue };
+            if seat.stood {
+                measured.windows.push(window);
+                measured.heard.extend(captured.map(|payloads| (number, payloads)));
+            }
+        }
+        measured.deviation = self.deviations.spread();
+        Ok(measured)
+    }
+
+    /// The same callers and packets against the bare loop, on the server's processor.
+    ///
+    /// # Errors
+    /// When it cannot be started or a socket is broken.
+    pub(crate) fn measure_bare(&mut self, args: &Args, pins: Option<Pins>) -> Result<Measured> {
+        let bare = BareLoop::start(args)?;
+        if let Some(pins) = pins {
+            pin::process(bare.pid(), pins.server)?;
+        }
+        self.aim_at(&bare)?;
+        self.turns_for(SETTLE)?;
+        let measured = self.measure(Duration::from_secs(args.seconds.into()), Some(bare.pid()))?;
+        self.seats.iter_mut().for_each(|seat| seat.media.stop());
+        Ok(measured)
     }
 
     /// Hangs all up and waits for the answers.
     ///
     /// # Errors
     /// When a socket is broken.
-    pub(crate) fn hang_up(&mut self) -> Result<()> {
+    pub(crate) fn hang_up(&mut self, target: &Target) -> Result<()> {
         let start = Instant::now();
         for number in 0..self.seats.len() {
-            let seat = &mut self.seats[number];
-            seat.media.remote = None;
-            seat.caller.hang_up(&self.line, Instant::now(), &mut self.outbox);
+            self.seats[number].media.stop();
+            self.signalling.iter_mut().for_each(|signalling| signalling.hang_up(number));
             if number % 4 == 3 {
                 self.one_turn()?; // a burst of all BYEs at once would only test socket buffers
             }
         }
-        while start.elapsed() < HANG_UP_LIMIT
-            && !self.seats.iter().all(|seat| seat.caller.is_settled())
-        {
+        while start.elapsed() < HANG_UP_LIMIT && !self.callers().iter().all(Caller::is_settled) {
             self.one_turn()?;
+        }
+        if let Door::Janus(janus) = &target.door {
+            janus.leave()?;
         }
         Ok(())
     }
@@ -231,81 +262,29 @@ impl Run {
         if now < self.next_turn {
             thread::sleep(self.next_turn - now);
         }
-        self.lateness.push(Instant::now().saturating_duration_since(self.next_turn));
+        self.lateness.add(Instant::now().saturating_duration_since(self.next_turn));
         self.next_turn += TURN;
         self.turn += 1;
-        while let Some((message, at)) = self.receive_sip()? {
-            self.dispatch(&message, at);
-        }
-        if self.turn.is_multiple_of(TIMER_TURNS) {
-            let now = Instant::now();
-            self.seats.iter_mut().for_each(|seat| seat.caller.on_timer(now, &mut self.outbox));
-        }
-        for message in self.outbox.drain(..) {
-            self.sip.send_to(&message, self.server)?;
+        if let Some(signalling) = &mut self.signalling {
+            let seats = &mut self.seats;
+            signalling.turn(self.turn.is_multiple_of(TIMER_TURNS), |number, outcome| {
+                match (seats.get_mut(number), outcome) {
+                    (Some(seat), Outcome::Connected(remote, level_id)) => {
+                        seat.begin(remote, level_id.filter(|_| self.levels))
+                    }
+                    (Some(seat), Outcome::Ended) => {
+                        seat.media.stop();
+                        Ok(())
+                    }
+                    _ => Ok(()),
+                }
+            })?;
         }
         let phase = (self.turn % PHASES as u64) as usize;
         for seat in self.seats.iter_mut().skip(phase).step_by(PHASES) {
             seat.media.send(&mut self.scratch);
-            seat.media.drain()?;
+            seat.media.receive(&mut self.scratch, &mut self.deviations)?;
         }
         Ok(())
-    }
-
-    fn dispatch(&mut self, message: &Message, at: SystemTime) {
-        let seat = self.by_call_id.get(message.call_id()).and_then(|&n| self.seats.get_mut(n));
-        let Some(seat) = seat else {
-            if message.method().is_some_and(|method| method != "ACK") {
-                self.outbox.push(Message::reply_to(message, 200, "OK").to_bytes());
-            }
-            return;
-        };
-        let now = Instant::now();
-        match seat.caller.on_message(&self.line, now, at, message, &mut self.outbox) {
-            Outcome::Connected(remote) => seat.media.remote = Some(remote),
-            Outcome::Ended => seat.media.remote = None,
-            Outcome::Nothing => {}
-        }
-    }
-
-    /// The next SIP message that has come; what is no SIP is dropped.
-    fn receive_sip(&mut self) -> Result<Option<(Message, SystemTime)>> {
-        let mut buffer = [0; 16_384];
-        while let Some(received) = self.sip.receive(&mut buffer)? {
-            let bytes = buffer.get(..received.len).unwrap_or_default();
-            if let Some(message) = Message::parse(bytes) {
-                return Ok(Some((message, received.at)));
-            }
-        }
-        Ok(None)
-    }
-}
-
-fn seats(args: &Args, domain: &str) -> Result<Vec<Seat>> {
-    let tones = distinct_tones(args.talkers as usize);
-    let level = tone_level_db(args);
-    (0..args.calls)
-        .map(|number| {
-            let room = number % args.rooms;
-            let uri = args.uri.clone().unwrap_or_else(|| room_uri(args, room, domain));
-            let tone = tones.get(number as usize).copied();
-            let voice = match (tone, args.quiet) {
-                (Some(hz), _) => Voice::Tone(Tone::new(hz, level)),
-                (None, Quiet::Silence) => Voice::Silence,
-                (None, Quiet::Comfort) => Voice::Comfort(number + 1),
-            };
-            let media = Media::new(number, voice)?;
-            let caller = Caller::new(number, &uri, media.local_addr()?);
-            Ok(Seat { room, tone, caller, media })
-        })
-        .collect()
-}
-
-fn room_uri(args: &Args, room: u32, domain: &str) -> String {
-    let name = &args.conference;
-    if args.rooms == 1 {
-        format!("sip:conference-{name}@{domain}")
-    } else {
-        format!("sip:conference-{name}-{room}@{domain}")
     }
 }

@@ -76,6 +76,20 @@ impl StampedUdp {
         self.socket.send_to(bytes, to)
     }
 
+    /// Sends to and hears one peer only from now on: a send then needs no look-up of the way.
+    ///
+    /// # Errors
+    /// As [`UdpSocket::connect`].
+    pub fn connect(&self, peer: SocketAddr) -> io::Result<()> {
+        self.socket.connect(peer)
+    }
+
+    /// # Errors
+    /// As [`UdpSocket::send`].
+    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.send(bytes)
+    }
+
     /// The next waiting datagram, or `None` when there is none.
     ///
     /// A queued ICMP error of an earlier send is skipped: the peer's port being closed for a
