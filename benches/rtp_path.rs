@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use media::codec::SendFormat;
 use media::rtp::{MAX_DATAGRAM_BYTES, Packet, PayloadType, SeqNo, Ssrc};
 use media::sdp::{Direction, Format, Negotiated};
 use media::source::tone;
@@ -64,7 +65,7 @@ impl Room {
         self.mixer.tick(self.now);
         for member in &mut self.members {
             let payload = self.mixer.payload(member.seat);
-            let sent = member.leg.write_rtp(self.now, payload, &mut self.out);
+            let sent = member.leg.write_rtp(self.now, payload, 160, &mut self.out);
             black_box((sent, &self.out));
         }
         self.now += Duration::from_millis(20);
@@ -87,14 +88,16 @@ impl Member {
             remote_rtp: peer,
             remote_rtcp: peer,
             rtcp_mux: true,
-            codec: CodecKind::Pcmu,
+            send: SendFormat::new(CodecKind::Pcmu),
             payload_type: PAYLOAD_TYPE,
             dtmf_payload_type: Some(PayloadType(101)),
+            dtmf_clock_hz: 8_000,
+            comfort_noise: None,
+            level_extension: None,
             receive: vec![
                 (PAYLOAD_TYPE, Format::Audio(CodecKind::Pcmu)),
-                (PayloadType(101), Format::TelephoneEvent),
+                (PayloadType(101), Format::TelephoneEvent { clock_hz: 8_000 }),
             ],
-            ptime_ms: 20,
             direction: Direction::SendRecv,
         });
         let level = if talks { -24.0 } else { -200.0 };

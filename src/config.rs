@@ -7,6 +7,7 @@
 //! Environment: the names in [`FIXED_VARIABLES`] and, for every other key, `TRUNKLINE__SECTION__KEY`
 //! (`TRUNKLINE__RTP__INACTIVITY_TIMEOUT=30s`). An empty variable counts as unset.
 
+mod media;
 mod net;
 mod units;
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Secret;
 
+pub use media::{Codec, Media, Opus};
 pub use units::{PortRange, parse_duration};
 
 /// Variables whose names are fixed because scripts rely on them, and the key each one sets.
@@ -96,17 +98,6 @@ pub struct Rtp {
     pub jitter_start: Duration,
     #[serde(with = "units::duration")]
     pub jitter_max: Duration,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Media {
-    /// The address put into SDP; see [`Config::media_ip`] for what unset means.
-    #[serde(with = "units::optional")]
-    pub ip: Option<IpAddr>,
-    /// 0: see [`Config::media_arbiters`].
-    pub arbiters: usize,
-    pub realtime_priority: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -229,7 +220,7 @@ impl Config {
 
     /// Refuses values that can be read but cannot work.
     pub fn check(&self) -> Result<(), Error> {
-        let rules: [(&'static str, bool, &'static str); 14] = [
+        let rules: [(&'static str, bool, &'static str); 13] = [
             ("http.workers", (1..=64).contains(&self.http.workers), "must be 1 to 64"),
             ("http.max_body_bytes", self.http.max_body_bytes >= 1024, "must be at least 1024"),
             ("sip.t1", !self.sip.t1.is_zero(), "must not be zero"),
@@ -252,7 +243,6 @@ impl Config {
                 self.rtp.jitter_start <= self.rtp.jitter_max,
                 "is below jitter_start",
             ),
-            ("media.ip", self.media.ip.is_none_or(|ip| !ip.is_unspecified()), "must be specific"),
             (
                 "store.read_connections",
                 (1..=64).contains(&self.store.read_connections),
@@ -266,7 +256,7 @@ impl Config {
                 "must be 8 to 256 visible ASCII characters",
             ),
         ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
+        match rules.into_iter().chain(self.media.rules()).find(|(_, holds, _)| !holds) {
             Some((key, _, reason)) => Err(Error::Invalid { key, reason }),
             None => Ok(()),
         }
@@ -346,12 +336,6 @@ impl Default for Rtp {
             jitter_start: Duration::from_millis(40),
             jitter_max: Duration::from_millis(200),
         }
-    }
-}
-
-impl Default for Media {
-    fn default() -> Self {
-        Self { ip: None, arbiters: 0, realtime_priority: true }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The composition root: builds everything in order, and takes it down in reverse. Nobody else builds.
 
 mod follow;
+mod policy;
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
@@ -83,6 +84,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         ports: PortPool::new(bind_ip(media_ip), config.rtp.ports.first, config.rtp.ports.last),
         config: config.clone(),
         media_settings,
+        sdp_policy: Arc::new(policy::sdp_policy(&config)),
         store: store.clone(),
         hooks,
         plane: plane.clone(),

@@ -11,16 +11,24 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use media::rtp::{SeqNo, Ssrc};
-use media::sdp::{Negotiated, accept_answer};
+use media::sdp::{Negotiated, Policy, accept_answer};
 use media::{
     CodecKind, Leg, LegConfig, Mixer, MixerConfig, NtpTime, Received, RtpTime, SeatConfig,
 };
 
 static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
-static AGREED: LazyLock<Negotiated> = LazyLock::new(|| {
-    let answer = b"v=0\r\no=- 1 1 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n\
-        m=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=rtcp-mux\r\n";
-    accept_answer(answer, &[CodecKind::Pcmu]).expect("a good answer")
+/// Both codecs' clocks, events at each of them, silence descriptors and levels.
+static AGREED: LazyLock<[Negotiated; 2]> = LazyLock::new(|| {
+    let policy = Policy { comfort_noise: true, ..Policy::new(CodecKind::ALL) };
+    ["0 13 101", "96 104"].map(|formats| {
+        let answer = format!(
+            "v=0\r\no=- 1 1 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n\
+             m=audio 4000 RTP/AVP {formats}\r\na=rtpmap:96 opus/48000/2\r\n\
+             a=rtpmap:104 telephone-event/48000\r\na=rtpmap:101 telephone-event/8000\r\n\
+             a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\na=rtcp-mux\r\n"
+        );
+        accept_answer(answer.as_bytes(), &policy).expect("a good answer")
+    })
 });
 const TICK: Duration = Duration::from_millis(20);
 
@@ -34,7 +42,9 @@ fuzz_target!(|input: &[u8]| {
         cname: "fuzz".into(),
         now,
     });
-    leg.negotiate(&AGREED);
+    leg.negotiate(&AGREED[0]);
+    leg.send_digits("1w#", 2 * TICK, TICK).expect("events were agreed on");
+    let mut negotiations = 0;
     let mut mixer = Mixer::new(MixerConfig::default());
     let listener = mixer.add_seat(SeatConfig::new(CodecKind::Pcma));
     let mut seat = mixer.add_seat(SeatConfig::new(CodecKind::Pcmu));
@@ -44,7 +54,8 @@ fuzz_target!(|input: &[u8]| {
         let (datagram, next) = after.split_at(usize::from(*len).min(after.len()));
         rest = next;
         if flags & 0x40 != 0 {
-            leg.negotiate(&AGREED);
+            negotiations += 1;
+            leg.negotiate(&AGREED[negotiations % 2]);
         }
         if flags & 0x80 != 0 {
             mixer.remove_seat(seat);
@@ -54,7 +65,7 @@ fuzz_target!(|input: &[u8]| {
             now += TICK;
             mixer.tick(now);
             assert_eq!(mixer.payload(listener).len(), 160);
-            if let Some(packet) = leg.write_rtp(now, mixer.payload(seat), &mut out) {
+            if let Some(packet) = leg.write_rtp(now, mixer.payload(seat), 160, &mut out) {
                 assert!(packet.len <= out.len());
             }
             while mixer.poll_event().is_some() {}

@@ -7,6 +7,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use actix::prelude::*;
+use media::sdp;
 use tokio::sync::oneshot;
 
 use super::actor::CallActor;
@@ -30,6 +31,8 @@ use crate::store::Store;
 pub struct DeskParts {
     pub config: Arc<Config>,
     pub media_settings: MediaSettings,
+    /// What is offered and answered in SDP.
+    pub sdp_policy: Arc<sdp::Policy>,
     pub store: Store,
     pub hooks: HookClient,
     pub plane: Arc<MediaPlane>,

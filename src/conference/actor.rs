@@ -319,8 +319,9 @@ impl Handler<SeatLine> for ConferenceActor {
         let member = self.policy.joined().iter().find(|m| m.call == call);
         // A call that left while its line was on the way gets it back when `arrived` is dropped.
         let (Some(member), Some(inside)) = (member, self.guests.get(&call)) else { return };
-        let Some((line, codec)) = arrived.take() else { return };
-        let seat = self.mixer.add_seat(SeatConfig { codec, muted: member.muted });
+        let Some((line, format)) = arrived.take() else { return };
+        let config = SeatConfig { codec: format.codec, muted: member.muted };
+        let seat = self.mixer.add_seat(config);
         let media = inside.guest.media.clone();
         self.seats.push(Seated { call, seat, line, media, told_inactive: false });
         if self.ticking.is_none() {
@@ -334,7 +335,7 @@ impl Handler<Renegotiated> for ConferenceActor {
 
     fn handle(&mut self, Renegotiated { call, agreed }: Renegotiated, _: &mut Context<Self>) {
         if let Some(seated) = self.seats.iter_mut().find(|s| s.call == call) {
-            self.mixer.set_codec(seated.seat, agreed.codec);
+            self.mixer.set_codec(seated.seat, agreed.send.codec);
             seated.line.negotiate(&agreed, Moment::now().now);
             seated.told_inactive = false;
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
-use media::codec::CodecKind;
+use media::codec::SendFormat;
 use media::sdp::Negotiated;
 
 use super::policy::{Entry, Exit, Refusal};
@@ -59,10 +59,10 @@ impl SeatLine {
         Self { call, line: Some(line), owner }
     }
 
-    /// The line and its codec; `None` for one that was never negotiated.
-    pub fn take(&mut self) -> Option<(Box<Line>, CodecKind)> {
-        let codec = self.line.as_ref()?.codec()?;
-        Some((self.line.take()?, codec))
+    /// The line and how audio is sent on it; `None` for one that was never negotiated.
+    pub fn take(&mut self) -> Option<(Box<Line>, SendFormat)> {
+        let format = self.line.as_ref()?.format()?;
+        Some((self.line.take()?, format))
     }
 }
 

@@ -61,7 +61,7 @@ fn environment_beats_file_beats_defaults() {
 #[test]
 fn wrong_keys_and_values_are_refused_by_name() {
     type Variables = &'static [(&'static str, &'static str)];
-    let cases: [(&str, Variables, &str); 9] = [
+    let cases: [(&str, Variables, &str); 15] = [
         ("[http]\nlissen = \"x\"\n", &[], "lissen"),
         ("[telephony]\n", &[], "telephony"),
         ("[rtp]\njitter_start = 20\n", &[], "jitter_start"),
@@ -70,6 +70,12 @@ fn wrong_keys_and_values_are_refused_by_name() {
         ("[api]\nwire = \"other\"\n", &[], "wire"),
         ("", &[("TRUNKLINE_ADMIN_KEY", "short")], "api.admin_key"),
         ("", &[("TRUNKLINE_MEDIA_IP", "0.0.0.0")], "media.ip"),
+        ("[media]\ncodecs = []\n", &[], "media.codecs"),
+        ("[media]\ncodecs = [\"pcmu\", \"pcmu\"]\n", &[], "media.codecs"),
+        ("[media]\ncodecs = [\"g729\"]\n", &[], "g729"),
+        ("[media]\nptime = \"50ms\"\n", &[], "media.ptime"),
+        ("[media.opus]\nbitrate = 5999\n", &[], "media.opus.bitrate"),
+        ("[media.opus]\ncomplexity = 11\n", &[], "media.opus.complexity"),
         ("", &[("TRUNKLINE__HTTP__WORKERZ", "1")], "workerz"),
     ];
     for (file, variables, named) in cases {
@@ -103,4 +109,17 @@ fn media_address_is_configured_or_the_specific_listen_address() {
 fn stray_variables_are_told_apart() {
     let names = ["TRUNKLINE_SIP_LISTN", "TRUNKLINE_LOG", "TRUNKLINE__SIP__T1", "PATH"];
     assert_eq!(stray_variables(names.map(str::to_owned)), ["TRUNKLINE_SIP_LISTN"]);
+}
+
+#[test]
+fn codecs_are_a_list_in_the_file_and_words_in_the_environment() {
+    let file = load("[media]\ncodecs = [\"pcma\", \"opus\"]\n", &[]).unwrap();
+    assert_eq!(file.media.codecs, [Codec::Pcma, Codec::Opus]);
+    let variables =
+        [("TRUNKLINE__MEDIA__CODECS", "g722, l16"), ("TRUNKLINE__MEDIA__OPUS__FEC", "false")];
+    let environment = load("", &variables).unwrap();
+    assert_eq!(environment.media.codecs, [Codec::G722, Codec::L16]);
+    assert!(!environment.media.opus.fec);
+    let one = load("", &[("TRUNKLINE__MEDIA__CODECS", "pcmu")]).unwrap();
+    assert_eq!(one.media.codecs, [Codec::Pcmu]);
 }

@@ -9,12 +9,12 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use media::codec::CodecKind;
+use media::codec::SendFormat;
 use media::dtmf::DtmfEvent;
 use media::leg::{Leg, Received, Transmit};
 use media::mixer::{Mixer, SeatId};
 use media::sdp::Negotiated;
-use media::time::NtpTime;
+use media::time::{NtpTime, Ptime};
 
 use super::port_pool::PortPair;
 use super::sys::{self, Source};
@@ -69,7 +69,7 @@ impl Moment {
 pub struct Line {
     ports: PortPair,
     leg: Leg,
-    codec: Option<CodecKind>,
+    format: Option<SendFormat>,
     negotiated: Option<SocketAddr>,
     /// The peer the RTP socket is connected to: the kernel then drops everybody else's packets.
     connected: Option<SocketAddr>,
@@ -88,7 +88,7 @@ impl Line {
         Self {
             ports,
             leg,
-            codec: None,
+            format: None,
             negotiated: None,
             connected: None,
             ticks: 0,
@@ -99,15 +99,15 @@ impl Line {
         }
     }
 
-    /// What is spoken on the line, once it was negotiated.
-    pub fn codec(&self) -> Option<CodecKind> {
-        self.codec
+    /// How audio is sent on the line, once it was negotiated.
+    pub fn format(&self) -> Option<SendFormat> {
+        self.format
     }
 
     /// Takes over what offer and answer agreed on; also after a re-INVITE.
     pub fn negotiate(&mut self, agreed: &Negotiated, now: Instant) {
         self.leg.negotiate(agreed);
-        self.codec = Some(agreed.codec);
+        self.format = Some(agreed.send);
         self.negotiated = Some(agreed.remote_rtp);
         self.since = now;
         if self.connected.take().is_some() {
@@ -212,7 +212,9 @@ impl Line {
 
     /// Sends one period of encoded audio.
     pub fn send(&mut self, now: Instant, payload: &[u8], scratch: &mut Scratch) {
-        let Some(packet) = self.leg.write_rtp(now, payload, &mut scratch.output) else { return };
+        let units = self.tick_units();
+        let sent = self.leg.write_rtp(now, payload, units, &mut scratch.output);
+        let Some(packet) = sent else { return };
         let Some(bytes) = scratch.output.get(..packet.len) else { return };
         if self.send_on_rtp(bytes, packet.to).is_err() {
             self.send_errors.increment(1);
@@ -221,9 +223,12 @@ impl Line {
 
     /// Time passed without a packet being due: the timestamps go on.
     pub fn skip(&mut self, ticks: u32) {
-        for _ in 0..ticks {
-            self.leg.skip_tick();
-        }
+        self.leg.skip(ticks.wrapping_mul(self.tick_units()));
+    }
+
+    /// One tick in units of the RTP clock.
+    fn tick_units(&self) -> u32 {
+        self.format.map_or(0, |format| format.codec.clock_units(Ptime::TICK))
     }
 
     /// Says goodbye on RTCP (RFC 3550 §6.6).

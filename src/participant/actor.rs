@@ -96,7 +96,7 @@ impl ParticipantActor {
     /// Gives the line to the room that wants it, if it is here and speaks a codec already.
     fn hand_over(&mut self, ctx: &mut Context<Self>) {
         let Whereabouts::Here(solo) = &self.line else { return };
-        if solo.line.codec().is_none() {
+        if solo.line.format().is_none() {
             return;
         }
         let Some(room) = self.wanted.take() else { return };
@@ -140,7 +140,7 @@ impl Handler<Negotiate> for ParticipantActor {
         match &mut self.line {
             Whereabouts::Here(solo) => {
                 solo.line.negotiate(&agreed, Moment::now().now);
-                solo.sit(agreed.codec);
+                solo.sit(agreed.send.codec);
                 self.tick_on(ctx);
                 self.hand_over(ctx);
             }
@@ -203,8 +203,8 @@ impl Handler<TakeBack> for ParticipantActor {
         if let Some(agreed) = self.passed_on.take() {
             solo.line.negotiate(&agreed, Moment::now().now);
         }
-        if let Some(codec) = solo.line.codec() {
-            solo.sit(codec);
+        if let Some(format) = solo.line.format() {
+            solo.sit(format.codec);
             self.tick_on(ctx);
         }
         if let Some(play) = self.pending.take() {

@@ -6,7 +6,7 @@ mod receive;
 mod send;
 
 pub use receive::{DigitReceiver, DtmfEvent};
-pub use send::{DigitSender, EventPacket, MAX_QUEUED_DIGITS};
+pub use send::{DigitSender, EventPacket, MAX_QUEUED_DIGITS, PacketTime};
 
 /// A key: `0-9`, `*`, `#`, `A-D`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

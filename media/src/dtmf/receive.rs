@@ -2,7 +2,8 @@
 //!
 //! A press is told by its RTP timestamp: all its packets carry the one of its beginning, however
 //! often they are repeated and whatever their sequence numbers. It ends with its first end packet,
-//! with the next press, or when nothing more comes for a while.
+//! with the next press, when audio has taken its place, or when nothing more comes for a while.
+//! Each packet brings the clock of its payload type, so a sender may use any of those offered.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -22,20 +23,20 @@ pub struct DtmfEvent {
 /// Collapses packets into presses. Poll it after each packet and on each tick.
 #[derive(Debug)]
 pub struct DigitReceiver {
-    clock: SampleRate,
     pressed: Option<Press>,
-    /// Timestamp of the newest press that has been reported.
-    reported: Option<RtpTime>,
+    /// Timestamp of the newest press that has been reported, and when it was.
+    reported: Option<(RtpTime, Instant)>,
     ready: VecDeque<DtmfEvent>,
 }
 
 #[derive(Debug)]
 struct Press {
     digit: Digit,
+    clock: SampleRate,
     /// Timestamp of the current segment.
     began: RtpTime,
     /// Units of earlier segments of the same press.
-    before: u32,
+    before: u64,
     units: u16,
     last_packet: Instant,
 }
@@ -46,53 +47,77 @@ impl DigitReceiver {
     /// Presses held until polled; more and the oldest is dropped.
     const MAX_READY: usize = 16;
 
-    /// For telephone-events with this RTP clock.
-    pub fn new(clock: SampleRate) -> Self {
-        Self {
-            clock,
-            pressed: None,
-            reported: None,
-            ready: VecDeque::with_capacity(Self::MAX_READY),
-        }
+    /// Audio this far past what is known of a press means that it is over and its end was lost. Not
+    /// less: some gateways let the audio go on beside the events.
+    const AUDIO_RESUMED: Duration = Duration::from_millis(100);
+    /// How long repetitions of a press that was told may still come. Then its timestamp is forgotten,
+    /// or it would stand in the way of new ones half a wrap later.
+    const REPEATED: Duration = Duration::from_secs(10);
+
+    /// Nothing was pressed.
+    pub fn new() -> Self {
+        Self { pressed: None, reported: None, ready: VecDeque::with_capacity(Self::MAX_READY) }
     }
 
-    /// Takes the payload of a telephone-event packet. `false` if it holds no key.
+    /// Takes the payload of a telephone-event packet at this event clock. `false` if it holds no key.
     pub fn handle_packet(
         &mut self,
         arrival: Instant,
         marker: bool,
         timestamp: RtpTime,
+        clock: SampleRate,
         payload: &[u8],
     ) -> bool {
         let Some(event) = EventPayload::parse(payload) else { return false };
         let Some(digit) = Digit::from_code(event.code) else { return false };
-        if self.reported.is_some_and(|reported| timestamp.since(reported) <= 0) {
+        let is_told = |(reported, at): (RtpTime, Instant)| {
+            timestamp.since(reported) <= 0 && arrival.saturating_duration_since(at) < Self::REPEATED
+        };
+        if self.reported.is_some_and(is_told) {
             return true; // a repetition, or a straggler of a press already told
         }
         match &mut self.pressed {
             Some(press) if press.began == timestamp => {
-                press.units = press.units.max(event.duration)
+                press.units = press.units.max(event.duration);
             }
-            Some(press) if press.is_continued_by(digit, marker, timestamp) => {
-                press.before += u32::from(u16::MAX);
+            Some(press) if timestamp.since(press.began) < 0 => return true, // overtaken
+            Some(press) if press.is_continued_by(digit, marker, timestamp, clock) => {
+                press.before += u64::from(u16::MAX);
                 press.began = timestamp;
                 press.units = event.duration;
             }
-            Some(press) if timestamp.since(press.began) < 0 => return true, // overtaken
             _ => {
-                self.release(); // its end was lost
+                self.release(arrival); // its end was lost
                 let (before, units) = (0, event.duration);
-                let press = Press { digit, began: timestamp, before, units, last_packet: arrival };
-                self.pressed = Some(press);
+                let last_packet = arrival;
+                let began = timestamp;
+                self.pressed = Some(Press { digit, clock, began, before, units, last_packet });
             }
         }
         if let Some(press) = &mut self.pressed {
             press.last_packet = arrival;
         }
         if event.end {
-            self.release();
+            self.release(arrival);
         }
         true
+    }
+
+    /// Notes a packet of audio at this stream clock: a press that it has taken the place of is over.
+    /// The marker says so at once (RFC 3551 §4.1), else it must be clearly past the press.
+    pub fn note_audio(
+        &mut self,
+        arrival: Instant,
+        marker: bool,
+        timestamp: RtpTime,
+        clock: SampleRate,
+    ) {
+        let Some(press) = &self.pressed else { return };
+        let known = clock.samples_in(press.clock.duration_of(u64::from(press.units)));
+        let margin = if marker { 0 } else { clock.samples_in(Self::AUDIO_RESUMED) };
+        if i64::from(timestamp.since(press.began)) >= (known + margin) as i64 {
+            self.release(arrival);
+        }
     }
 
     /// The next press that is over.
@@ -100,33 +125,48 @@ impl DigitReceiver {
         let is_over =
             |press: &Press| now.saturating_duration_since(press.last_packet) >= Self::LOST_END;
         if self.pressed.as_ref().is_some_and(is_over) {
-            self.release();
+            self.release(now);
         }
         self.ready.pop_front()
     }
 
     /// The sender restarted with another timestamp: what was pressed is over.
-    pub fn restart(&mut self) {
-        self.release();
+    pub fn restart(&mut self, now: Instant) {
+        self.release(now);
         self.reported = None;
     }
 
-    fn release(&mut self) {
+    fn release(&mut self, now: Instant) {
         let Some(press) = self.pressed.take() else { return };
-        self.reported = Some(press.began);
+        self.reported = Some((press.began, now));
         if self.ready.len() == Self::MAX_READY {
             self.ready.pop_front();
         }
-        let units = u64::from(press.before) + u64::from(press.units);
-        let duration = self.clock.duration_of(units);
+        let duration = press.clock.duration_of(press.before + u64::from(press.units));
         self.ready.push_back(DtmfEvent { digit: press.digit, duration });
     }
 }
 
+impl Default for DigitReceiver {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Press {
-    /// A press longer than the duration field goes on in a new segment (RFC 4733 §2.5.1.3).
-    fn is_continued_by(&self, digit: Digit, marker: bool, timestamp: RtpTime) -> bool {
-        digit == self.digit && !marker && timestamp.since(self.began) == i32::from(u16::MAX)
+    /// A press longer than the duration field goes on in a new segment, which begins where the full
+    /// one ended (RFC 4733 §2.5.1.3). The last packet of the full one may be lost; and where events and
+    /// audio count in two clocks, senders do not agree in which the new one begins.
+    fn is_continued_by(
+        &self,
+        digit: Digit,
+        marker: bool,
+        timestamp: RtpTime,
+        clock: SampleRate,
+    ) -> bool {
+        let is_full = self.units > u16::MAX - u16::MAX / 16;
+        let follows = is_full || timestamp.since(self.began) == i32::from(u16::MAX);
+        digit == self.digit && !marker && clock == self.clock && follows
     }
 }
 
@@ -142,12 +182,18 @@ mod tests {
 
     impl Line {
         fn new() -> Self {
-            Self { receiver: DigitReceiver::new(SampleRate::NARROW), now: crate::sim::epoch() }
+            Self { receiver: DigitReceiver::new(), now: crate::sim::epoch() }
         }
 
         fn packet(&mut self, timestamp: u32, code: u8, duration: u16, end: bool) {
             let payload = EventPayload { code, end, volume: 10, duration }.to_bytes();
-            self.receiver.handle_packet(self.now, false, RtpTime(timestamp), &payload);
+            let (now, clock) = (self.now, SampleRate::NARROW);
+            self.receiver.handle_packet(now, false, RtpTime(timestamp), clock, &payload);
+            self.now += Duration::from_millis(20);
+        }
+
+        fn audio(&mut self, timestamp: u32, marker: bool) {
+            self.receiver.note_audio(self.now, marker, RtpTime(timestamp), SampleRate::NARROW);
             self.now += Duration::from_millis(20);
         }
 
@@ -226,7 +272,7 @@ mod tests {
     fn a_restarted_sender_may_use_older_timestamps() {
         let mut line = Line::new();
         line.packet(50_000, 1, 800, true);
-        line.receiver.restart();
+        line.receiver.restart(line.now);
         line.packet(1_000, 2, 800, true);
         assert_eq!(line.digits(), [('1', 100), ('2', 100)]);
     }
@@ -235,8 +281,59 @@ mod tests {
     fn flash_and_short_payloads_are_no_digits() {
         let mut line = Line::new();
         line.packet(1_000, 16, 800, true);
-        assert!(!line.receiver.handle_packet(line.now, true, RtpTime(0), &[1, 2, 3]));
+        let short = [1, 2, 3];
+        assert!(!line.receiver.handle_packet(
+            line.now,
+            true,
+            RtpTime(0),
+            SampleRate::NARROW,
+            &short
+        ));
         assert_eq!(line.digits(), []);
+    }
+
+    #[test]
+    fn a_lost_end_is_made_up_by_audio_that_resumes() {
+        let mut line = Line::new();
+        line.packet(1_000, 4, 160, false);
+        line.packet(1_000, 4, 320, false);
+        line.audio(900, true); // from before the press, late
+        line.audio(1_320, false); // beside the events: no proof
+        line.audio(1_480, false);
+        line.packet(1_000, 4, 640, false);
+        line.audio(1_640, false);
+        assert_eq!(line.digits(), []);
+        line.audio(1_640 + 800, false);
+        assert_eq!(line.digits(), [('4', 80)]);
+        line.packet(1_000, 4, 800, true); // the end, after all
+        assert_eq!(line.digits(), []);
+
+        line.packet(9_000, 4, 160, false);
+        line.audio(9_160, true); // a talk spurt begins
+        assert_eq!(line.digits(), [('4', 20)]);
+    }
+
+    #[test]
+    fn events_at_any_clock_last_as_long_as_they_say() {
+        let mut line = Line::new();
+        for (n, (hz, units)) in [(48_000, 4_800), (8_000, 800), (16_000, 1_600), (44_100, 4_410)]
+            .into_iter()
+            .enumerate()
+        {
+            let event = EventPayload { code: 1, end: true, volume: 10, duration: units };
+            let (timestamp, clock) = (RtpTime(n as u32 * 9_000), SampleRate::new(hz).unwrap());
+            line.receiver.handle_packet(line.now, true, timestamp, clock, &event.to_bytes());
+        }
+        assert_eq!(line.digits(), [('1', 100); 4]);
+    }
+
+    #[test]
+    fn a_press_half_a_wrap_after_the_last_is_heard() {
+        let mut line = Line::new();
+        line.packet(0, 1, 800, true);
+        line.now += Duration::from_secs(44_740); // 2^31 units of 48 kHz
+        line.packet(1 << 31, 2, 800, true);
+        assert_eq!(line.digits(), [('1', 100), ('2', 100)]);
     }
 
     proptest! {
@@ -246,8 +343,11 @@ mod tests {
                 (any::<bool>(), any::<u32>(), proptest::collection::vec(any::<u8>(), 0..6)), 0..64),
         ) {
             let mut line = Line::new();
-            for (marker, timestamp, payload) in packets {
-                line.receiver.handle_packet(line.now, marker, RtpTime(timestamp), &payload);
+            for (n, (marker, timestamp, payload)) in packets.into_iter().enumerate() {
+                let clock = [SampleRate::NARROW, SampleRate::FULL][n % 2];
+                let timestamp = RtpTime(timestamp);
+                line.receiver.handle_packet(line.now, marker, timestamp, clock, &payload);
+                line.receiver.note_audio(line.now, !marker, timestamp.plus(n as u32), clock);
                 line.now += Duration::from_millis(20);
             }
             prop_assert!(line.digits().len() <= DigitReceiver::MAX_READY + 1);

@@ -1,4 +1,6 @@
-//! Sending keys (RFC 4733 §2.5.1): one packet per tick in place of the audio, the end three times.
+//! Sending keys (RFC 4733 §2.5.1): one packet per packet time in place of the audio, the end three times.
+//!
+//! Presses are kept as time, so that they are as long as asked for whatever the clock and the packet.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,26 +23,51 @@ pub struct EventPacket {
     pub payload: EventPayload,
 }
 
-/// Turns queued keys into packets, tick by tick.
+/// Turns queued keys into packets, one packet time after the other.
 #[derive(Debug)]
 pub struct DigitSender {
-    clock: SampleRate,
     queue: VecDeque<Step>,
     state: State,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    Press { digit: Digit, units: u16, gap: u32 },
-    Pause { units: u32 },
+    Press { digit: Digit, tone: Duration, gap: Duration },
+    Pause(Duration),
 }
 
 #[derive(Debug, Clone, Copy)]
 enum State {
     Idle,
-    Pressed { digit: Digit, began: RtpTime, sent: u32, units: u16, gap: u32 },
-    Ending { digit: Digit, began: RtpTime, units: u16, left: u8, gap: u32 },
-    Pausing { units: u32 },
+    Pressed(Press),
+    Ending { last: EventPacket, left: u8, gap: Duration },
+    Pausing(Duration),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Press {
+    digit: Digit,
+    /// Timestamp of the current segment.
+    began: RtpTime,
+    marker: bool,
+    elapsed: Duration,
+    /// Event clock units in segments that are full.
+    told: u64,
+    tone: Duration,
+    gap: Duration,
+}
+
+/// What counts in one packet time.
+#[derive(Debug, Clone, Copy)]
+pub struct PacketTime {
+    /// Timestamp of what is sent now.
+    pub now: RtpTime,
+    /// How long it lasts.
+    pub duration: Duration,
+    /// The clock of timestamps.
+    pub stream: SampleRate,
+    /// The clock of events.
+    pub events: SampleRate,
 }
 
 impl DigitSender {
@@ -51,14 +78,17 @@ impl DigitSender {
     /// What `w` waits.
     const PAUSE: Duration = Duration::from_millis(500);
 
-    /// For telephone-events with this RTP clock.
-    pub fn new(clock: SampleRate) -> Self {
-        Self { clock, queue: VecDeque::with_capacity(MAX_QUEUED_DIGITS), state: State::Idle }
+    /// The longest press.
+    const MAX_TONE: Duration = Duration::from_secs(60);
+
+    /// Sends nothing yet.
+    pub fn new() -> Self {
+        Self { queue: VecDeque::with_capacity(MAX_QUEUED_DIGITS), state: State::Idle }
     }
 
     /// Queues keys: `0-9 * # A-D`, and `w` for 500 ms of pause. All or none are taken.
     ///
-    /// A press lasts `tone` (at most 65,535 clock units, 8 s); `gap` of audio follows it.
+    /// A press lasts `tone`, 1 ms to 60 s; at least `gap` of audio follows it.
     ///
     /// # Errors
     /// [`Error::NotADigit`], [`Error::TooManyDigits`].
@@ -72,10 +102,11 @@ impl DigitSender {
         if let Some(unknown) = digits.chars().find(|c| !is_known(c)) {
             return Err(Error::NotADigit(unknown));
         }
-        let units = self.clock.samples_in(tone).clamp(1, u64::from(u16::MAX)) as u16;
-        let gap = self.units(gap);
-        let pause = Step::Pause { units: self.units(Self::PAUSE) };
-        let step = |c| Digit::from_char(c).map_or(pause, |digit| Step::Press { digit, units, gap });
+        let tone = tone.clamp(Duration::from_millis(1), Self::MAX_TONE);
+        let step = |c| match Digit::from_char(c) {
+            Some(digit) => Step::Press { digit, tone, gap },
+            None => Step::Pause(Self::PAUSE),
+        };
         self.queue.extend(digits.chars().map(step));
         Ok(())
     }
@@ -90,74 +121,105 @@ impl DigitSender {
         self.queue.clear();
     }
 
-    /// What to send in this tick instead of audio; `None` is audio. `now` is the tick's timestamp,
-    /// `tick` its clock units.
-    pub fn poll_packet(&mut self, now: RtpTime, tick: u32) -> Option<EventPacket> {
-        if let State::Pausing { units } = &mut self.state {
-            *units = units.saturating_sub(tick);
-            if *units > 0 {
+    /// What to send now instead of audio; `None` is audio.
+    pub fn poll_packet(&mut self, time: &PacketTime) -> Option<EventPacket> {
+        if let State::Pausing(left) = &mut self.state {
+            *left = left.saturating_sub(time.duration);
+            if !left.is_zero() {
                 return None;
             }
             self.state = State::Idle;
         }
         if matches!(self.state, State::Idle) {
-            self.begin_next(now);
+            self.begin_next(time.now);
         }
-        match self.state {
-            State::Idle | State::Pausing { .. } => None,
-            State::Pressed { digit, began, sent, units, gap } => {
-                let marker = sent == 0;
-                let sent = sent + tick;
-                let end = sent >= u32::from(units);
-                self.state = if end {
-                    State::Ending { digit, began, units, left: Self::END_PACKETS - 1, gap }
-                } else {
-                    State::Pressed { digit, began, sent, units, gap }
-                };
-                let duration = sent.min(u32::from(units)) as u16;
-                Some(packet(digit, marker, began, duration, end))
+        match &mut self.state {
+            State::Idle | State::Pausing(_) => None,
+            State::Pressed(press) => {
+                let gap = press.gap;
+                let packet = press.next_packet(time);
+                if packet.payload.end {
+                    let left = Self::END_PACKETS - 1;
+                    self.state = State::Ending { last: packet, left, gap };
+                }
+                Some(packet)
             }
-            State::Ending { digit, began, units, left, gap } => {
-                self.state = if left > 1 {
-                    State::Ending { digit, began, units, left: left - 1, gap }
-                } else {
-                    State::Pausing { units: gap }
-                };
-                Some(packet(digit, false, began, units, true))
+            State::Ending { last, left, gap } => {
+                let packet = EventPacket { marker: false, ..*last };
+                *left -= 1;
+                if *left == 0 {
+                    self.state = State::Pausing(*gap);
+                }
+                Some(packet)
             }
         }
     }
 
-    fn begin_next(&mut self, now: RtpTime) {
+    fn begin_next(&mut self, began: RtpTime) {
         self.state = match self.queue.pop_front() {
             None => State::Idle,
-            Some(Step::Pause { units }) => State::Pausing { units },
-            Some(Step::Press { digit, units, gap }) => {
-                State::Pressed { digit, began: now, sent: 0, units, gap }
+            Some(Step::Pause(pause)) => State::Pausing(pause),
+            Some(Step::Press { digit, tone, gap }) => {
+                let (elapsed, told) = (Duration::ZERO, 0);
+                State::Pressed(Press { digit, began, marker: true, elapsed, told, tone, gap })
             }
         };
     }
+}
 
-    fn units(&self, duration: Duration) -> u32 {
-        u32::try_from(self.clock.samples_in(duration)).unwrap_or(u32::MAX)
+impl Default for DigitSender {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
-fn packet(digit: Digit, marker: bool, began: RtpTime, duration: u16, end: bool) -> EventPacket {
-    let payload = EventPayload { code: digit.code(), end, volume: DigitSender::VOLUME, duration };
-    EventPacket { marker, began, payload }
+impl Press {
+    fn next_packet(&mut self, time: &PacketTime) -> EventPacket {
+        self.elapsed = (self.elapsed + time.duration).min(self.tone);
+        let units = time.events.samples_in(self.elapsed).saturating_sub(self.told);
+        let (marker, began) = (std::mem::take(&mut self.marker), self.began);
+        let (duration, end) = match u16::try_from(units) {
+            Ok(duration) => (duration, self.elapsed == self.tone),
+            // The field is full: the press goes on in a new segment (RFC 4733 §2.5.1.3).
+            Err(_) => {
+                self.told += u64::from(u16::MAX);
+                let segment = time.events.duration_of(u64::from(u16::MAX));
+                self.began = began.plus(units_of(time, segment));
+                (u16::MAX, false)
+            }
+        };
+        let volume = DigitSender::VOLUME;
+        let payload = EventPayload { code: self.digit.code(), end, volume, duration };
+        EventPacket { marker, began, payload }
+    }
+}
+
+/// A segment in units of the stream: exactly its own length if both clocks are one.
+fn units_of(time: &PacketTime, segment: Duration) -> u32 {
+    if time.stream == time.events {
+        return u32::from(u16::MAX);
+    }
+    time.stream.samples_in(segment) as u32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NARROW: SampleRate = SampleRate::NARROW;
+    const FULL: SampleRate = SampleRate::FULL;
+
+    fn time(n: u32, ms: u32, stream: SampleRate, events: SampleRate) -> PacketTime {
+        let now = RtpTime(n * ms * (stream.hz() / 1_000));
+        PacketTime { now, duration: Duration::from_millis(u64::from(ms)), stream, events }
+    }
+
     fn run(sender: &mut DigitSender, ticks: u32) -> Vec<Option<EventPacket>> {
-        (0..ticks).map(|n| sender.poll_packet(RtpTime(n * 160), 160)).collect()
+        (0..ticks).map(|n| sender.poll_packet(&time(n, 20, NARROW, NARROW))).collect()
     }
 
     fn sender(digits: &str) -> DigitSender {
-        let mut sender = DigitSender::new(SampleRate::NARROW);
+        let mut sender = DigitSender::new();
         let (tone, gap) = (Duration::from_millis(100), Duration::from_millis(60));
         sender.queue(digits, tone, gap).unwrap();
         sender
@@ -202,7 +264,7 @@ mod tests {
 
     #[test]
     fn all_or_nothing_is_queued() {
-        let mut sender = DigitSender::new(SampleRate::NARROW);
+        let mut sender = DigitSender::new();
         let (tone, gap) = (Duration::from_millis(100), Duration::ZERO);
         assert_eq!(sender.queue("12x", tone, gap), Err(Error::NotADigit('x')));
         assert!(!sender.is_busy());
@@ -212,20 +274,48 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_is_received() {
-        let mut sender = sender("159*#d");
-        let mut receiver = crate::dtmf::DigitReceiver::new(SampleRate::NARROW);
-        let (mut now, mut heard) = (crate::sim::epoch(), String::new());
-        for n in 0..100 {
-            now += Duration::from_millis(20);
-            if let Some(p) = sender.poll_packet(RtpTime(n * 160), 160) {
-                receiver.handle_packet(now, p.marker, p.began, &p.payload.to_bytes());
-            }
-            while let Some(event) = receiver.poll_digit(now) {
-                assert_eq!(event.duration, Duration::from_millis(100));
-                heard.push(event.digit.as_char());
+    fn a_long_press_goes_on_in_segments_of_the_full_field() {
+        let mut sender = DigitSender::new();
+        sender.queue("7", Duration::from_secs(3), Duration::ZERO).unwrap();
+        let packets: Vec<_> =
+            (0..200).filter_map(|n| sender.poll_packet(&time(n, 20, FULL, FULL))).collect();
+        assert!(packets.iter().skip(1).all(|packet| !packet.marker));
+        let mut segments: Vec<(u32, u16)> = Vec::new();
+        for packet in &packets {
+            let (began, duration) = (packet.began.0, packet.payload.duration);
+            match segments.last_mut() {
+                Some(last) if last.0 == began => last.1 = duration,
+                _ => segments.push((began, duration)),
             }
         }
-        assert_eq!(heard, "159*#D");
+        // 3 s are 144,000 units: two full fields and the rest.
+        assert_eq!(segments, [(0, 65_535), (65_535, 65_535), (131_070, 12_930)]);
+        assert_eq!(packets.iter().filter(|packet| packet.payload.end).count(), 3);
+    }
+
+    #[test]
+    fn what_is_sent_is_received_at_every_clock_and_packet_time() {
+        let clocks = [NARROW, SampleRate::WIDE, FULL];
+        for (stream, events) in clocks.iter().flat_map(|s| clocks.map(|e| (*s, e))) {
+            for ms in [10, 20, 30, 40, 60] {
+                let mut sender = DigitSender::new();
+                let tone = Duration::from_millis(105); // no multiple of a packet
+                sender.queue("159*#d", tone, Duration::from_millis(50)).unwrap();
+                let mut receiver = crate::dtmf::DigitReceiver::new();
+                let (mut now, mut heard) = (crate::sim::epoch(), String::new());
+                for n in 0..6_000 / ms {
+                    now += Duration::from_millis(u64::from(ms));
+                    if let Some(p) = sender.poll_packet(&time(n, ms, stream, events)) {
+                        let payload = p.payload.to_bytes();
+                        receiver.handle_packet(now, p.marker, p.began, events, &payload);
+                    }
+                    while let Some(event) = receiver.poll_digit(now) {
+                        assert_eq!(event.duration, tone, "{stream:?} {events:?} {ms}");
+                        heard.push(event.digit.as_char());
+                    }
+                }
+                assert_eq!(heard, "159*#D", "{stream:?} {events:?} {ms}");
+            }
+        }
     }
 }

@@ -3,6 +3,10 @@
 //! Owned by whoever owns the sockets. It judges every datagram (sender, header, payload type, SSRC),
 //! takes telephone-events out, counts, and hands audio on; it numbers and stamps what is sent; it
 //! writes and reads RTCP. It does not buffer, decode or mix: that is [`Mixer`](crate::mixer::Mixer).
+//!
+//! What is sent counts in the clock of the codec that was negotiated last; when that changes, SSRC,
+//! sequence and timestamp go on from where they are (`rtp/sender.rs`). What arrives may change between
+//! all negotiated formats at any packet; each counts in its own clock.
 
 mod peer;
 mod report;
@@ -16,15 +20,15 @@ pub use stats::{Ignored, LegStats, Rejections, RemoteReport};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::codec::CodecKind;
-use crate::dtmf::{DigitReceiver, DigitSender, DtmfEvent};
+use crate::codec::{CodecKind, SendFormat};
+use crate::dtmf::{DigitReceiver, DigitSender, DtmfEvent, PacketTime};
 use crate::error::Error;
 use crate::rtcp::Schedule;
 use crate::rtp::{
-    AudioPacket, Content, Packet, PayloadType, Receiver, Sender, SeqNo, Ssrc, Verdict,
+    AudioLevel, AudioPacket, Content, Packet, PayloadType, Receiver, Sender, SeqNo, Ssrc, Verdict,
 };
 use crate::sdp::{Direction, Format, Negotiated};
-use crate::time::{Ptime, RtpTime, SampleRate};
+use crate::time::{RtpTime, SampleRate};
 
 use peer::Peer;
 use report::Reporter;
@@ -53,7 +57,7 @@ pub struct LegConfig {
 /// What a datagram was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Received<'a> {
-    /// Speech: give it to the mixer.
+    /// Speech, or a silence descriptor in its place: give it to the mixer.
     Audio(AudioPacket<'a>),
     /// A key, or part of one: ask [`Leg::poll_digit`].
     TelephoneEvent,
@@ -75,7 +79,6 @@ pub struct Transmit {
 /// See the module text.
 #[derive(Debug)]
 pub struct Leg {
-    clock: SampleRate,
     cname: String,
     media: Option<Media>,
     receiver: Receiver,
@@ -93,26 +96,35 @@ struct Media {
     rtcp_mux: bool,
     /// The peer is at 0.0.0.0: not even RTCP is sent (RFC 3264 §8.4).
     held_by_address: bool,
-    codec: CodecKind,
+    send: SendFormat,
     payload_type: PayloadType,
-    dtmf_payload_type: Option<PayloadType>,
+    /// How digits are sent, and the clock their durations count in.
+    digits: Option<(PayloadType, SampleRate)>,
+    comfort_noise: Option<PayloadType>,
+    level_extension: Option<u8>,
     direction: Direction,
     formats: [Option<(PayloadType, Format)>; MAX_FORMATS],
-    /// Clock units sent per tick.
-    tick_units: u32,
+    /// What speech came with last: comfort noise stands in for it.
+    heard: CodecKind,
+}
+
+/// What a packet is to hold, unless a key goes first.
+#[derive(Debug, Clone, Copy)]
+enum Outgoing<'a> {
+    Audio(&'a [u8]),
+    ComfortNoise(&'a [u8]),
+    Nothing,
 }
 
 impl Leg {
     /// A leg that knows no peer yet: it sends nothing and accepts nothing.
     pub fn new(config: LegConfig) -> Self {
-        let clock = SampleRate::NARROW; // every codec we have counts at 8 kHz
         Self {
-            clock,
             media: None,
-            receiver: Receiver::new(config.now, clock),
+            receiver: Receiver::new(config.now, SampleRate::NARROW),
             sender: Sender::new(config.ssrc, config.first_seq, config.first_timestamp),
-            digits_in: DigitReceiver::new(clock),
-            digits_out: DigitSender::new(clock),
+            digits_in: DigitReceiver::new(),
+            digits_out: DigitSender::new(),
             reporter: Reporter::new(Schedule::new(config.seed, config.now)),
             counters: Counters::default(),
             cname: config.cname,
@@ -126,17 +138,24 @@ impl Leg {
             Some(media) => media.peer.renegotiated(negotiated.remote_rtp, negotiated.remote_rtcp),
             None => Peer::new(negotiated.remote_rtp, negotiated.remote_rtcp),
         };
-        let formats = formats_of(negotiated);
+        let codec = negotiated.send.codec;
+        // Every clock of ours is a sample rate.
+        if let Some(clock) = SampleRate::new(codec.clock_hz()) {
+            self.sender.set_clock(clock);
+        }
+        let digits = negotiated.dtmf_payload_type.zip(SampleRate::new(negotiated.dtmf_clock_hz));
         self.media = Some(Media {
             peer,
             rtcp_mux: negotiated.rtcp_mux,
             held_by_address: negotiated.remote_rtp.ip().is_unspecified(),
-            codec: negotiated.codec,
+            send: negotiated.send,
             payload_type: negotiated.payload_type,
-            dtmf_payload_type: negotiated.dtmf_payload_type,
+            digits,
+            comfort_noise: negotiated.comfort_noise,
+            level_extension: negotiated.level_extension,
             direction: negotiated.direction,
-            formats,
-            tick_units: negotiated.codec.clock_units(Ptime::TICK),
+            formats: formats_of(negotiated),
+            heard: codec,
         });
     }
 
@@ -164,26 +183,42 @@ impl Leg {
         self.digits_in.poll_digit(now)
     }
 
-    /// Writes this tick's packet: `payload`, or a key in its place. Advances the timestamp.
+    /// Writes one packet: `payload`, or a key in its place. `units` is how much time it covers, in
+    /// units of the codec's clock: the timestamp advances by it, whatever is sent.
+    ///
+    /// An empty payload sends nothing (discontinuous transmission), unless a key is due. So call it
+    /// for each packet time, or keys wait.
     ///
     /// `None` if nothing is to be sent: not negotiated, held, peer unknown, or `out` shorter than
-    /// [`MAX_DATAGRAM_BYTES`](crate::rtp::MAX_DATAGRAM_BYTES).
-    pub fn write_rtp(&mut self, now: Instant, payload: &[u8], out: &mut [u8]) -> Option<Transmit> {
-        let tick_units = self.media.as_ref()?.tick_units;
-        let transmit = self.write_tick(now, payload, tick_units, out);
-        if transmit.is_none() {
-            self.sender.pause();
-        }
-        self.sender.advance(tick_units);
-        transmit
+    /// [`MAX_DATAGRAM_BYTES`](crate::rtp::MAX_DATAGRAM_BYTES). The next packet is marked then.
+    pub fn write_rtp(
+        &mut self,
+        now: Instant,
+        payload: &[u8],
+        units: u32,
+        out: &mut [u8],
+    ) -> Option<Transmit> {
+        let what = if payload.is_empty() { Outgoing::Nothing } else { Outgoing::Audio(payload) };
+        self.write(now, what, units, out)
     }
 
-    /// Lets one tick pass without a packet: the timestamp advances, the next packet is marked.
-    pub fn skip_tick(&mut self) {
-        if let Some(media) = &self.media {
-            self.sender.pause();
-            self.sender.advance(media.tick_units);
-        }
+    /// As [`write_rtp`](Self::write_rtp), with a silence descriptor (RFC 3389) in place of speech.
+    /// Without [`Negotiated::comfort_noise`] nothing is sent.
+    pub fn write_comfort_noise(
+        &mut self,
+        now: Instant,
+        descriptor: &[u8],
+        units: u32,
+        out: &mut [u8],
+    ) -> Option<Transmit> {
+        self.write(now, Outgoing::ComfortNoise(descriptor), units, out)
+    }
+
+    /// Lets `units` of the codec's clock pass without a packet: the timestamp advances, the next
+    /// packet is marked.
+    pub fn skip(&mut self, units: u32) {
+        self.sender.pause();
+        self.sender.advance(units);
     }
 
     /// Queues keys to be sent: `0-9 * # A-D`, and `w` for a pause of 500 ms.
@@ -197,7 +232,7 @@ impl Leg {
         tone: Duration,
         gap: Duration,
     ) -> Result<(), Error> {
-        let takes_events = |media: &Media| media.dtmf_payload_type.is_some();
+        let takes_events = |media: &Media| media.digits.is_some();
         if !self.media.as_ref().is_some_and(takes_events) {
             return Err(Error::NoTelephoneEvent);
         }
@@ -229,9 +264,14 @@ impl Leg {
         self.media.as_ref()?.peer.settled()
     }
 
-    /// What we send.
-    pub fn codec(&self) -> Option<CodecKind> {
-        self.media.as_ref().map(|media| media.codec)
+    /// How audio is to be encoded for the peer.
+    pub fn send_format(&self) -> Option<SendFormat> {
+        self.media.as_ref().map(|media| media.send)
+    }
+
+    /// Whether silence descriptors may be sent.
+    pub fn takes_comfort_noise(&self) -> bool {
+        self.media.as_ref().is_some_and(|media| media.comfort_noise.is_some())
     }
 
     /// Whether the peer is to send: only then does its silence mean that it is gone.
@@ -247,8 +287,11 @@ impl Leg {
     /// Figures for status pages, and for noticing a peer that went silent.
     pub fn stats(&self) -> LegStats {
         let reception = self.receiver.totals();
-        let jitter = self.clock.duration_of(u64::from(self.receiver.jitter()));
+        let jitter = self.receiver.clock().duration_of(u64::from(self.receiver.jitter()));
         LegStats {
+            send: self.send_format(),
+            hears: self.media.as_ref().map(|media| media.heard),
+            clock_hz: self.sender.clock().hz(),
             packets_received: reception.packets,
             octets_received: reception.octets,
             packets_lost: reception.lost,
@@ -280,48 +323,91 @@ impl Leg {
             return Err(Ignored::Stranger);
         }
         let packet = Packet::parse(datagram).map_err(|_| Ignored::Malformed)?;
-        let format = media.format(packet.payload_type).ok_or(Ignored::UnknownPayloadType)?;
+        let Some(format) = media.format(packet.payload_type) else {
+            // It was sent, so it is not lost, whatever it may hold (RFC 3550 §5.1 has it ignored).
+            if media.peer.settled() == Some(from) && self.receiver.is_current(packet.ssrc) {
+                self.receiver.handle_packet(packet.ssrc, packet.seq, packet.payload.len());
+            }
+            return Err(Ignored::UnknownPayloadType);
+        };
         if !media.peer.admit(from, &packet) {
             return Err(Ignored::Stranger);
         }
         match self.receiver.handle_packet(packet.ssrc, packet.seq, packet.payload.len()) {
             Verdict::Accepted => {}
-            Verdict::NewSource => self.digits_in.restart(),
+            Verdict::NewSource => self.digits_in.restart(arrival),
             Verdict::OnProbation => return Err(Ignored::OnProbation),
         }
         self.counters.last_received = Some(arrival);
         if !media.direction.receives() {
             return Err(Ignored::Held);
         }
-        match format {
-            Format::TelephoneEvent => {
-                let (marker, timestamp) = (packet.marker, packet.timestamp);
-                if self.digits_in.handle_packet(arrival, marker, timestamp, packet.payload) {
-                    Ok(Received::TelephoneEvent)
-                } else {
-                    Err(Ignored::UnknownEvent)
-                }
+        let (marker, timestamp) = (packet.marker, packet.timestamp);
+        let content = match format {
+            Format::TelephoneEvent { clock_hz } => {
+                let clock = SampleRate::new(clock_hz).ok_or(Ignored::UnknownEvent)?;
+                let digits = &mut self.digits_in;
+                return match digits.handle_packet(arrival, marker, timestamp, clock, packet.payload)
+                {
+                    true => Ok(Received::TelephoneEvent),
+                    false => Err(Ignored::UnknownEvent),
+                };
             }
-            Format::Audio(_) if packet.payload.is_empty() => Err(Ignored::Empty),
+            _ if packet.payload.is_empty() => return Err(Ignored::Empty),
+            Format::ComfortNoise => Content::ComfortNoise,
             Format::Audio(codec) => {
-                self.receiver.update_jitter(arrival, packet.timestamp);
-                Ok(Received::Audio(audio(&packet, codec)))
+                media.heard = codec;
+                Content::Speech
             }
+        };
+        let codec = media.heard;
+        if let Some(clock) = SampleRate::new(codec.clock_hz()) {
+            self.receiver.update_jitter(arrival, timestamp, clock);
+            self.digits_in.note_audio(arrival, marker, timestamp, clock);
         }
+        let level = media.level_extension.and_then(|id| AudioLevel::of(datagram, id));
+        Ok(Received::Audio(AudioPacket {
+            ssrc: packet.ssrc,
+            seq: packet.seq,
+            timestamp,
+            marker,
+            codec,
+            content,
+            level,
+            payload: packet.payload,
+        }))
     }
 
-    fn write_tick(
+    fn write(
         &mut self,
         now: Instant,
-        payload: &[u8],
-        tick_units: u32,
+        what: Outgoing<'_>,
+        units: u32,
+        out: &mut [u8],
+    ) -> Option<Transmit> {
+        let transmit = self.write_packet(now, what, units, out);
+        if transmit.is_none() {
+            self.sender.pause();
+        }
+        self.sender.advance(units);
+        transmit
+    }
+
+    fn write_packet(
+        &mut self,
+        now: Instant,
+        what: Outgoing<'_>,
+        units: u32,
         out: &mut [u8],
     ) -> Option<Transmit> {
         let media = self.media.as_ref()?;
         let to = media.peer.rtp_destination().filter(|_| media.direction.sends())?;
-        if let Some(payload_type) = media.dtmf_payload_type {
-            let timestamp = self.sender.timestamp();
-            if let Some(event) = self.digits_out.poll_packet(timestamp, tick_units) {
+        let timestamp = self.sender.timestamp();
+        if let Some((payload_type, events)) = media.digits {
+            let stream = self.sender.clock();
+            let duration = stream.duration_of(u64::from(units));
+            let time = PacketTime { now: timestamp, duration, stream, events };
+            if let Some(event) = self.digits_out.poll_packet(&time) {
                 let bytes = event.payload.to_bytes();
                 let (marker, began) = (event.marker, event.began);
                 let written =
@@ -329,7 +415,16 @@ impl Leg {
                 return written.ok().map(|len| Transmit { len, to });
             }
         }
-        let written = self.sender.write_audio(now, media.payload_type, payload, out);
+        let written = match what {
+            Outgoing::Nothing => return None,
+            Outgoing::Audio(payload) => {
+                self.sender.write_audio(now, media.payload_type, payload, out)
+            }
+            Outgoing::ComfortNoise(descriptor) => {
+                let number = media.comfort_noise?;
+                self.sender.write_event(now, number, false, timestamp, descriptor, out)
+            }
+        };
         written.ok().map(|len| Transmit { len, to })
     }
 }
@@ -344,27 +439,17 @@ impl Media {
 /// What may arrive. Some phones send with their own payload types where RFC 3264 §5.1 has them use
 /// ours; those are understood too, unless they mean something else here.
 fn formats_of(negotiated: &Negotiated) -> [Option<(PayloadType, Format)>; MAX_FORMATS] {
-    let theirs = [(negotiated.payload_type, Format::Audio(negotiated.codec))];
-    let digits = negotiated.dtmf_payload_type.map(|pt| (pt, Format::TelephoneEvent));
-    let all = negotiated.receive.iter().copied().take(MAX_FORMATS - 2).chain(theirs).chain(digits);
+    let theirs = [(negotiated.payload_type, Format::Audio(negotiated.send.codec))];
+    let events = Format::TelephoneEvent { clock_hz: negotiated.dtmf_clock_hz };
+    let digits = negotiated.dtmf_payload_type.map(|number| (number, events));
+    let silence = negotiated.comfort_noise.map(|number| (number, Format::ComfortNoise));
+    let theirs = theirs.into_iter().chain(digits).chain(silence);
+    let all = negotiated.receive.iter().copied().take(MAX_FORMATS - 3).chain(theirs);
     let mut formats = [None; MAX_FORMATS];
     for (place, format) in formats.iter_mut().zip(all) {
         *place = Some(format); // the first of a payload type is the one found
     }
     formats
-}
-
-fn audio<'a>(packet: &Packet<'a>, codec: CodecKind) -> AudioPacket<'a> {
-    AudioPacket {
-        ssrc: packet.ssrc,
-        seq: packet.seq,
-        timestamp: packet.timestamp,
-        marker: packet.marker,
-        codec,
-        content: Content::Speech,
-        level: None,
-        payload: packet.payload,
-    }
 }
 
 /// RTCP packet types are 192 to 223, where RTP would have payload types 64 to 95 with a marker

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Ignored, Leg, RemoteReport, Transmit, canonical};
 use crate::rtcp::{self, Item, Report, ReportBlock, Schedule, SenderInfo};
 use crate::rtp::Ssrc;
-use crate::time::NtpTime;
+use crate::time::{NtpTime, SampleRate};
 
 /// Remembers what the next report needs.
 #[derive(Debug)]
@@ -16,7 +16,10 @@ pub(super) struct Reporter {
     last_sent: Option<(Instant, NtpTime)>,
     /// The peer's last sender report: who, its middle NTP bits, its arrival.
     last_sr: Option<(Ssrc, u32, Instant)>,
-    packets_at_last_report: u64,
+    /// Packets sent when the last two reports went out, the older one first.
+    packets_reported: [u64; 2],
+    /// Whether any RTCP was sent.
+    has_reported: bool,
     round_trip: Option<Duration>,
     remote: Option<RemoteReport>,
     peer_left: bool,
@@ -28,7 +31,8 @@ impl Reporter {
             schedule,
             last_sent: None,
             last_sr: None,
-            packets_at_last_report: 0,
+            packets_reported: [0; 2],
+            has_reported: false,
             round_trip: None,
             remote: None,
             peer_left: false,
@@ -43,11 +47,11 @@ impl Reporter {
         self.remote
     }
 
-    fn on_block(&mut self, arrival: Instant, block: &ReportBlock) {
+    fn on_block(&mut self, arrival: Instant, block: &ReportBlock, clock: SampleRate) {
         self.remote = Some(RemoteReport {
             fraction_lost: block.fraction_lost,
             cumulative_lost: block.cumulative_lost,
-            jitter: block.jitter,
+            jitter: clock.duration_of(u64::from(block.jitter)),
         });
         let Some((sent, ntp)) = self.last_sent else { return };
         let arrived = ntp.plus(arrival.saturating_duration_since(sent));
@@ -76,7 +80,7 @@ impl Leg {
         if !media.peer.admit_rtcp(canonical(from)) {
             return Err(Ignored::Stranger);
         }
-        let ours = self.sender.ssrc();
+        let (ours, clock) = (self.sender.ssrc(), self.sender.clock());
         for item in compound {
             let blocks = match item {
                 Item::SenderReport { ssrc, info, blocks } => {
@@ -93,7 +97,7 @@ impl Leg {
             };
             blocks
                 .filter(|block| block.ssrc == ours)
-                .for_each(|block| self.reporter.on_block(arrival, &block));
+                .for_each(|block| self.reporter.on_block(arrival, &block, clock));
         }
         Ok(())
     }
@@ -112,9 +116,12 @@ impl Leg {
         Some(Transmit { len, to })
     }
 
-    /// Writes the goodbye to send when the call ends.
+    /// Writes the goodbye to send when the call ends; none if nothing was ever sent (RFC 3550 §6.3.7).
     pub fn write_bye(&mut self, now: Instant, ntp: NtpTime, out: &mut [u8]) -> Option<Transmit> {
         let to = self.rtcp_destination()?;
+        if self.sender.packets() == 0 && !self.reporter.has_reported {
+            return None;
+        }
         let (sender, block) = self.next_report(now, ntp);
         let report = Report { ssrc: self.sender.ssrc(), sender, block, cname: &self.cname };
         let len = rtcp::write_bye(&report, out).ok()?;
@@ -136,17 +143,20 @@ impl Leg {
         if media.rtcp_mux { media.peer.rtp_destination() } else { media.peer.rtcp_destination() }
     }
 
-    /// A sender report if packets went out since the last one (RFC 3550 §6.4), else a receiver report.
+    /// A sender report if packets went out since the last report or the one before (RFC 3550 §6.4),
+    /// else a receiver report.
     fn next_report(
         &mut self,
         now: Instant,
         ntp: NtpTime,
     ) -> (Option<SenderInfo>, Option<ReportBlock>) {
         let packets = self.sender.packets();
-        let has_sent = packets > self.reporter.packets_at_last_report;
-        self.reporter.packets_at_last_report = packets;
+        let [before_last, last] = self.reporter.packets_reported;
+        self.reporter.packets_reported = [last, packets];
         self.reporter.last_sent = Some((now, ntp));
-        let info = self.sender.timestamp_at(now, self.clock).filter(|_| has_sent).map(|rtp| {
+        self.reporter.has_reported = true;
+        let has_sent = packets > before_last;
+        let info = has_sent.then(|| self.sender.map_timestamp(now)).flatten().map(|rtp| {
             let octets = self.sender.octets() as u32;
             SenderInfo { ntp, rtp, packets: packets as u32, octets }
         });

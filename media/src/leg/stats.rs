@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::codec::{CodecKind, SendFormat};
+
 /// Why a datagram was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ignored {
@@ -74,13 +76,26 @@ pub struct RemoteReport {
     pub fraction_lost: u8,
     /// Since the beginning.
     pub cumulative_lost: i32,
-    /// RTP clock units.
-    pub jitter: u32,
+    /// Interarrival jitter it sees, in the clock we send at the time of the report.
+    pub jitter: Duration,
+}
+
+impl RemoteReport {
+    /// Of its last interval, 0 to 1.
+    pub fn loss(&self) -> f32 {
+        f32::from(self.fraction_lost) / 256.0
+    }
 }
 
 /// A leg's figures since it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LegStats {
+    /// How audio is sent; `None` before the negotiation.
+    pub send: Option<SendFormat>,
+    /// The codec of the last speech that came, or the one that is expected.
+    pub hears: Option<CodecKind>,
+    /// The RTP clock of what is sent.
+    pub clock_hz: u32,
     /// RTP packets accepted.
     pub packets_received: u64,
     /// Their payload octets.

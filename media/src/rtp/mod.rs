@@ -1,11 +1,13 @@
 //! RTP (RFC 3550): packets, one side's reception accounting, one side's sending.
 //!
-//! `rtp-rs` is named only in `packet.rs`. [`Leg`](crate::leg::Leg) is the caller.
+//! `rtp-rs` is named only in `packet.rs` and `extension.rs`. [`Leg`](crate::leg::Leg) is the caller.
 
+mod extension;
 mod packet;
 mod receiver;
 mod sender;
 
+pub use extension::Extensions;
 pub use packet::{AudioLevel, AudioPacket, Content, HEADER_BYTES, MAX_DATAGRAM_BYTES, Packet};
 pub use receiver::{Receiver, Reception, ReportBlockFigures, Verdict};
 pub use sender::Sender;

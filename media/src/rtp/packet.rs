@@ -1,7 +1,8 @@
 //! One RTP packet on the wire (RFC 3550 §5.1), read in place and written into a buffer.
 //!
 //! The reader refuses anything that is not version 2 or whose CSRC list, extension or padding does
-//! not fit the datagram; contributing sources and extensions are skipped.
+//! not fit the datagram; contributing sources are skipped, extensions are read by
+//! [`Extensions`](super::Extensions).
 
 use rtp_rs::{RtpPacketBuilder, RtpReader, Seq};
 

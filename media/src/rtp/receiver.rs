@@ -87,7 +87,7 @@ impl Receiver {
     /// Largest backward step taken for reordering (A.1).
     const MAX_MISORDER: u16 = 100;
 
-    /// `epoch` is any instant before the first packet; `clock` the RTP clock of the stream.
+    /// `epoch` is any instant before the first packet; `clock` the RTP clock that is expected.
     pub fn new(epoch: Instant, clock: SampleRate) -> Self {
         Self { epoch, clock, current: None, candidate: None, past: Reception::default() }
     }
@@ -113,18 +113,35 @@ impl Receiver {
         verdict
     }
 
-    /// Updates the interarrival jitter with an accepted packet of audio (A.8).
-    pub fn update_jitter(&mut self, arrival: Instant, timestamp: RtpTime) {
+    /// Updates the interarrival jitter with an accepted packet of audio (A.8). `clock` is that of its
+    /// payload type: with another one than before the estimate starts anew, since units of two
+    /// clocks cannot be compared (RFC 7160 §4.2).
+    pub fn update_jitter(&mut self, arrival: Instant, timestamp: RtpTime, clock: SampleRate) {
         let since = arrival.saturating_duration_since(self.epoch);
-        let arrival_units = self.clock.samples_in(since) as u32;
-        if let Some(source) = &mut self.current {
-            source.update_jitter(arrival_units, timestamp);
+        let arrival_units = clock.samples_in(since) as u32;
+        let Some(source) = &mut self.current else { return };
+        if clock != self.clock {
+            self.clock = clock;
+            (source.transit, source.jitter_x16) = (None, 0);
         }
+        source.update_jitter(arrival_units, timestamp);
     }
 
-    /// Figures for a report block, and the start of the next interval. `None` before the first packet.
+    /// The clock that [`jitter`](Self::jitter) counts in.
+    pub fn clock(&self) -> SampleRate {
+        self.clock
+    }
+
+    /// Whether this SSRC is the one being received.
+    pub fn is_current(&self, ssrc: Ssrc) -> bool {
+        self.ssrc() == Some(ssrc)
+    }
+
+    /// Figures for a report block, and the start of the next interval. `None` if nothing came in this
+    /// one: whether anything was lost cannot be told then (RFC 3550 §6.4.1, "fraction lost").
     pub fn report(&mut self) -> Option<ReportBlockFigures> {
-        self.current.as_mut().map(Source::report)
+        let source = self.current.as_mut()?;
+        (source.received > source.received_before).then(|| source.report())
     }
 
     /// The stream being received.
@@ -310,15 +327,48 @@ mod tests {
         let (mut receiver, start) = receiver();
         feed(&mut receiver, A, &[1]);
         for n in 0..500u32 {
-            receiver
-                .update_jitter(start + Duration::from_millis(20 * u64::from(n)), RtpTime(n * 160));
+            let arrival = start + Duration::from_millis(20 * u64::from(n));
+            receiver.update_jitter(arrival, RtpTime(n * 160), SampleRate::NARROW);
         }
         assert_eq!(receiver.jitter(), 0);
         for n in 500..1_000u32 {
             let late = if n % 2 == 0 { 10 } else { 0 };
             let arrival = start + Duration::from_millis(20 * u64::from(n) + late);
-            receiver.update_jitter(arrival, RtpTime(n * 160));
+            receiver.update_jitter(arrival, RtpTime(n * 160), SampleRate::NARROW);
         }
         assert!((76..=80).contains(&receiver.jitter()), "{}", receiver.jitter()); // 10 ms = 80
+    }
+
+    #[test]
+    fn jitter_counts_in_the_clock_of_each_codec_and_restarts_with_another() {
+        for clock in [SampleRate::NARROW, SampleRate::WIDE, SampleRate::FULL] {
+            let (mut receiver, start) = receiver();
+            feed(&mut receiver, A, &[1]);
+            let per_ms = clock.hz() / 1_000;
+            let hear = |receiver: &mut Receiver, clock: SampleRate, n: u32| {
+                let late = if n.is_multiple_of(2) { 10 } else { 0 };
+                let arrival = start + Duration::from_millis(20 * u64::from(n) + late);
+                let timestamp = RtpTime(n * 20 * (clock.hz() / 1_000));
+                receiver.update_jitter(arrival, timestamp, clock);
+            };
+            (0..1_000).for_each(|n| hear(&mut receiver, clock, n));
+            let jitter = receiver.jitter();
+            assert!((10 * per_ms - jitter) * 20 <= 10 * per_ms, "{jitter} at {clock:?}");
+            assert_eq!(receiver.clock(), clock);
+            let other = SampleRate::new(24_000).unwrap();
+            hear(&mut receiver, other, 1_000);
+            assert_eq!((receiver.jitter(), receiver.clock()), (0, other));
+        }
+    }
+
+    #[test]
+    fn an_interval_without_a_packet_is_not_reported() {
+        let (mut receiver, _) = receiver();
+        assert_eq!(receiver.report(), None);
+        feed(&mut receiver, A, &[1, 2]);
+        assert!(receiver.report().is_some());
+        assert_eq!(receiver.report(), None);
+        feed(&mut receiver, A, &[5]);
+        assert_eq!(receiver.report().map(|report| report.fraction_lost), Some(170)); // 2 of 3
     }
 }

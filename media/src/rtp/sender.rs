@@ -1,7 +1,9 @@
 //! Send side of one RTP stream: sequence numbers, timestamps, marker, counters (RFC 3550 §5.1).
 //!
-//! Called by [`Leg`](crate::leg::Leg) once per tick. The timestamp advances with every tick, sent or
-//! not, so that the far end's clock stays ours.
+//! Called by [`Leg`](crate::leg::Leg) for each packet time. The timestamp advances with each, sent or
+//! not, so that the far end's clock stays ours. When the codec changes to one of another clock, SSRC,
+//! sequence and timestamp go on from where they are and count in the new clock from then on
+//! (RFC 7160 §4.2: what lies before the change is counted in the old clock).
 
 use std::time::Instant;
 
@@ -14,22 +16,51 @@ use crate::time::{RtpTime, SampleRate};
 pub struct Sender {
     ssrc: Ssrc,
     seq: SeqNo,
-    /// Timestamp of the current tick.
+    clock: SampleRate,
+    /// Timestamp of the current packet time.
     timestamp: RtpTime,
     /// The next audio packet follows a pause.
     talk_spurt: bool,
     packets: u64,
     octets: u64,
-    last: Option<(Instant, RtpTime)>,
+    /// Of the packets since the last sender report, the one that left with the least delay.
+    mapping: Option<(Instant, RtpTime)>,
+    /// The next packet begins the search for it anew.
+    remap: bool,
 }
 
 impl Sender {
-    /// First sequence number and timestamp should be random (RFC 3550 §5.1).
+    /// First sequence number and timestamp should be random (RFC 3550 §5.1). The clock is 8 kHz until
+    /// [`set_clock`](Self::set_clock).
     pub fn new(ssrc: Ssrc, seq: SeqNo, timestamp: RtpTime) -> Self {
-        Self { ssrc, seq, timestamp, talk_spurt: true, packets: 0, octets: 0, last: None }
+        Self {
+            ssrc,
+            seq,
+            clock: SampleRate::NARROW,
+            timestamp,
+            talk_spurt: true,
+            packets: 0,
+            octets: 0,
+            mapping: None,
+            remap: false,
+        }
     }
 
-    /// Writes one packet of audio for the current tick.
+    /// Counts in this clock from now on. With another one than before, nothing is known of how it
+    /// relates to time until the next packet.
+    pub fn set_clock(&mut self, clock: SampleRate) {
+        if clock != self.clock {
+            self.clock = clock;
+            self.mapping = None;
+        }
+    }
+
+    /// The RTP clock of what is sent.
+    pub fn clock(&self) -> SampleRate {
+        self.clock
+    }
+
+    /// Writes one packet of audio at the current timestamp.
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`]; nothing is counted then.
@@ -47,7 +78,7 @@ impl Sender {
     }
 
     /// Writes one packet with its own marker and timestamp: a telephone-event, whose timestamp is
-    /// that of its beginning. The audio after it starts a talk spurt.
+    /// that of its beginning, or a silence descriptor. The audio after it starts a talk spurt.
     ///
     /// # Errors
     /// [`Error::BufferTooSmall`]; nothing is counted then.
@@ -65,17 +96,17 @@ impl Sender {
         Ok(len)
     }
 
-    /// Ends the tick: the timestamp moves on by `units`.
+    /// Ends the packet time: the timestamp moves on by `units`.
     pub fn advance(&mut self, units: u32) {
         self.timestamp = self.timestamp.plus(units);
     }
 
-    /// Notes that this tick sends nothing: the next audio packet carries the marker.
+    /// Notes that nothing is sent now: the next audio packet carries the marker.
     pub fn pause(&mut self) {
         self.talk_spurt = true;
     }
 
-    /// Timestamp of the current tick.
+    /// Timestamp of the current packet time.
     pub fn timestamp(&self) -> RtpTime {
         self.timestamp
     }
@@ -95,12 +126,27 @@ impl Sender {
         self.octets
     }
 
-    /// The RTP timestamp that belongs to `now`, for a sender report (RFC 3550 §6.4.1).
-    /// `None` before the first packet.
-    pub fn timestamp_at(&self, now: Instant, clock: SampleRate) -> Option<RtpTime> {
-        let (sent, timestamp) = self.last?;
-        let units = clock.samples_in(now.saturating_duration_since(sent)) as u32;
-        Some(timestamp.plus(units))
+    /// The RTP timestamp that belongs to `now`, for a sender report (RFC 3550 §6.4.1). `None` before
+    /// the first packet in the present clock.
+    ///
+    /// Packets leave late when the machine is busy, never early: the most punctual one since the last
+    /// report says how timestamps and time belong together.
+    pub fn map_timestamp(&mut self, now: Instant) -> Option<RtpTime> {
+        self.remap = true;
+        Some(self.mapped(self.mapping?, now))
+    }
+
+    fn mapped(&self, (sent, timestamp): (Instant, RtpTime), now: Instant) -> RtpTime {
+        let units = self.clock.samples_in(now.saturating_duration_since(sent)) as u32;
+        timestamp.plus(units)
+    }
+
+    fn note_time(&mut self, now: Instant) {
+        let is_punctual = |mapping| self.timestamp.since(self.mapped(mapping, now)) > 0;
+        if self.remap || self.mapping.is_none_or(is_punctual) {
+            self.mapping = Some((now, self.timestamp));
+            self.remap = false;
+        }
     }
 
     fn write(
@@ -118,7 +164,7 @@ impl Sender {
         self.seq = self.seq.next();
         self.packets += 1;
         self.octets += payload.len() as u64;
-        self.last = Some((now, self.timestamp));
+        self.note_time(now);
         Ok(len)
     }
 }
@@ -153,8 +199,60 @@ mod tests {
         let now = crate::sim::epoch();
         let mut sender = Sender::new(Ssrc(1), SeqNo(0), RtpTime(u32::MAX - 79));
         let later = now + Duration::from_millis(20);
-        assert_eq!(sender.timestamp_at(later, SampleRate::NARROW), None);
+        assert_eq!(sender.map_timestamp(later), None);
         sender.write_audio(now, PayloadType(0), &[0; 8], &mut [0; 64]).unwrap();
-        assert_eq!(sender.timestamp_at(later, SampleRate::NARROW), Some(RtpTime(80)));
+        assert_eq!(sender.map_timestamp(later), Some(RtpTime(80)));
+    }
+
+    #[test]
+    fn for_an_hour_reports_map_time_to_timestamps_within_a_unit() {
+        let start = crate::sim::epoch();
+        let rates = [8_000, 12_000, 16_000, 48_000, 44_100].map(|hz| SampleRate::new(hz).unwrap());
+        for clock in rates {
+            let first = RtpTime(u32::MAX - 1_000_000);
+            let mut sender = Sender::new(Ssrc(1), SeqNo(0), first);
+            sender.set_clock(clock);
+            let (mut seed, mut reports) = (7, 0);
+            for tick in 0..180_000u64 {
+                // Most ticks are late, by up to 15 ms; one in eight is on time.
+                let late = crate::time::splitmix(&mut seed) % 15_000;
+                let late = if tick % 8 == 0 { 0 } else { late };
+                let due = start + Duration::from_millis(20 * tick);
+                let now = due + Duration::from_micros(late);
+                sender.write_audio(now, PayloadType(0), &[0; 8], &mut [0; 64]).unwrap();
+                sender.advance(clock.hz() / 50);
+                if tick % 250 == 249 {
+                    let asked = now + Duration::from_micros(1_234);
+                    let mapped = sender.map_timestamp(asked).unwrap();
+                    let exact = clock.samples_in(asked - start) as u32;
+                    let error = mapped.since(first.plus(exact));
+                    assert!(error.abs() < 1, "{error} units at {clock:?}, tick {tick}");
+                    reports += 1;
+                }
+            }
+            assert_eq!(reports, 720);
+        }
+    }
+
+    #[test]
+    fn another_clock_continues_the_stream() {
+        let now = crate::sim::epoch();
+        let mut sender = Sender::new(Ssrc(1), SeqNo(5), RtpTime(1_000));
+        let mut out = [0; 64];
+        sender.write_audio(now, PayloadType(0), &[0; 8], &mut out).unwrap();
+        sender.advance(160);
+        sender.set_clock(SampleRate::FULL);
+        let change = now + Duration::from_millis(20);
+        assert_eq!(sender.map_timestamp(change), None, "no mapping of two clocks");
+        let len = sender.write_audio(change, PayloadType(96), &[0; 8], &mut out).unwrap();
+        let packet = Packet::parse(&out[..len]).unwrap();
+        assert_eq!(
+            (packet.ssrc, packet.seq, packet.timestamp),
+            (Ssrc(1), SeqNo(6), RtpTime(1_160))
+        );
+        sender.advance(960);
+        let later = change + Duration::from_millis(20);
+        assert_eq!(sender.map_timestamp(later), Some(RtpTime(2_120)));
+        assert_eq!(sender.timestamp(), RtpTime(2_120));
     }
 }

@@ -8,17 +8,19 @@ use std::net::{IpAddr, SocketAddr};
 use super::LocalMedia;
 use super::error::Error;
 use super::negotiated::{Direction, Format, Negotiated};
-use super::offer::receivable;
-use super::text::{Audio, Text};
+use super::offer::{allows_comfort_noise, receivable};
+use super::policy::{Policy, max_ptime};
+use super::text::{Audio, Level, Text};
 use super::wire::{Connection, Description, Section};
 use crate::codec::CodecKind;
 use crate::rtp::PayloadType;
-use crate::time::Ptime;
+use crate::time::SampleRate;
 
-/// Answers an offer, choosing the first of `codecs` it has.
+/// Answers an offer, choosing the first codec of `policy` that it has.
 ///
 /// Payload types are the offerer's. A peer that holds (`sendonly`, `inactive`, `c=0.0.0.0`) gets the
-/// mirrored direction (§6.1, §8.4), so the same call answers re-INVITEs.
+/// mirrored direction (§6.1, §8.4), so the same call answers re-INVITEs. Telephone-event is answered
+/// at the codec's clock, and understood at each clock that was offered.
 ///
 /// # Errors
 /// Any [`Error`]; the offer is to be refused with 488 then. If several sections are audio, the
@@ -26,11 +28,11 @@ use crate::time::Ptime;
 pub fn answer(
     offer: &[u8],
     local: &LocalMedia,
-    codecs: &[CodecKind],
+    policy: &Policy,
 ) -> Result<(String, Negotiated), Error> {
     let offer = Description::parse(offer)?;
-    let (taken, negotiated) = negotiate(&offer, |section| {
-        codecs.iter().find_map(|&codec| Some((codec, section.payload_type_of(codec)?)))
+    let (taken, negotiated) = negotiate(&offer, policy, |section| {
+        policy.codecs.iter().find_map(|&codec| Some((codec, section.payload_type_of(codec)?)))
     })?;
     let mut text = Text::new(local, timing_of(&offer));
     for (index, section) in offer.media.iter().enumerate() {
@@ -38,11 +40,23 @@ pub fn answer(
             text.declined(section);
             continue;
         }
+        let codec = negotiated.send.codec;
+        let digits = Format::TelephoneEvent { clock_hz: negotiated.dtmf_clock_hz };
+        let formats: Vec<_> = [(negotiated.payload_type, Format::Audio(codec))]
+            .into_iter()
+            .chain(negotiated.comfort_noise.map(|number| (number, Format::ComfortNoise)))
+            .chain(negotiated.dtmf_payload_type.map(|number| (number, digits)))
+            .collect();
         text.audio(&Audio {
             port: local.rtp_port,
             protocol: section.protocol,
-            codecs: &[(negotiated.codec, negotiated.payload_type)],
-            telephone_event: negotiated.dtmf_payload_type,
+            formats: &formats,
+            policy,
+            ptime: negotiated.send.ptime,
+            max_ptime: max_ptime([codec].into_iter()),
+            level: negotiated
+                .level_extension
+                .map(|id| Level { id, direction: Direction::RecvOnly }),
             rtcp_mux: negotiated.rtcp_mux,
             direction: negotiated.direction,
         });
@@ -50,22 +64,24 @@ pub fn answer(
     Ok((text.into_string(), negotiated))
 }
 
-/// Reads the answer to an [`offer`](super::offer()) of `offered`.
+/// Reads the answer to an [`offer`](super::offer()) under the same `policy`.
 ///
 /// Of several answered codecs the peer's first is meant (§7). We send with the payload types of the
 /// answer and receive with those of our offer, should the two differ (§7).
 ///
 /// # Errors
 /// Any [`Error`]; the call is to be ended then.
-pub fn accept_answer(answer: &[u8], offered: &[CodecKind]) -> Result<Negotiated, Error> {
+pub fn accept_answer(answer: &[u8], policy: &Policy) -> Result<Negotiated, Error> {
     let answer = Description::parse(answer)?;
-    let (_, negotiated) = negotiate(&answer, |section| section.first_codec_of(offered))?;
-    Ok(Negotiated { receive: receivable(offered), ..negotiated })
+    let (_, negotiated) =
+        negotiate(&answer, policy, |section| section.first_codec_of(&policy.codecs))?;
+    Ok(Negotiated { receive: receivable(policy), ..negotiated })
 }
 
 /// Takes the first section of plain audio that works; gives its index.
 fn negotiate(
     peer: &Description<'_>,
+    policy: &Policy,
     choose: impl Fn(&Section<'_>) -> Option<(CodecKind, PayloadType)>,
 ) -> Result<(usize, Negotiated), Error> {
     let mut refusal = None;
@@ -73,7 +89,7 @@ fn negotiate(
         if !section.is_plain_audio() {
             continue;
         }
-        match take(peer, section, &choose) {
+        match take(peer, section, policy, &choose) {
             Ok(negotiated) => return Ok((index, negotiated)),
             Err(error) => refusal = refusal.or(Some(error)),
         }
@@ -81,9 +97,10 @@ fn negotiate(
     Err(refusal.unwrap_or(Error::NoUsableMedia))
 }
 
-fn take(
-    peer: &Description<'_>,
-    section: &Section<'_>,
+fn take<'a>(
+    peer: &Description<'a>,
+    section: &Section<'a>,
+    policy: &Policy,
     choose: impl Fn(&Section<'_>) -> Option<(CodecKind, PayloadType)>,
 ) -> Result<Negotiated, Error> {
     let (codec, payload_type) = choose(section).ok_or(Error::NoCommonCodec)?;
@@ -92,19 +109,42 @@ fn take(
     // Both our offer and an answer's mirror allow it, so the peer's word decides.
     let rtcp_mux = section.attribute("rtcp-mux").is_some();
     let remote_rtcp = if rtcp_mux { remote_rtp } else { rtcp_of(section, remote_rtp) };
-    let telephone_event = section.telephone_event(codec.clock_hz());
-    let digits = telephone_event.map(|number| (number, Format::TelephoneEvent));
+    let send = policy.send_format(codec, &section.wishes(payload_type));
+    let digits = telephone_event(section, codec);
+    let comfort_noise = (policy.comfort_noise && allows_comfort_noise(codec))
+        .then(|| section.comfort_noise())
+        .flatten();
+    let events = section.telephone_events();
+    let receive = [(payload_type, Format::Audio(codec))]
+        .into_iter()
+        .chain(comfort_noise.map(|number| (number, Format::ComfortNoise)))
+        .chain(
+            events.map(|(number, clock)| (number, Format::TelephoneEvent { clock_hz: clock.hz() })),
+        );
     Ok(Negotiated {
         remote_rtp,
         remote_rtcp,
         rtcp_mux,
-        codec,
+        send,
         payload_type,
-        dtmf_payload_type: telephone_event,
-        receive: [(payload_type, Format::Audio(codec))].into_iter().chain(digits).collect(),
-        ptime_ms: Ptime::TICK.ms(),
+        dtmf_payload_type: digits.map(|(number, _)| number),
+        dtmf_clock_hz: digits.map_or_else(|| codec.clock_hz(), |(_, clock)| clock.hz()),
+        comfort_noise,
+        level_extension: policy.level_extension.then(|| peer.level_extension(section)).flatten(),
+        receive: receive.collect(),
         direction: our_direction(peer.direction_of(section), address),
     })
+}
+
+/// Digits at the codec's clock (RFC 4733 §2.1 has both share one), else the first there are: phones
+/// that offer Opus with `telephone-event/8000` alone are common. Their durations count at the clock
+/// of the events and their timestamps are those of the audio, as such phones do it themselves.
+fn telephone_event(section: &Section<'_>, codec: CodecKind) -> Option<(PayloadType, SampleRate)> {
+    let mut events = section.telephone_events();
+    section
+        .telephone_events()
+        .find(|(_, clock)| clock.hz() == codec.clock_hz())
+        .or_else(|| events.next())
 }
 
 /// The mirror image of the peer's direction; an unspecified address receives nothing (§8.4).

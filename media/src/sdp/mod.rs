@@ -1,15 +1,18 @@
 //! Offer and answer of plain RTP audio (RFC 3264, RFC 8866): what the two sides send each other.
 //!
 //! `call/` asks: [`offer`] for a call we place, [`answer`] for one we take (and for every re-INVITE),
-//! [`accept_answer`] for what comes back. The outcome, [`Negotiated`], configures a
+//! [`accept_answer`] for what comes back, each under a [`Policy`]. The outcome, [`Negotiated`], configures a
 //! [`Leg`](crate::leg::Leg). The reader (`wire.rs`) is our own: it skips what it does not know and
 //! forgives what phones get wrong, where the general SDP crates refuse the whole description.
 //! Names are not resolved and encrypted media is not taken here.
 
 mod answer;
 mod error;
+mod extmap;
+mod fmtp;
 mod negotiated;
 mod offer;
+mod policy;
 mod rtpmap;
 mod text;
 mod wire;
@@ -23,6 +26,7 @@ pub use answer::{accept_answer, answer};
 pub use error::Error;
 pub use negotiated::{Direction, Format, Negotiated};
 pub use offer::offer;
+pub use policy::Policy;
 pub use wire::{MAX_ATTRIBUTES, MAX_BYTES, MAX_FORMATS, MAX_MEDIA};
 
 /// Our side of a description.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::codec::CodecKind;
+use crate::codec::{CodecKind, SendFormat};
 use crate::rtp::PayloadType;
 
 /// Who sends, seen from our side. The peer's word is the mirror image (RFC 3264 §6.1).
@@ -69,7 +69,12 @@ pub enum Format {
     /// Speech.
     Audio(CodecKind),
     /// Digits (RFC 4733).
-    TelephoneEvent,
+    TelephoneEvent {
+        /// What their durations count.
+        clock_hz: u32,
+    },
+    /// Silence descriptors (RFC 3389), at 8 kHz.
+    ComfortNoise,
 }
 
 /// What offer and answer agreed on. Configures a [`Leg`](crate::leg::Leg).
@@ -82,17 +87,21 @@ pub struct Negotiated {
     pub remote_rtcp: SocketAddr,
     /// RTP and RTCP share one port on both sides (RFC 5761).
     pub rtcp_mux: bool,
-    /// The codec to send.
-    pub codec: CodecKind,
-    /// Its payload type, as the peer numbers it.
+    /// How audio is to be sent: codec, audio in a packet, parameters.
+    pub send: SendFormat,
+    /// The codec's payload type, as the peer numbers it.
     pub payload_type: PayloadType,
-    /// Payload type to send digits with (RFC 4733), at the codec's clock; `None` if the peer takes none.
+    /// Payload type to send digits with (RFC 4733); `None` if the peer takes none.
     pub dtmf_payload_type: Option<PayloadType>,
+    /// What the durations of these digits count: the codec's clock, unless the peer has events at
+    /// another one only.
+    pub dtmf_clock_hz: u32,
+    /// Payload type to send silence descriptors with (RFC 3389), if both sides take them.
+    pub comfort_noise: Option<PayloadType>,
+    /// Identifier of the header extension in which the peer says how loud it is (RFC 6464).
+    pub level_extension: Option<u8>,
     /// All that may arrive, as we number it.
     pub receive: Vec<(PayloadType, Format)>,
-    /// How much audio to put into one packet, in milliseconds: 20. The peer's `a=ptime` is a wish
-    /// (RFC 8866 §6.4); we mix in ticks of 20 ms.
-    pub ptime_ms: u32,
     /// Who sends.
     pub direction: Direction,
 }

@@ -4,8 +4,12 @@ use std::fmt::{Display, Write};
 use std::net::IpAddr;
 
 use super::LocalMedia;
-use super::negotiated::Direction;
-use super::rtpmap::{DIGIT_EVENTS, TELEPHONE_EVENT};
+use super::extmap::AUDIO_LEVEL;
+use super::fmtp::OpusFmtp;
+use super::negotiated::{Direction, Format};
+use super::offer::TELEPHONE_CLOCK_HZ;
+use super::policy::Policy;
+use super::rtpmap::{COMFORT_NOISE, DIGIT_EVENTS, TELEPHONE_EVENT};
 use super::wire::Section;
 use crate::codec::CodecKind;
 use crate::rtp::PayloadType;
@@ -18,10 +22,19 @@ pub(super) struct Text(String);
 pub(super) struct Audio<'a> {
     pub(super) port: u16,
     pub(super) protocol: &'a str,
-    /// With their payload types, best first.
-    pub(super) codecs: &'a [(CodecKind, PayloadType)],
-    pub(super) telephone_event: Option<PayloadType>,
+    /// In the order of the media line.
+    pub(super) formats: &'a [(PayloadType, Format)],
+    pub(super) policy: &'a Policy,
+    pub(super) ptime: Ptime,
+    pub(super) max_ptime: Ptime,
+    pub(super) level: Option<Level>,
     pub(super) rtcp_mux: bool,
+    pub(super) direction: Direction,
+}
+
+/// The audio level as a header extension.
+pub(super) struct Level {
+    pub(super) id: u8,
     pub(super) direction: Direction,
 }
 
@@ -33,7 +46,7 @@ impl Text {
             IpAddr::V4(_) => "IP4",
             IpAddr::V6(_) => "IP6",
         };
-        let mut text = Self(String::with_capacity(512));
+        let mut text = Self(String::with_capacity(1_024));
         text.line(format_args!("v=0"));
         text.line(format_args!("o=- {session_id} {version} IN {family} {ip}"));
         text.line(format_args!("s=-"));
@@ -43,29 +56,41 @@ impl Text {
     }
 
     pub(super) fn audio(&mut self, audio: &Audio<'_>) {
-        let numbers: String = audio
-            .codecs
-            .iter()
-            .map(|&(_, number)| number)
-            .chain(audio.telephone_event)
-            .map(|PayloadType(number)| format!(" {number}"))
-            .collect();
+        let numbers: String =
+            audio.formats.iter().map(|(PayloadType(number), _)| format!(" {number}")).collect();
         self.line(format_args!("m=audio {} {}{numbers}", audio.port, audio.protocol));
-        for &(codec, PayloadType(number)) in audio.codecs {
-            self.line(format_args!("a=rtpmap:{number} {}/{}", codec.name(), codec.clock_hz()));
+        for &(number, format) in audio.formats {
+            self.format(number, format, audio.policy);
         }
-        // All codecs offered together share the clock of the first.
-        if let (Some(PayloadType(number)), Some((codec, _))) =
-            (audio.telephone_event, audio.codecs.first())
-        {
-            self.line(format_args!("a=rtpmap:{number} {TELEPHONE_EVENT}/{}", codec.clock_hz()));
-            self.line(format_args!("a=fmtp:{number} {DIGIT_EVENTS}"));
+        self.line(format_args!("a=ptime:{}", audio.ptime.ms()));
+        self.line(format_args!("a=maxptime:{}", audio.max_ptime.ms()));
+        if let Some(Level { id, direction }) = audio.level {
+            self.line(format_args!("a=extmap:{id}/{} {AUDIO_LEVEL}", direction.name()));
         }
-        self.line(format_args!("a=ptime:{}", Ptime::TICK.ms()));
         if audio.rtcp_mux {
             self.line(format_args!("a=rtcp-mux"));
         }
         self.line(format_args!("a={}", audio.direction.name()));
+    }
+
+    fn format(&mut self, PayloadType(number): PayloadType, format: Format, policy: &Policy) {
+        match format {
+            Format::Audio(codec @ CodecKind::Opus) => {
+                let (name, clock, channels) = (codec.name(), codec.clock_hz(), codec.channels());
+                self.line(format_args!("a=rtpmap:{number} {name}/{clock}/{channels}"));
+                self.line(format_args!("a=fmtp:{number} {}", OpusFmtp(policy)));
+            }
+            Format::Audio(codec) => {
+                self.line(format_args!("a=rtpmap:{number} {}/{}", codec.name(), codec.clock_hz()));
+            }
+            Format::ComfortNoise => {
+                self.line(format_args!("a=rtpmap:{number} {COMFORT_NOISE}/{TELEPHONE_CLOCK_HZ}"));
+            }
+            Format::TelephoneEvent { clock_hz } => {
+                self.line(format_args!("a=rtpmap:{number} {TELEPHONE_EVENT}/{clock_hz}"));
+                self.line(format_args!("a=fmtp:{number} {DIGIT_EVENTS}"));
+            }
+        }
     }
 
     /// Answers a section with port 0 (RFC 3264 §6). Its formats mean nothing, but one is needed.

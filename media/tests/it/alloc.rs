@@ -120,7 +120,7 @@ fn a_tick_of_a_busy_room_allocates_nothing() {
             plays += 1;
         }
         for (n, (seat, leg, ..)) in seats.iter_mut().enumerate() {
-            let sent = leg.write_rtp(now, mixer.payload(*seat), &mut buffer);
+            let sent = leg.write_rtp(now, mixer.payload(*seat), 160, &mut buffer);
             assert!(sent.is_some());
             if let Some(report) = leg.poll_rtcp(now, NtpTime(u64::from(tick) << 28), &mut buffer) {
                 let from = std::net::SocketAddr::new(address(n as u32).ip(), report.to.port());

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use media::codec::SendFormat;
 use media::rtp::{MAX_DATAGRAM_BYTES, PayloadType, Sender, SeqNo, Ssrc};
 use media::sdp::{Direction, Format, Negotiated};
 use media::sim::{Link, LinkConfig};
@@ -24,14 +25,16 @@ pub(crate) fn negotiated(peer: SocketAddr, codec: CodecKind) -> Negotiated {
         remote_rtp: peer,
         remote_rtcp: SocketAddr::new(peer.ip(), peer.port() + 1),
         rtcp_mux: false,
-        codec,
+        send: SendFormat::new(codec),
         payload_type,
         dtmf_payload_type: Some(PayloadType(101)),
+        dtmf_clock_hz: codec.clock_hz(),
+        comfort_noise: None,
+        level_extension: None,
         receive: vec![
             (payload_type, Format::Audio(codec)),
-            (PayloadType(101), Format::TelephoneEvent),
+            (PayloadType(101), Format::TelephoneEvent { clock_hz: codec.clock_hz() }),
         ],
-        ptime_ms: 20,
         direction: Direction::SendRecv,
     }
 }
@@ -143,7 +146,7 @@ impl Room {
         for member in &mut self.members {
             let payload = self.mixer.payload(member.seat);
             let mut out = [0; MAX_DATAGRAM_BYTES];
-            let sent = member.leg.write_rtp(self.now, payload, &mut out).unwrap();
+            let sent = member.leg.write_rtp(self.now, payload, FRAME as u32, &mut out).unwrap();
             assert_eq!((sent.len, sent.to), (12 + FRAME, member.peer));
             if self.keep {
                 let mut frame = [0; FRAME];

@@ -6,7 +6,7 @@ use sip::{Body, EndCause, Invite, NameAddr, Response};
 use tokio::sync::oneshot;
 
 use super::CallActor;
-use super::media::{CODECS, description, sdp_body};
+use super::media::{description, sdp_body};
 use crate::call::Input;
 use crate::call::originate::{NoRoute, Placed, resolve};
 use crate::model::CallSid;
@@ -38,7 +38,7 @@ impl CallActor {
         let opened = self.open_media(ctx).and_then(|local| match offer {
             Err(()) => Err((415, "only application/sdp is understood".to_owned())),
             Ok(None) => Ok(None),
-            Ok(Some(offer)) => sdp::answer(&offer.bytes, &local, &CODECS)
+            Ok(Some(offer)) => sdp::answer(&offer.bytes, &local, &self.desk.sdp_policy)
                 .map(Some)
                 .map_err(|error| (488, error.to_string())),
         });
@@ -74,7 +74,7 @@ impl CallActor {
                 return;
             }
         };
-        invite.body = Some(description(sdp::offer(&local, &CODECS)));
+        invite.body = Some(description(sdp::offer(&local, &self.desk.sdp_policy)));
         self.redirects =
             Some(Redirects { stack: stack.clone(), invite: invite.clone(), left: MAX_REDIRECTS });
         let owner = ctx.address().recipient();
@@ -152,7 +152,7 @@ impl CallActor {
         let status = response.status();
         let reason = response.reason().to_owned();
         let answer = sdp_body(response.body(), response.content_type());
-        match answer.map(|body| sdp::accept_answer(&body.bytes, &CODECS)) {
+        match answer.map(|body| sdp::accept_answer(&body.bytes, &self.desk.sdp_policy)) {
             Some(agreed) => {
                 // Early media that cannot be used is no reason to give up before the answer.
                 if let Ok(agreed) = agreed {
@@ -167,7 +167,7 @@ impl CallActor {
 
     fn on_answered(&mut self, response: &Response, ctx: &mut Context<Self>) {
         let answer = sdp_body(response.body(), response.content_type());
-        match answer.map(|body| sdp::accept_answer(&body.bytes, &CODECS)) {
+        match answer.map(|body| sdp::accept_answer(&body.bytes, &self.desk.sdp_policy)) {
             Some(Ok(agreed)) => {
                 // Also when it was agreed before: from now on the peer's silence counts anew.
                 self.agree(agreed);

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use actix::prelude::*;
-use media::codec::CodecKind;
 use media::leg::{Leg, LegConfig};
 use media::rtp::{SeqNo, Ssrc};
 use media::sdp::{self, LocalMedia, Negotiated};
@@ -27,9 +26,6 @@ pub(super) struct Media {
     answer_is_due: bool,
     pub(super) agreed: Option<Negotiated>,
 }
-
-/// What this server offers and answers with, best first.
-pub(super) const CODECS: [CodecKind; 2] = [CodecKind::Pcmu, CodecKind::Pcma];
 
 impl CallActor {
     /// Opens the line and starts the participant; the local side of the session follows.
@@ -102,7 +98,7 @@ impl CallActor {
             // The INVITE had no offer: ours goes out now (RFC 3264 §4).
             (None, Some(local)) => {
                 self.media.answer_is_due = true;
-                sdp::offer(&local, &CODECS)
+                sdp::offer(&local, &self.desk.sdp_policy)
             }
             (None, None) => return,
         };
@@ -114,7 +110,7 @@ impl CallActor {
         if !std::mem::take(&mut self.media.answer_is_due) {
             return;
         }
-        let agreed = body.map(|body| sdp::accept_answer(&body.bytes, &CODECS));
+        let agreed = body.map(|body| sdp::accept_answer(&body.bytes, &self.desk.sdp_policy));
         match agreed {
             Some(Ok(agreed)) => self.agree(agreed),
             Some(Err(error)) => self.media_failed(488, &error.to_string(), ctx),
@@ -134,11 +130,11 @@ impl CallActor {
         }
         let Some(offer) = sdp_body(request.body(), request.content_type()) else {
             self.media.answer_is_due = true;
-            let text = sdp::offer(&local, &CODECS);
+            let text = sdp::offer(&local, &self.desk.sdp_policy);
             self.order(Action::Answer(Reply::new(200).with_body(description(text))));
             return;
         };
-        match sdp::answer(&offer.bytes, &local, &CODECS) {
+        match sdp::answer(&offer.bytes, &local, &self.desk.sdp_policy) {
             Ok((text, agreed)) => {
                 self.agree(agreed);
                 self.order(Action::Answer(Reply::new(200).with_body(description(text))));

@@ -1,0 +1,123 @@
+//! `[media]`: where media goes, what is spoken, and how Opus is encoded.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::de::value::{Error as ValueError, StrDeserializer};
+use serde::de::{Error as _, IntoDeserializer as _};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::units;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Media {
+    /// The address put into SDP; see [`Config::media_ip`](super::Config::media_ip) for what unset
+    /// means.
+    #[serde(with = "units::optional")]
+    pub ip: Option<IpAddr>,
+    /// 0: see [`Config::media_arbiters`](super::Config::media_arbiters).
+    pub arbiters: usize,
+    pub realtime_priority: bool,
+    /// Offered in this order; of an offer, the first of them that it has is taken.
+    #[serde(deserialize_with = "codecs")]
+    pub codecs: Vec<Codec>,
+    /// Audio in one packet, unless the peer asks for another duration.
+    #[serde(with = "units::duration")]
+    pub ptime: Duration,
+    /// Silence descriptors (RFC 3389).
+    pub comfort_noise: bool,
+    /// Levels in header extensions (RFC 6464).
+    pub audio_levels: bool,
+    pub opus: Opus,
+}
+
+/// What a codec is called here; `L16` stands for both of its rates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Codec {
+    Opus,
+    G722,
+    Pcmu,
+    Pcma,
+    L16,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Opus {
+    /// Bits per second.
+    pub bitrate: u32,
+    pub complexity: u8,
+    pub fec: bool,
+    pub dtx: bool,
+}
+
+impl Media {
+    /// Durations of a packet that can be sent, in milliseconds.
+    const PTIMES_MS: [u128; 5] = [10, 20, 30, 40, 60];
+
+    /// What cannot work: key, whether it is well, and what is asked for.
+    pub(super) fn rules(&self) -> [(&'static str, bool, &'static str); 5] {
+        let once = |codec| self.codecs.iter().filter(|other| *other == codec).count() == 1;
+        [
+            ("media.ip", self.ip.is_none_or(|ip| !ip.is_unspecified()), "must be specific"),
+            (
+                "media.codecs",
+                !self.codecs.is_empty() && self.codecs.iter().all(once),
+                "must name at least one codec, each once",
+            ),
+            (
+                "media.ptime",
+                Self::PTIMES_MS.contains(&self.ptime.as_millis()),
+                "must be 10ms, 20ms, 30ms, 40ms or 60ms",
+            ),
+            (
+                "media.opus.bitrate",
+                (6_000..=128_000).contains(&self.opus.bitrate),
+                "must be 6000 to 128000",
+            ),
+            ("media.opus.complexity", self.opus.complexity <= 10, "must be 0 to 10"),
+        ]
+    }
+}
+
+/// A list, or its names with commas between them: what an environment variable can hold.
+fn codecs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Codec>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        List(Vec<String>),
+        Text(String),
+    }
+    let names = match Written::deserialize(deserializer)? {
+        Written::List(names) => names,
+        Written::Text(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
+    };
+    let codec = |name: &String| {
+        let name: StrDeserializer<'_, ValueError> = name.as_str().into_deserializer();
+        Codec::deserialize(name).map_err(D::Error::custom)
+    };
+    names.iter().map(codec).collect()
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self {
+            ip: None,
+            arbiters: 0,
+            realtime_priority: true,
+            codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma, Codec::L16],
+            ptime: Duration::from_millis(20),
+            comfort_noise: true,
+            audio_levels: true,
+            opus: Opus::default(),
+        }
+    }
+}
+
+impl Default for Opus {
+    fn default() -> Self {
+        Self { bitrate: 24_000, complexity: 5, fec: true, dtx: true }
+    }
+}
