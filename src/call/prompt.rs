@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use media::source::{Pcm, wav};
+use media::source::{Pcm, file};
 use media::time::SampleRate;
 
 use crate::hook::HookClient;
@@ -40,9 +40,9 @@ async fn fetch(client: &HookClient, url: &str) -> Result<Arc<Pcm>, String> {
     if !url.starts_with("http://") && !url.starts_with("https://") {
         return Err("only http(s) URLs of wav files and silence_stream:// can be played".into());
     }
-    let bytes = client.fetch(url, wav::MAX_BYTES).await.map_err(|error| error.to_string())?;
+    let bytes = client.fetch(url, file::MAX_BYTES).await.map_err(|error| error.to_string())?;
     let decoding = tokio::task::spawn_blocking(move || {
-        wav::parse(&bytes, RATE).map_err(|error| error.to_string())
+        file::decode(&bytes, RATE).map_err(|error| error.to_string())
     });
     let decoded = decoding.await.map_err(|_| "the decoder failed".to_owned())??;
     Ok(Arc::new(decoded))

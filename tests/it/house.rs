@@ -106,6 +106,7 @@ const OPEN: &[&str] = &["server", "main", "lib"];
 const KEPT: &[(&str, &str)] = &[
     ("rsip", "sip/src/message/"),
     ("rtp_rs", "media/src/rtp/"),
+    ("symphonia", "media/src/source/mp3.rs"),
     ("sqlx", "src/store/"),
     ("reqwest", "src/hook/"),
     ("hyper", "src/hook/"),
@@ -132,7 +133,10 @@ const NOT_IN_DECIDERS: &[&str] = &["actix", "actix_web", "tokio", "reqwest", "sq
 
 /// All that the two cores are built on.
 const CORE_MANIFESTS: &[(&str, &[&str])] = &[
-    ("media/Cargo.toml", &["multiversion", "opus", "opusic-sys", "rtp-rs", "thiserror"]),
+    (
+        "media/Cargo.toml",
+        &["multiversion", "opus", "opusic-sys", "rtp-rs", "symphonia", "thiserror"],
+    ),
     ("sip/Cargo.toml", &["bytes", "md-5", "rand", "rsip", "sha2", "thiserror", "tracing"]),
 ];
 /// What no core says, the virtual networks for tests (`sim.rs`) apart.
