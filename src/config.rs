@@ -107,6 +107,9 @@ pub struct Media {
     /// 0: see [`Config::media_arbiters`].
     pub arbiters: usize,
     pub realtime_priority: bool,
+    /// What `play` may name as `file://`; unset: nothing.
+    #[serde(with = "units::optional_path")]
+    pub sounds_dir: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -351,7 +354,7 @@ impl Default for Rtp {
 
 impl Default for Media {
     fn default() -> Self {
-        Self { ip: None, arbiters: 0, realtime_priority: true }
+        Self { ip: None, arbiters: 0, realtime_priority: true, sounds_dir: None }
     }
 }
 
