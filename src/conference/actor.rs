@@ -319,7 +319,8 @@ impl Handler<SeatLine> for ConferenceActor {
         let member = self.policy.joined().iter().find(|m| m.call == call);
         // A call that left while its line was on the way gets it back when `arrived` is dropped.
         let (Some(member), Some(inside)) = (member, self.guests.get(&call)) else { return };
-        let Some((line, codec)) = arrived.take() else { return };
+        let Some((mut line, codec)) = arrived.take() else { return };
+        line.sit();
         let seat = self.mixer.add_seat(SeatConfig { codec, muted: member.muted });
         let media = inside.guest.media.clone();
         self.seats.push(Seated { call, seat, line, media, told_inactive: false });

@@ -250,6 +250,7 @@ impl Solo {
         match self.seat {
             Some(seat) => self.mixer.set_codec(seat, codec),
             None => {
+                self.line.sit();
                 self.seat = Some(self.mixer.add_seat(SeatConfig::new(codec)));
                 self.start_clip();
             }
