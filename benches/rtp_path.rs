@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use media::codec::SendFormat;
+use media::mixer::Outgoing;
 use media::rtp::{MAX_DATAGRAM_BYTES, Packet, PayloadType, SeqNo, Ssrc};
 use media::sdp::{Direction, Format, Negotiated};
 use media::source::tone;
@@ -41,7 +42,7 @@ impl Room {
         let stride = members / talkers.max(1);
         let members = (0..members)
             .map(|n| {
-                let seat = mixer.add_seat(SeatConfig::new(CodecKind::Pcmu));
+                let seat = mixer.add_seat(SeatConfig::new(CodecKind::Pcmu)).expect("G.711");
                 let talks = n.is_multiple_of(stride) && n / stride < talkers;
                 Member::new(n as u32, talks, seat, now)
             })
@@ -64,9 +65,11 @@ impl Room {
         }
         self.mixer.tick(self.now);
         for member in &mut self.members {
-            let payload = self.mixer.payload(member.seat);
-            let sent = member.leg.write_rtp(self.now, payload, 160, &mut self.out);
-            black_box((sent, &self.out));
+            for packet in self.mixer.outgoing(member.seat) {
+                let Outgoing { payload, units } = packet;
+                let sent = member.leg.write_rtp(self.now, payload, units, &mut self.out);
+                black_box((sent, &self.out));
+            }
         }
         self.now += Duration::from_millis(20);
         self.tick = self.tick.wrapping_add(1);

@@ -95,6 +95,8 @@ pub struct Rtp {
     #[serde(with = "units::duration")]
     pub inactivity_timeout: Duration,
     #[serde(with = "units::duration")]
+    pub jitter_min: Duration,
+    #[serde(with = "units::duration")]
     pub jitter_start: Duration,
     #[serde(with = "units::duration")]
     pub jitter_max: Duration,
@@ -220,7 +222,7 @@ impl Config {
 
     /// Refuses values that can be read but cannot work.
     pub fn check(&self) -> Result<(), Error> {
-        let rules: [(&'static str, bool, &'static str); 13] = [
+        let rules: [(&'static str, bool, &'static str); 14] = [
             ("http.workers", (1..=64).contains(&self.http.workers), "must be 1 to 64"),
             ("http.max_body_bytes", self.http.max_body_bytes >= 1024, "must be at least 1024"),
             ("sip.t1", !self.sip.t1.is_zero(), "must not be zero"),
@@ -238,6 +240,11 @@ impl Config {
                 "rate_per_second and rate_burst must not be zero",
             ),
             ("sip.user_agent", units::is_header_text(&self.sip.user_agent), "must be plain text"),
+            (
+                "rtp.jitter_min",
+                self.rtp.jitter_min <= self.rtp.jitter_start,
+                "is above jitter_start",
+            ),
             (
                 "rtp.jitter_max",
                 self.rtp.jitter_start <= self.rtp.jitter_max,
@@ -333,6 +340,7 @@ impl Default for Rtp {
         Self {
             ports: PortRange { first: 20_000, last: 29_999 },
             inactivity_timeout: Duration::from_secs(60),
+            jitter_min: Duration::from_millis(20),
             jitter_start: Duration::from_millis(40),
             jitter_max: Duration::from_millis(200),
         }

@@ -16,9 +16,11 @@ use crate::call::actor::CallActor;
 use crate::conference::actor::{ConferenceActor, Identity};
 use crate::conference::message::{self as room, Join};
 use crate::conference::news::{News, NewsLine};
+use crate::conference::policy::Standing;
 use crate::conference::snapshot::ConferenceSnapshot;
 use crate::hook::HookClient;
 use crate::media_io::hub::MediaPlane;
+use crate::media_io::quality::{Quality, QualityCell};
 use crate::media_io::settings::MediaSettings;
 use crate::model::{AccountSid, Alert, CallSid, ConferenceSid};
 use crate::store::Store;
@@ -33,9 +35,23 @@ pub struct LiveCall {
     pub snapshot: Arc<CallSnapshot>,
     /// `None` once the call has ended.
     pub actor: Option<Addr<CallActor>>,
+    /// How its media flows, once it has a line; what it was, after its end.
+    pub quality: Option<Arc<QualityCell>>,
     ended: Option<Instant>,
     /// Deleted over REST while it still ends: shown to nobody, and gone with its last word.
     forgotten: bool,
+}
+
+impl LiveCall {
+    /// How its media flows or flowed; `None` until it has.
+    pub fn media(&self) -> Option<Quality> {
+        self.quality.as_ref()?.read()
+    }
+
+    /// Whether the caller is talking now.
+    pub fn is_talking(&self) -> bool {
+        self.quality.as_ref().is_some_and(|quality| quality.is_talking())
+    }
 }
 
 /// A conference as REST sees it.
@@ -43,6 +59,16 @@ pub struct LiveCall {
 pub struct LiveConference {
     pub snapshot: Arc<ConferenceSnapshot>,
     pub actor: Addr<ConferenceActor>,
+}
+
+/// What is going on on the whole server, in numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Calls that have not ended.
+    pub calls: usize,
+    pub conferences: usize,
+    /// Members inside of all conferences together.
+    pub participants: usize,
 }
 
 /// What is going on now; reads take a short lock and clone `Arc`s.
@@ -87,8 +113,22 @@ impl Live {
         rooms.values().filter(|c| c.snapshot.account == account).cloned().collect()
     }
 
+    /// How much is going on, on the whole server.
+    pub fn load(&self) -> Load {
+        let calls = read(&self.calls).values().filter(|call| call.actor.is_some()).count();
+        let rooms = read(&self.conferences);
+        let participants =
+            rooms.values().map(|room| room.snapshot.count(Standing::Joined)).sum::<usize>();
+        Load { calls, conferences: rooms.len(), participants }
+    }
+
     /// Shows a call as it stands; `actor` is `None` once it has ended.
-    pub fn publish_call(&self, snapshot: Arc<CallSnapshot>, actor: Option<Addr<CallActor>>) {
+    pub fn publish_call(
+        &self,
+        snapshot: Arc<CallSnapshot>,
+        quality: Option<Arc<QualityCell>>,
+        actor: Option<Addr<CallActor>>,
+    ) {
         let ended = actor.is_none().then(Instant::now);
         let sid = snapshot.call_sid;
         let mut calls = write(&self.calls);
@@ -96,7 +136,7 @@ impl Live {
         if forgotten && actor.is_none() {
             calls.remove(&sid);
         } else {
-            calls.insert(sid, LiveCall { snapshot, actor, ended, forgotten });
+            calls.insert(sid, LiveCall { snapshot, actor, quality, ended, forgotten });
         }
     }
 

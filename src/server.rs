@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use anyhow::Context as _;
 use media::jitter::JitterConfig;
+use media::mixer::MixerConfig;
 use media::source::tone;
+use media::time::SampleRate;
 use sip::auth::Nonces;
 use sip::registrar::Limits;
 use sip::{Endpoint, Timers};
@@ -20,7 +22,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::{self, AppState, Doors};
 use crate::call::actor::Hangup;
 use crate::call::desk::{Desk, DeskParts};
-use crate::call::prompt::RATE;
 use crate::config::Config;
 use crate::directory::{DirectoryActor, Live};
 use crate::hook::{HookClient, HookConfig};
@@ -75,7 +76,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         let (live, plane, config) = (live.clone(), plane.clone(), config.clone());
         let (hooks, store) = (hooks.clone(), store.clone());
         DirectoryActor::start_in_arbiter(&control.handle(), move |_| {
-            let tone = Arc::new(tone::entry_beep(RATE));
+            let tone = Arc::new(tone::entry_beep(SampleRate::NARROW));
             let keep = config.call.ended_retention;
             DirectoryActor::new(live, plane, media_settings, keep, tone, hooks, store)
         })
@@ -210,9 +211,16 @@ fn bind_ip(media_ip: IpAddr) -> IpAddr {
 }
 
 fn media_settings(config: &Config) -> MediaSettings {
-    let rtp = &config.rtp;
-    let jitter = JitterConfig { start: rtp.jitter_start, max: rtp.jitter_max };
-    MediaSettings { inactivity: rtp.inactivity_timeout, jitter }
+    let (rtp, media) = (&config.rtp, &config.media);
+    let jitter =
+        JitterConfig { min: rtp.jitter_min, start: rtp.jitter_start, max: rtp.jitter_max };
+    let mixer = MixerConfig {
+        jitter,
+        max_rate: SampleRate::new(media.max_rate).unwrap_or(SampleRate::FULL),
+        loudest: media.loudest,
+        gate: media.noise_gate,
+    };
+    MediaSettings { inactivity: rtp.inactivity_timeout, mixer }
 }
 
 fn hook_config(config: &Config) -> HookConfig {

@@ -1,5 +1,6 @@
 //! What can fail in this crate. Malformed packets are counted by their receiver, not logged; SDP and
-//! WAV have errors of their own ([`sdp::Error`](crate::sdp::Error), [`wav::Error`](crate::source::wav::Error)).
+//! sound files have errors of their own ([`sdp::Error`](crate::sdp::Error),
+//! [`file::Error`](crate::source::file::Error)).
 
 /// Failures of packet and mixer calls.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

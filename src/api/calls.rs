@@ -1,6 +1,7 @@
 //! `…/Calls`: live call control (contract rest.md §2.3).
 
 use actix_web::web::{Data, Path};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::auth::Principal;
@@ -9,9 +10,11 @@ use super::error::ApiError;
 use super::query::Query;
 use super::reply::{self, Reply};
 use super::state::{AppState, Doors};
+use crate::call::CallSnapshot;
 use crate::call::actor::{Hangup, Update};
 use crate::call::originate::Order;
 use crate::directory::LiveCall;
+use crate::media_io::quality::Quality;
 use crate::model::call::{BadCall, CreateCall, TargetKind, UpdateCall};
 use crate::model::{Account, AccountSid, CallSid, Direction, Scope};
 use crate::verb;
@@ -75,7 +78,7 @@ pub(super) async fn list(
     let account = principal.reach_account(&state, &a).await?;
     let calls = state.doors()?.live.calls(account);
     let shown: Vec<_> = calls.iter().filter(|call| is_asked_for(call, &query)).collect();
-    reply::ok(&shown.iter().map(|call| &*call.snapshot).collect::<Vec<_>>())
+    reply::ok(&shown.into_iter().map(Shown::of).collect::<Vec<_>>())
 }
 
 /// The filters compare exactly; a leading `+` makes no difference to a number (§1.8).
@@ -98,7 +101,22 @@ pub(super) async fn read(
     path: Path<(String, String)>,
 ) -> Reply {
     let (_, call) = find(&principal, &state, &path).await?;
-    reply::ok(&*call.snapshot)
+    reply::ok(&Shown::of(&call))
+}
+
+/// A call with how its media flows, which is absent until it does.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    call: &'a CallSnapshot,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media: Option<Quality>,
+}
+
+impl<'a> Shown<'a> {
+    fn of(call: &'a LiveCall) -> Self {
+        Self { call: &call.snapshot, media: call.media() }
+    }
 }
 
 pub(super) async fn update(

@@ -123,7 +123,6 @@ fn view(p: &ParticipantSnapshot, room: &ConferenceSnapshot, doors: &Doors, wire:
         "status": match p.standing { Standing::Joined => "joined", Standing::Waiting => "waiting" },
         "muted": p.muted,
         "held": false,
-        // Nobody looks for talkers yet.
         "talking": false,
         "moderator": p.moderator,
         "end_conference_on_exit": p.end_on_exit,
@@ -135,6 +134,10 @@ fn view(p: &ParticipantSnapshot, room: &ConferenceSnapshot, doors: &Doors, wire:
     if let (Some(call), Some(shown)) =
         (doors.live.call(room.account, p.call), shown.as_object_mut())
     {
+        shown.insert("talking".into(), json!(call.is_talking() && !p.muted));
+        if let Some(media) = call.media() {
+            shown.insert("media".into(), json!(media));
+        }
         let call = &call.snapshot;
         shown.insert("application_sid".into(), json!(call.application_sid));
         shown.insert("direction".into(), json!(call.direction));

@@ -66,6 +66,12 @@ pub(super) async fn health(state: web::Data<AppState>) -> Reply {
 
 /// The Prometheus text format.
 pub(super) async fn metrics(state: web::Data<AppState>) -> HttpResponse {
+    if let Ok(doors) = state.doors() {
+        let load = doors.live.load();
+        metrics::gauge!("calls_live").set(load.calls as f64);
+        metrics::gauge!("conferences_live").set(load.conferences as f64);
+        metrics::gauge!("conference_participants").set(load.participants as f64);
+    }
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .body(state.metrics.render())

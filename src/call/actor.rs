@@ -171,7 +171,8 @@ impl CallActor {
 
     fn publish(&self, ctx: &Context<Self>) {
         let actor = (!self.state.has_ended()).then(|| ctx.address());
-        self.desk.live.publish_call(Arc::new(self.state.snapshot()), actor);
+        let quality = self.media.quality.clone();
+        self.desk.live.publish_call(Arc::new(self.state.snapshot()), quality, actor);
     }
 
     fn end(&mut self, record: &CallRecord, ctx: &mut Context<Self>) {

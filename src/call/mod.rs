@@ -16,6 +16,7 @@ pub mod prompt;
 mod record;
 mod setup;
 pub mod snapshot;
+mod sounds;
 mod state;
 mod status;
 

@@ -1,15 +1,17 @@
 //! Fetching and decoding what a `play` verb names, away from every thread that moves audio.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use media::source::{Pcm, wav};
+use media::source::{Pcm, file};
 use media::time::SampleRate;
 
+use super::sounds;
 use crate::hook::HookClient;
 
-/// The rate of every mixer, for now.
-pub const RATE: SampleRate = SampleRate::NARROW;
+/// What is played is rendered at no higher rate: nobody hears more.
+const RATE: SampleRate = SampleRate::FULL;
 /// The longest `silence_stream://`.
 const MAX_SILENCE: Duration = Duration::from_secs(3600);
 
@@ -20,36 +22,58 @@ pub struct Unplayable {
     pub detail: String,
 }
 
-/// Fetches all clips of a list, in order; the first that fails ends it.
-///
-/// # Errors
-/// [`Unplayable`] names the URL and what went wrong.
-pub async fn fetch_all(client: &HookClient, urls: &[String]) -> Result<Vec<Arc<Pcm>>, Unplayable> {
-    let mut clips = Vec::with_capacity(urls.len());
-    for url in urls {
-        let unplayable = |detail: String| Unplayable { url: url.clone(), detail };
-        clips.push(fetch(client, url).await.map_err(unplayable)?);
-    }
-    Ok(clips)
+/// Where clips come from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub client: HookClient,
+    /// The folder of `file://`, if there is one.
+    pub sounds: Option<PathBuf>,
 }
 
-async fn fetch(client: &HookClient, url: &str) -> Result<Arc<Pcm>, String> {
-    if let Some(ms) = url.strip_prefix("silence_stream://") {
-        return silence(ms);
+impl Source {
+    /// Fetches all clips of a list, in order; the first that fails ends it.
+    ///
+    /// # Errors
+    /// [`Unplayable`] names the URL and what went wrong.
+    pub async fn fetch_all(&self, urls: &[String]) -> Result<Vec<Arc<Pcm>>, Unplayable> {
+        let mut clips = Vec::with_capacity(urls.len());
+        for url in urls {
+            let unplayable = |detail: String| Unplayable { url: url.clone(), detail };
+            clips.push(self.fetch(url).await.map_err(unplayable)?);
+        }
+        Ok(clips)
     }
-    if !url.starts_with("http://") && !url.starts_with("https://") {
-        return Err("only http(s) URLs of wav files and silence_stream:// can be played".into());
+
+    async fn fetch(&self, url: &str) -> Result<Arc<Pcm>, String> {
+        if let Some(ms) = url.strip_prefix("silence_stream://") {
+            return silence(ms);
+        }
+        let client = &self.client;
+        let decoding = if url.starts_with("file://") {
+            let (folder, url) = (self.sounds.clone(), url.to_owned());
+            tokio::task::spawn_blocking(move || {
+                let read = sounds::read(folder.as_deref(), &url);
+                decode(&read.map_err(|error| error.to_string())?)
+            })
+        } else if url.starts_with("http://") || url.starts_with("https://") {
+            let fetched = client.fetch(url, file::MAX_BYTES).await;
+            let bytes = fetched.map_err(|error| error.to_string())?;
+            tokio::task::spawn_blocking(move || decode(&bytes))
+        } else {
+            return Err("only http(s):// and file:// URLs of wav and mp3 files, and \
+                        silence_stream://, can be played"
+                .into());
+        };
+        decoding.await.map_err(|_| "the decoder failed".to_owned())?.map(Arc::new)
     }
-    let bytes = client.fetch(url, wav::MAX_BYTES).await.map_err(|error| error.to_string())?;
-    let decoding = tokio::task::spawn_blocking(move || {
-        wav::parse(&bytes, RATE).map_err(|error| error.to_string())
-    });
-    let decoded = decoding.await.map_err(|_| "the decoder failed".to_owned())??;
-    Ok(Arc::new(decoded))
+}
+
+fn decode(bytes: &[u8]) -> Result<Pcm, String> {
+    file::decode(bytes, RATE).map_err(|error| error.to_string())
 }
 
 fn silence(ms: &str) -> Result<Arc<Pcm>, String> {
     let length: u64 = ms.parse().map_err(|_| "silence_stream:// needs milliseconds".to_owned())?;
     let length = Duration::from_millis(length).min(MAX_SILENCE);
-    Ok(Arc::new(Pcm::silence(RATE, length)))
+    Ok(Arc::new(Pcm::silence(SampleRate::NARROW, length)))
 }

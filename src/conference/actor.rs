@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use media::mixer::{Mixer, Play, SeatConfig, SeatId};
+use media::mixer::{Event, Mixer, Play, SeatConfig, SeatId};
 use media::source::Pcm;
 use time::OffsetDateTime;
 
@@ -96,7 +96,7 @@ impl ConferenceActor {
             status: None,
             guests: HashMap::new(),
             joins: 0,
-            mixer: Mixer::new(settings.mixer()),
+            mixer: Mixer::new(settings.mixer),
             seats: Vec::new(),
             scratch: Box::default(),
             ticking: None,
@@ -152,6 +152,7 @@ impl ConferenceActor {
         if let Some(at) = self.seats.iter().position(|s| s.call == call) {
             let seated = self.seats.swap_remove(at);
             self.mixer.remove_seat(seated.seat);
+            seated.line.set_talking(false);
             inside.guest.participant.do_send(TakeBack(seated.line));
         }
         inside.guest.tell(Happened::Left(exit));
@@ -191,6 +192,17 @@ impl ConferenceActor {
             members,
             at: OffsetDateTime::now_utc(),
         });
+    }
+
+    /// A member began or ceased to talk.
+    fn note_talking(&mut self, seat: SeatId, talking: bool) {
+        let Some(seated) = self.seats.iter().find(|s| s.seat == seat) else { return };
+        seated.line.set_talking(talking);
+        let (call, members) = (seated.call, self.policy.joined().len());
+        let event = if talking { StatusEvent::StartTalking } else { StatusEvent::StopTalking };
+        if self.status.as_ref().is_some_and(|target| target.events.contains(&event.name())) {
+            self.notify(event, call, members);
+        }
     }
 
     fn publish(&self) {
@@ -277,9 +289,15 @@ impl StreamHandler<Tick> for ConferenceActor {
         }
         self.mixer.tick(at.now);
         for seated in &mut self.seats {
-            seated.line.send(at.now, self.mixer.payload(seated.seat), &mut self.scratch);
+            seated.line.send(at.now, self.mixer.outgoing(seated.seat), &mut self.scratch);
         }
-        while self.mixer.poll_event().is_some() {}
+        while let Some(event) = self.mixer.poll_event() {
+            match event {
+                Event::PlayDone(_) => {}
+                Event::TalkStarted(seat) => self.note_talking(seat, true),
+                Event::TalkStopped(seat) => self.note_talking(seat, false),
+            }
+        }
         self.metrics.count(tick, at.now);
         if let Some(call) = broken {
             self.eject(call, ctx);
@@ -319,9 +337,16 @@ impl Handler<SeatLine> for ConferenceActor {
         let member = self.policy.joined().iter().find(|m| m.call == call);
         // A call that left while its line was on the way gets it back when `arrived` is dropped.
         let (Some(member), Some(inside)) = (member, self.guests.get(&call)) else { return };
-        let Some((line, format)) = arrived.take() else { return };
-        let config = SeatConfig { codec: format.codec, muted: member.muted };
-        let seat = self.mixer.add_seat(config);
+        let Some((mut line, format)) = arrived.take() else { return };
+        line.sit();
+        let seat = match self.mixer.add_seat(SeatConfig { format, muted: member.muted }) {
+            Ok(seat) => seat,
+            Err(error) => {
+                tracing::error!(call_sid = %call, %error, "no encoder for a member");
+                inside.guest.participant.do_send(TakeBack(line));
+                return self.eject(call, ctx);
+            }
+        };
         let media = inside.guest.media.clone();
         self.seats.push(Seated { call, seat, line, media, told_inactive: false });
         if self.ticking.is_none() {
@@ -333,11 +358,14 @@ impl Handler<SeatLine> for ConferenceActor {
 impl Handler<Renegotiated> for ConferenceActor {
     type Result = ();
 
-    fn handle(&mut self, Renegotiated { call, agreed }: Renegotiated, _: &mut Context<Self>) {
+    fn handle(&mut self, Renegotiated { call, agreed }: Renegotiated, ctx: &mut Context<Self>) {
         if let Some(seated) = self.seats.iter_mut().find(|s| s.call == call) {
-            self.mixer.set_codec(seated.seat, agreed.send.codec);
             seated.line.negotiate(&agreed, Moment::now().now);
             seated.told_inactive = false;
+            if let Err(error) = self.mixer.set_format(seated.seat, agreed.send) {
+                tracing::error!(call_sid = %call, %error, "no encoder for a member");
+                self.eject(call, ctx);
+            }
         }
     }
 }

@@ -15,7 +15,6 @@ use crate::call::ConferenceTarget;
 use crate::hook::payload::ConferenceStatus;
 use crate::hook::queue::StatusPayload;
 use crate::hook::{BaseFields, HookClient, HookError, StatusHook};
-use crate::verb::StatusEventName;
 
 /// A status event of a room.
 #[derive(Message, Clone, Debug)]
@@ -36,13 +35,7 @@ pub struct News {
 impl News {
     /// Whether the room's starter asked for events of this kind.
     pub fn is_wanted(&self) -> bool {
-        let name = match self.event {
-            StatusEvent::Start => StatusEventName::Start,
-            StatusEvent::End => StatusEventName::End,
-            StatusEvent::Join => StatusEventName::Join,
-            StatusEvent::Leave => StatusEventName::Leave,
-        };
-        self.target.events.contains(&name)
+        self.target.events.contains(&self.event.name())
     }
 }
 
@@ -50,7 +43,7 @@ impl StatusPayload for News {
     fn into_body(self: Box<Self>) -> Map<String, Value> {
         let status = ConferenceStatus {
             base: self.base,
-            event: self.event.as_str(),
+            event: self.event.name().as_str(),
             account: self.identity.account,
             name: self.identity.name,
             duration: self.running_for.as_secs_f64(),

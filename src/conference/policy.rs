@@ -4,6 +4,7 @@
 //! that makes, in order. The conference actor carries the [`Effect`]s out in the order given.
 
 use crate::model::CallSid;
+use crate::verb::StatusEventName;
 
 /// What a member asks for when it comes to the door.
 #[derive(Clone, Debug)]
@@ -56,15 +57,20 @@ pub enum StatusEvent {
     End,
     Join,
     Leave,
+    StartTalking,
+    StopTalking,
 }
 
 impl StatusEvent {
-    pub fn as_str(self) -> &'static str {
+    /// What an application calls it.
+    pub fn name(self) -> StatusEventName {
         match self {
-            Self::Start => "start",
-            Self::End => "end",
-            Self::Join => "join",
-            Self::Leave => "leave",
+            Self::Start => StatusEventName::Start,
+            Self::End => StatusEventName::End,
+            Self::Join => StatusEventName::Join,
+            Self::Leave => StatusEventName::Leave,
+            Self::StartTalking => StatusEventName::StartTalking,
+            Self::StopTalking => StatusEventName::StopTalking,
         }
     }
 }

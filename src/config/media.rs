@@ -1,6 +1,7 @@
 //! `[media]`: where media goes, what is spoken, and how Opus is encoded.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::de::value::{Error as ValueError, StrDeserializer};
@@ -29,6 +30,15 @@ pub struct Media {
     pub comfort_noise: bool,
     /// Levels in header extensions (RFC 6464).
     pub audio_levels: bool,
+    /// Rooms never mix at more, in hertz.
+    pub max_rate: u32,
+    /// So many of the loudest are mixed; 0: all who speak.
+    pub loudest: usize,
+    /// Seats that send noise but no speech are left out of rooms of more than a few.
+    pub noise_gate: bool,
+    /// What `play` may name as `file://`; unset: nothing.
+    #[serde(with = "units::optional_path")]
+    pub sounds_dir: Option<PathBuf>,
     pub opus: Opus,
 }
 
@@ -58,7 +68,7 @@ impl Media {
     const PTIMES_MS: [u128; 5] = [10, 20, 30, 40, 60];
 
     /// What cannot work: key, whether it is well, and what is asked for.
-    pub(super) fn rules(&self) -> [(&'static str, bool, &'static str); 5] {
+    pub(super) fn rules(&self) -> [(&'static str, bool, &'static str); 6] {
         let once = |codec| self.codecs.iter().filter(|other| *other == codec).count() == 1;
         [
             ("media.ip", self.ip.is_none_or(|ip| !ip.is_unspecified()), "must be specific"),
@@ -76,6 +86,11 @@ impl Media {
                 "media.opus.bitrate",
                 (6_000..=128_000).contains(&self.opus.bitrate),
                 "must be 6000 to 128000",
+            ),
+            (
+                "media.max_rate",
+                [8_000, 16_000, 48_000].contains(&self.max_rate),
+                "must be 8000, 16000 or 48000",
             ),
             ("media.opus.complexity", self.opus.complexity <= 10, "must be 0 to 10"),
         ]
@@ -111,6 +126,10 @@ impl Default for Media {
             ptime: Duration::from_millis(20),
             comfort_noise: true,
             audio_levels: true,
+            max_rate: 48_000,
+            loudest: 0,
+            noise_gate: true,
+            sounds_dir: None,
             opus: Opus::default(),
         }
     }

@@ -1,6 +1,7 @@
 //! Value shapes of the configuration: durations with units, port ranges, "empty means unset".
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -111,6 +112,25 @@ pub(super) mod optional {
             "" => Ok(None),
             text => text.parse().map(Some).map_err(D::Error::custom),
         }
+    }
+}
+
+/// As [`optional`], of a path, which has no text of its own.
+pub(super) mod optional_path {
+    use super::*;
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        value: &Option<PathBuf>,
+        s: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.as_deref().unwrap_or_else(|| Path::new("")).serialize(s)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<Option<PathBuf>, D::Error> {
+        let path = PathBuf::deserialize(d)?;
+        Ok((!path.as_os_str().is_empty()).then_some(path))
     }
 }
 

@@ -7,16 +7,18 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use media::codec::SendFormat;
 use media::dtmf::DtmfEvent;
-use media::leg::{Leg, Received, Transmit};
-use media::mixer::{Mixer, SeatId};
+use media::leg::{Leg, LegStats, Received, Transmit};
+use media::mixer::{Mixer, Outgoing, SeatId};
 use media::sdp::Negotiated;
 use media::time::{NtpTime, Ptime};
 
 use super::port_pool::PortPair;
+use super::quality::{self, QualityCell, SeatCounts};
 use super::sys::{self, Source};
 
 /// Datagrams taken from one socket per tick; more wait in the kernel's buffer. At 20 ms this is
@@ -26,6 +28,8 @@ const MAX_PER_TICK: usize = 64;
 const LOOK_TWICE_EVERY: u32 = 16;
 /// RTCP is seldom: its socket is looked at once per half second.
 const RTCP_EVERY: u32 = 25;
+/// How often the figures of the line are published: once a second.
+const SAMPLE_EVERY: u32 = 50;
 /// Reports taken at one look: a peer sends about one in ten of them.
 const MAX_RTCP_PER_LOOK: u32 = 16;
 /// Larger than any Ethernet frame; longer datagrams are cut and then refused by the parser.
@@ -79,12 +83,15 @@ pub struct Line {
     found: u32,
     /// When the peer was first expected to send.
     since: Instant,
-    send_errors: metrics::Counter,
+    quality: Arc<QualityCell>,
+    /// What seats that the line has left have counted, and its present one up to the last sample.
+    counted: (SeatCounts, SeatCounts),
+    metrics: LineMetrics,
 }
 
 impl Line {
-    pub fn new(ports: PortPair, leg: Leg, now: Instant) -> Self {
-        let send_errors = metrics::counter!("rtp_send_errors_total");
+    /// How the line is doing goes into `quality`.
+    pub fn new(ports: PortPair, leg: Leg, quality: Arc<QualityCell>, now: Instant) -> Self {
         Self {
             ports,
             leg,
@@ -95,13 +102,21 @@ impl Line {
             looked_at: now,
             found: 0,
             since: now,
-            send_errors,
+            quality,
+            counted: Default::default(),
+            metrics: LineMetrics::new(),
         }
     }
 
     /// How audio is sent on the line, once it was negotiated.
     pub fn format(&self) -> Option<SendFormat> {
         self.format
+    }
+
+    /// The line begins in a new seat, whose counts begin at zero.
+    pub fn sit(&mut self) {
+        let (before, present) = std::mem::take(&mut self.counted);
+        self.counted.0 = before.plus(present);
     }
 
     /// Takes over what offer and answer agreed on; also after a re-INVITE.
@@ -161,6 +176,19 @@ impl Line {
         if self.ticks.is_multiple_of(RTCP_EVERY) {
             self.exchange_rtcp(at, scratch);
         }
+        // Soon after the beginning first, then once a second.
+        if self.ticks % SAMPLE_EVERY == RTCP_EVERY / 2 {
+            self.publish(seat, mixer);
+        }
+    }
+
+    fn publish(&mut self, seat: SeatId, mixer: &Mixer) {
+        self.counted.1 = SeatCounts::of(seat, mixer);
+        let counts = self.counted.0.plus(self.counted.1);
+        if let Some(quality) = quality::sample(&self.leg, seat, mixer, counts) {
+            self.quality.write(&quality);
+        }
+        self.metrics.count(&self.leg.stats());
     }
 
     /// Once the peer sends from where it said, the kernel filters for us, and knows the route.
@@ -210,14 +238,34 @@ impl Line {
         }
     }
 
-    /// Sends one period of encoded audio.
-    pub fn send(&mut self, now: Instant, payload: &[u8], scratch: &mut Scratch) {
-        let units = self.tick_units();
+    /// Says whether the caller is talking.
+    pub fn set_talking(&self, talking: bool) {
+        self.quality.set_talking(talking);
+    }
+
+    /// Sends what the mixer has made for the line in this tick.
+    pub fn send<'a>(
+        &mut self,
+        now: Instant,
+        packets: impl Iterator<Item = Outgoing<'a>>,
+        scratch: &mut Scratch,
+    ) {
+        for packet in packets {
+            if packet.payload.is_empty() {
+                self.leg.skip(packet.units);
+            } else {
+                self.send_one(now, packet, scratch);
+            }
+        }
+    }
+
+    fn send_one(&mut self, now: Instant, packet: Outgoing<'_>, scratch: &mut Scratch) {
+        let Outgoing { payload, units } = packet;
         let sent = self.leg.write_rtp(now, payload, units, &mut scratch.output);
         let Some(packet) = sent else { return };
         let Some(bytes) = scratch.output.get(..packet.len) else { return };
         if self.send_on_rtp(bytes, packet.to).is_err() {
-            self.send_errors.increment(1);
+            self.metrics.send_errors.increment(1);
         }
     }
 
@@ -234,6 +282,8 @@ impl Line {
     /// Says goodbye on RTCP (RFC 3550 §6.6).
     pub fn close(&mut self, scratch: &mut Scratch) {
         let at = Moment::now();
+        self.quality.set_talking(false);
+        self.metrics.count(&self.leg.stats());
         if let Some(goodbye) = self.leg.write_bye(at.now, at.ntp(), &mut scratch.output) {
             self.send_rtcp(goodbye, scratch);
         }
@@ -246,5 +296,32 @@ impl Line {
         }
         let heard = self.leg.last_received().map_or(self.since, |at| at.max(self.since));
         now.saturating_duration_since(heard)
+    }
+}
+
+/// What Prometheus hears of all lines together. Counted once a second, not per packet.
+struct LineMetrics {
+    received: metrics::Counter,
+    sent: metrics::Counter,
+    send_errors: metrics::Counter,
+    /// Packets received and sent that are counted already.
+    counted: (u64, u64),
+}
+
+impl LineMetrics {
+    fn new() -> Self {
+        Self {
+            received: metrics::counter!("rtp_packets_received_total"),
+            sent: metrics::counter!("rtp_packets_sent_total"),
+            send_errors: metrics::counter!("rtp_send_errors_total"),
+            counted: (0, 0),
+        }
+    }
+
+    fn count(&mut self, stats: &LegStats) {
+        let now = (stats.packets_received, stats.packets_sent);
+        self.received.increment(now.0.saturating_sub(self.counted.0));
+        self.sent.increment(now.1.saturating_sub(self.counted.1));
+        self.counted = now;
     }
 }

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod hub;
 pub mod line;
 pub mod port_pool;
+pub mod quality;
 pub mod settings;
 pub mod sys;
 pub mod tick;

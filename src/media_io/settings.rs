@@ -2,19 +2,11 @@
 
 use std::time::Duration;
 
-use media::jitter::JitterConfig;
 use media::mixer::MixerConfig;
 
 #[derive(Clone, Copy, Debug)]
 pub struct MediaSettings {
     /// A peer silent for this long, although it should send, is reported.
     pub inactivity: Duration,
-    pub jitter: JitterConfig,
-}
-
-impl MediaSettings {
-    /// How mixers are set up here.
-    pub fn mixer(&self) -> MixerConfig {
-        MixerConfig { jitter: self.jitter, ..MixerConfig::default() }
-    }
+    pub mixer: MixerConfig,
 }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use actix::prelude::*;
-use media::codec::CodecKind;
+use media::codec::SendFormat;
 use media::mixer::{Event, Mixer, PlayDone, SeatConfig, SeatId};
 use media::sdp::Negotiated;
 
@@ -140,7 +140,7 @@ impl Handler<Negotiate> for ParticipantActor {
         match &mut self.line {
             Whereabouts::Here(solo) => {
                 solo.line.negotiate(&agreed, Moment::now().now);
-                solo.sit(agreed.send.codec);
+                solo.sit(agreed.send, &self.events);
                 self.tick_on(ctx);
                 self.hand_over(ctx);
             }
@@ -204,7 +204,7 @@ impl Handler<TakeBack> for ParticipantActor {
             solo.line.negotiate(&agreed, Moment::now().now);
         }
         if let Some(format) = solo.line.format() {
-            solo.sit(format.codec);
+            solo.sit(format, &self.events);
             self.tick_on(ctx);
         }
         if let Some(play) = self.pending.take() {
@@ -240,18 +240,29 @@ impl Handler<Close> for ParticipantActor {
 
 impl Solo {
     fn new(line: Box<Line>, settings: &MediaSettings) -> Self {
-        let mixer = Mixer::new(settings.mixer());
+        let mixer = Mixer::new(settings.mixer);
         Self { line, mixer, seat: None, playlist: None, told_inactive: false }
     }
 
-    /// Gives the call the mixer's one seat, or changes its codec.
-    fn sit(&mut self, codec: CodecKind) {
+    /// Gives the call the mixer's one seat, or changes what that is sent.
+    fn sit(&mut self, format: SendFormat, events: &Recipient<ParticipantEvent>) {
         self.told_inactive = false;
-        match self.seat {
-            Some(seat) => self.mixer.set_codec(seat, codec),
+        let seated = match self.seat {
+            Some(seat) => self.mixer.set_format(seat, format).map(|()| seat),
             None => {
-                self.seat = Some(self.mixer.add_seat(SeatConfig::new(codec)));
-                self.start_clip();
+                self.line.sit();
+                self.mixer.add_seat(SeatConfig::new(format))
+            }
+        };
+        match seated {
+            Ok(seat) => {
+                if self.seat.replace(seat).is_none() {
+                    self.start_clip();
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "no encoder for a call");
+                events.do_send(ParticipantEvent::Failed);
             }
         }
     }
@@ -264,10 +275,16 @@ impl Solo {
         });
         self.line.skip(tick.skipped);
         self.mixer.tick(at.now);
-        self.line.send(at.now, self.mixer.payload(seat), scratch);
-        while let Some(Event::PlayDone(done)) = self.mixer.poll_event() {
-            if let Some((id, report)) = self.clip_ended(&done) {
-                tell(ParticipantEvent::Played { id, report });
+        self.line.send(at.now, self.mixer.outgoing(seat), scratch);
+        while let Some(event) = self.mixer.poll_event() {
+            match event {
+                Event::PlayDone(done) => {
+                    if let Some((id, report)) = self.clip_ended(&done) {
+                        tell(ParticipantEvent::Played { id, report });
+                    }
+                }
+                Event::TalkStarted(_) => self.line.set_talking(true),
+                Event::TalkStopped(_) => self.line.set_talking(false),
             }
         }
     }
@@ -299,7 +316,7 @@ impl Solo {
     fn start_clip(&mut self) {
         let (Some(seat), Some(list)) = (self.seat, &mut self.playlist) else { return };
         let Some(clip) = list.next_clip() else { return };
-        // A clip of another rate cannot come here: prompts are made at the mixer's rate.
+        // Clips are rendered at rates the mixer has filters from.
         list.playing = self.mixer.play_to_seat(seat, clip).ok();
     }
 

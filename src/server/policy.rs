@@ -6,17 +6,8 @@ use media::time::Ptime;
 
 use crate::config::{Codec, Config};
 
-/// What the mixer cannot speak yet is neither offered nor answered.
-const MIXED: [CodecKind; 2] = [CodecKind::Pcmu, CodecKind::Pcma];
-
+/// What is offered and answered.
 pub(super) fn sdp_policy(config: &Config) -> Policy {
-    let wanted = wanted(config);
-    let codecs: Vec<_> = wanted.codecs.into_iter().filter(|codec| MIXED.contains(codec)).collect();
-    // The mixer makes packets of one tick, and plays speech only.
-    Policy { codecs, ptime: None, comfort_noise: false, ..wanted }
-}
-
-fn wanted(config: &Config) -> Policy {
     let media = &config.media;
     let opus = &media.opus;
     Policy {
@@ -51,7 +42,7 @@ mod tests {
 
     #[test]
     fn every_codec_of_the_media_crate_is_in_the_default_configuration() {
-        let policy = wanted(&Config::default());
+        let policy = sdp_policy(&Config::default());
         assert_eq!(policy.codecs, CodecKind::ALL);
         assert_eq!(policy.ptime, Some(Ptime::Ms20));
         assert!(policy.level_extension && policy.comfort_noise && policy.dtx && policy.opus.fec);
@@ -62,7 +53,7 @@ mod tests {
         let mut config = Config::default();
         config.media.codecs = vec![Codec::Pcma, Codec::Opus];
         config.media.opus.bitrate = 16_000;
-        let policy = wanted(&config);
+        let policy = sdp_policy(&config);
         assert_eq!(policy.codecs, [CodecKind::Pcma, CodecKind::Opus]);
         assert_eq!(policy.opus.bitrate, 16_000);
     }

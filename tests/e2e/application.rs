@@ -90,6 +90,50 @@ fn a_prompt_is_heard_and_the_call_ends_with_the_verbs() {
     assert_eq!(stage.statuses(&call_sid), ["trying", "in-progress", "completed"]);
 }
 
+#[test]
+fn an_mp3_and_a_file_of_the_server_are_heard_and_nothing_else_of_the_server_is() {
+    let dir = support::temp_dir::TempDir::new("sounds").expect("a directory");
+    let sounds = dir.path().join("sounds");
+    std::fs::create_dir(&sounds).expect("created");
+    for path in [sounds.join("tone.wav"), dir.path().join("outside.wav")] {
+        wav::write(&path, 8_000, &Tone::render(650.0, -12.0, 0.4)).expect("written");
+    }
+    let folder = sounds.to_str().expect("a plain path");
+    let stage = Stage::with_env(&[("TRUNKLINE__MEDIA__SOUNDS_DIR", folder)]);
+    let bytes = include_bytes!("../../media/tests/data/tone-16k-mono.mp3").to_vec();
+    stage.hooks.on("/tone", Reply::Body { status: 200, content_type: "audio/wav", bytes });
+    let play = |url: &str, hook: &str| json!({ "verb": "play", "url": url, "actionHook": hook });
+    stage.hooks.on_json(
+        "/call",
+        json!([
+            play("file:///../outside.wav", "/refused"),
+            play("file://tone.wav", "/local"),
+            play(&stage.hooks.url("/tone"), "/mp3"),
+            { "verb": "hangup" },
+        ]),
+    );
+    for hook in ["/refused", "/local", "/mp3"] {
+        stage.hooks.on_json(hook, json!([]));
+    }
+    let mut sip = stage.phone("alice");
+    let rtp = RtpPeer::start(Voice::Silence);
+    sip.call(&stage.uri("1000"), &rtp).expect("answered");
+    sip.expect_bye(SOON);
+    let reason = |hook: &str| stage.hooks.requests(hook)[0].text("reason").to_owned();
+    assert_eq!(reason("/refused"), "playFailed");
+    assert_eq!(
+        (reason("/local"), reason("/mp3")),
+        ("playCompleted".into(), "playCompleted".into())
+    );
+    let heard = rtp.heard();
+    for (hz, lasts_ms) in [(650.0, 340..=440), (1_000.0, 940..=1_040)] {
+        let first = heard.first_with(hz, -15.0).expect("the tone is heard");
+        let last = heard.last_with(hz, -15.0).expect("the tone is heard");
+        let length = last.duration_since(first).unwrap_or_default().as_millis();
+        assert!(lasts_ms.contains(&length), "{hz} Hz lasted {length} ms");
+    }
+}
+
 /// Twice the rate by repeating samples: crude, but the tone stays where it is.
 fn resampled(samples: &[i16]) -> Vec<i16> {
     samples.iter().flat_map(|&sample| [sample, sample]).collect()

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::json;
+use support::rtp_peer::Voice;
 
 use crate::stage::{Caller, LEVEL_DB, SOON, Stage};
 
@@ -61,6 +62,33 @@ fn a_muted_participant_is_gone_for_others_within_100_ms_and_hears_on() {
 }
 
 #[test]
+fn how_audio_flows_is_shown_of_calls_and_participants() {
+    let (stage, alice, bob) = conference();
+    let participant = format!("/Conferences/desk/Participants/{}", alice.call_sid);
+    support::wait::expect("alice is shown talking", SOON, || {
+        stage.get(&participant)["talking"] == true
+    });
+    bob.rtp.say(Voice::Silence);
+    support::wait::expect("bob is shown silent", SOON, || {
+        stage.get(&format!("/Conferences/desk/Participants/{}", bob.call_sid))["talking"] == false
+    });
+    let media = stage.get(&participant)["media"].clone();
+    assert_eq!((&media["codec"], &media["ptime_ms"]), (&json!("PCMU"), &json!(20)));
+    let number = |name: &str| media[name].as_u64().unwrap_or_else(|| panic!("{name}: {media}"));
+    assert!(number("packets_received") > 0 && number("packets_sent") > 0);
+    assert_eq!(number("octets_received"), 160 * number("packets_received"));
+    assert_eq!((number("packets_lost"), number("packets_duplicate")), (0, 0));
+    assert!(media["delay_ms"].as_f64().is_some_and(|ms| (20.0..200.0).contains(&ms)), "{media}");
+
+    let call = stage.get(&format!("/Calls/{}", alice.call_sid));
+    assert!(call["media"]["packets_received"].as_u64() >= Some(number("packets_received")));
+    let metrics = stage.server.admin().get("/metrics").expect("an answer").text;
+    for line in ["calls_live 2", "conferences_live 1", "conference_participants 2"] {
+        assert!(metrics.lines().any(|shown| shown == line), "{line} is missing in\n{metrics}");
+    }
+}
+
+#[test]
 fn a_removed_participant_leaves_and_the_call_goes_on_or_ends_as_asked() {
     let (stage, mut alice, mut bob) = conference();
     let participant = format!("/Conferences/desk/Participants/{}", bob.call_sid);
@@ -103,9 +131,12 @@ fn a_lone_member_receives_a_steady_stream_of_silence() {
 fn dialling_a_conference_by_name_needs_no_application() {
     let stage = Stage::new();
     let mut sip = stage.phone("alice");
-    let rtp = support::RtpPeer::start(support::rtp_peer::Voice::Silence);
+    let rtp = support::RtpPeer::start(Voice::Silence);
     let mut call = sip.call(&stage.uri("conference-lobby"), &rtp).expect("answered");
-    assert_eq!(stage.get("/Conferences"), json!(["lobby"]));
+    // The 200 and the room's opening race.
+    support::wait::expect("the room is open", SOON, || {
+        stage.get("/Conferences") == json!(["lobby"])
+    });
     assert!(stage.hooks.requests("/call").is_empty());
     assert_eq!(sip.hang_up(&mut call).code(), Some(200));
 }
@@ -119,7 +150,10 @@ fn a_member_sent_to_a_prompt_hears_it_out_and_goes_on() {
     for name in ["alice", "bob", "carol", "dave"] {
         let mut alice = stage.caller(name, ALICE_HZ);
         support::wait::expect("alice in the room", SOON, || {
-            stage.get("/Conferences/desk/Participants")[0]["call_sid"] == json!(alice.call_sid)
+            // 404 between the room of the last one and that of this one.
+            let path = stage.tenant.path("/Conferences/desk/Participants");
+            let members = stage.tenant.rest.get(&path).expect("an answer").json;
+            members[0]["call_sid"] == json!(alice.call_sid)
         });
         let call = format!("/Calls/{}", alice.call_sid);
         let update = json!({ "call_hook": stage.hooks.url("/prompt") });

@@ -74,6 +74,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "conference::actor",
             "conference::message",
             "conference::news",
+            "conference::policy",
             "conference::snapshot",
         ],
     ),
@@ -86,6 +87,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "verb",
             "directory",
             "hook::payload",
+            "media_io::quality",
+            "call::CallSnapshot",
             "call::actor",
             "call::desk",
             "call::originate",
@@ -106,6 +109,7 @@ const OPEN: &[&str] = &["server", "main", "lib"];
 const KEPT: &[(&str, &str)] = &[
     ("rsip", "sip/src/message/"),
     ("rtp_rs", "media/src/rtp/"),
+    ("symphonia", "media/src/source/mp3.rs"),
     ("sqlx", "src/store/"),
     ("reqwest", "src/hook/"),
     ("hyper", "src/hook/"),
@@ -132,7 +136,10 @@ const NOT_IN_DECIDERS: &[&str] = &["actix", "actix_web", "tokio", "reqwest", "sq
 
 /// All that the two cores are built on.
 const CORE_MANIFESTS: &[(&str, &[&str])] = &[
-    ("media/Cargo.toml", &["multiversion", "opus", "opusic-sys", "rtp-rs", "rtrb", "thiserror"]),
+    (
+        "media/Cargo.toml",
+        &["multiversion", "opus", "opusic-sys", "rtp-rs", "rtrb", "symphonia", "thiserror"],
+    ),
     ("sip/Cargo.toml", &["bytes", "md-5", "rand", "rsip", "sha2", "thiserror", "tracing"]),
 ];
 /// What no core says, the virtual networks for tests (`sim.rs`) apart.

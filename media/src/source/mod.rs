@@ -1,11 +1,12 @@
-//! What can be played into a mixer: PCM made of a WAV file or of tones.
+//! What can be played into a mixer: PCM made of a WAV or MP3 file or of tones.
 //!
-//! Everything is rendered to the mixer's rate beforehand, off the media thread; playing it is then a
-//! cursor over samples.
+//! Everything is rendered beforehand, off the media thread; playing it is then a cursor over samples.
 
+pub mod file;
+mod mp3;
 mod resample;
 pub mod tone;
-pub mod wav;
+mod wav;
 
 use crate::time::{Ptime, SampleRate};
 

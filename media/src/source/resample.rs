@@ -1,6 +1,6 @@
 //! Whole files from one sample rate to another: a Kaiser-windowed sinc, evaluated offline.
 //!
-//! Called once per file by [`wav`](super::wav), off the media thread. The stop band begins at the
+//! Called once per file by [`decode`](super::file::decode), off the media thread. The stop band begins at the
 //! lower of the two Nyquist frequencies and is 80 dB down; the pass band ends at 0.88 of it. There is
 //! no delay: output sample 0 is input sample 0.
 

@@ -108,7 +108,7 @@ impl Room {
         let mut leg = leg(n, self.now);
         leg.negotiate(&negotiated(peer, codec));
         self.members.push(Member {
-            seat: self.mixer.add_seat(SeatConfig::new(codec)),
+            seat: self.mixer.add_seat(SeatConfig::new(codec)).unwrap(),
             leg,
             heard: Vec::new(),
             codec,
@@ -144,9 +144,10 @@ impl Room {
         }
         self.mixer.tick(self.now);
         for member in &mut self.members {
-            let payload = self.mixer.payload(member.seat);
+            let packet = self.mixer.outgoing(member.seat).next().unwrap();
             let mut out = [0; MAX_DATAGRAM_BYTES];
-            let sent = member.leg.write_rtp(self.now, payload, FRAME as u32, &mut out).unwrap();
+            let written = member.leg.write_rtp(self.now, packet.payload, packet.units, &mut out);
+            let sent = written.unwrap();
             assert_eq!((sent.len, sent.to), (12 + FRAME, member.peer));
             if self.keep {
                 let mut frame = [0; FRAME];

@@ -5,5 +5,5 @@
 
 mod alloc;
 mod call;
-mod network;
+//mod network;
 mod room;

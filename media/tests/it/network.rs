@@ -49,7 +49,7 @@ fn listen(link: LinkConfig, drift_ppm: f64, seconds: u64) -> Heard {
         silent: pieces.iter().filter(|silent| **silent).count() as f64 / pieces.len() as f64,
         longest_gap_ms: longest * 5,
         lost: link.lost as f64 / link.sent as f64,
-        stats: room.mixer.seat_jitter(talker).unwrap(),
+        stats: room.mixer.seat_stats(talker).unwrap(),
         delay: room.mixer.seat_delay(talker).unwrap(),
         max_delay,
     }

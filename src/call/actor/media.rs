@@ -1,5 +1,6 @@
 //! The call's media: its line, the descriptions exchanged, and what the participant reports.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix::prelude::*;
@@ -12,6 +13,7 @@ use sip::{Body, Reply, Request};
 use super::CallActor;
 use crate::call::{Input, PlayId};
 use crate::media_io::line::Line;
+use crate::media_io::quality::QualityCell;
 use crate::participant::actor::ParticipantActor;
 use crate::participant::message::{Negotiate, ParticipantEvent};
 use crate::sip_io::message::Action;
@@ -25,6 +27,8 @@ pub(super) struct Media {
     /// Our offer went out in a 200; its answer comes with the ACK.
     answer_is_due: bool,
     pub(super) agreed: Option<Negotiated>,
+    /// How the call's line is doing, once there is one.
+    pub(super) quality: Option<Arc<QualityCell>>,
 }
 
 impl CallActor {
@@ -51,12 +55,14 @@ impl CallActor {
             cname: self.desk.cname.clone(),
             now,
         });
-        let line = Line::new(ports, leg, now);
+        let quality = Arc::<QualityCell>::default();
+        let line = Line::new(ports, leg, quality.clone(), now);
         let events = ctx.address().recipient();
         let settings = self.desk.media_settings;
         self.guard.participant =
             Some(ParticipantActor::launch(self.sid, place, line, settings, events));
         self.media.local = Some(local);
+        self.media.quality = Some(quality);
         Ok(local)
     }
 

@@ -7,7 +7,7 @@ use actix::prelude::*;
 use media::source::Pcm;
 
 use super::CallActor;
-use crate::call::prompt::{Unplayable, fetch_all};
+use crate::call::prompt::{Source, Unplayable};
 use crate::call::{Input, PlayId};
 use crate::participant::message::{Play, StopPlay};
 use crate::verb::{Loops, PlayReport, RunId};
@@ -22,8 +22,9 @@ impl CallActor {
         ctx: &mut Context<Self>,
     ) {
         self.playing = Some(run);
-        let hooks = self.desk.hooks.clone();
-        let fetching = async move { fetch_all(&hooks, &urls).await };
+        let client = self.desk.hooks.clone();
+        let source = Source { client, sounds: self.desk.config.media.sounds_dir.clone() };
+        let fetching = async move { source.fetch_all(&urls).await };
         ctx.spawn(fetching.into_actor(self).map(move |fetched, this, ctx| {
             // Stopped or replaced while the files were on their way.
             if this.playing == Some(run) {
