@@ -4,6 +4,8 @@
 
 use multiversion::multiversion;
 
+use super::sample::magnitude;
+
 /// Level given for digital silence.
 const FLOOR_DBFS: f32 = -96.0;
 
@@ -25,6 +27,12 @@ pub fn energy(frame: &[i16]) -> u64 {
 #[inline(always)]
 fn square(sample: i16) -> u64 {
     (i32::from(sample) * i32::from(sample)) as u64
+}
+
+/// The largest magnitude, within one.
+#[multiversion(targets("x86_64+avx2", "aarch64+neon"))]
+pub(super) fn peak(frame: &[i16]) -> i16 {
+    frame.iter().fold(0, |peak, &sample| peak.max(magnitude(sample)))
 }
 
 /// RMS level of a frame of `samples` with this energy, relative to a full-scale sine.

@@ -1,4 +1,4 @@
-//! From `f32` back to a sample, in a way that compilers turn into vector instructions.
+//! Single samples, in ways that compilers turn into vector instructions.
 
 /// The nearest sample, saturating. Not for NaN.
 #[inline(always)]
@@ -8,6 +8,12 @@ pub(super) fn nearest(value: f32) -> i16 {
     const SHIFTER: f32 = 12_582_912.0;
     let limited = value.clamp(f32::from(i16::MIN), f32::from(i16::MAX));
     (limited + SHIFTER).to_bits() as i16
+}
+
+/// Absolute value, or one less of negative samples: never overflows.
+#[inline(always)]
+pub(super) fn magnitude(sample: i16) -> i16 {
+    sample ^ (sample >> 15)
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@
 
 use multiversion::multiversion;
 
-use super::sample::nearest;
+use super::sample::{magnitude, nearest};
 
 /// Where the curve begins: -2 dBFS.
-const KNEE: i32 = 26_000;
+pub(super) const KNEE: i32 = 26_000;
 /// What the curve has left for all that is louder.
 const REST: i32 = i16::MAX as i32 - KNEE;
 /// How steeply it bends; a power of two, so that three squarings raise to it.
@@ -109,7 +109,7 @@ fn bend_difference(sum: &[i32], own: &[i16], out: &mut [i16]) {
 /// `KNEE + REST * (1 - (1 - x / (ORDER * REST))^ORDER)` of what lies above the knee: of slope 1 where it
 /// begins, and 0 where it ends.
 #[inline(always)]
-fn knee(total: i32) -> i16 {
+pub(super) fn knee(total: i32) -> i16 {
     let limited = total.clamp(-TOP, TOP);
     let magnitude = limited.abs();
     let below_top = (TOP - magnitude) as f32 * (1.0 / (ORDER * REST) as f32);
@@ -119,12 +119,6 @@ fn knee(total: i32) -> i16 {
     let bent = i32::from(nearest(curve));
     let magnitude = if magnitude > KNEE { bent } else { magnitude };
     (if limited < 0 { -magnitude } else { magnitude }) as i16
-}
-
-/// Absolute value, or one less of negative numbers: never overflows.
-#[inline(always)]
-fn magnitude(sample: i16) -> i16 {
-    sample ^ (sample >> 15)
 }
 
 #[inline(always)]
