@@ -8,6 +8,7 @@ mod filter_bank;
 mod gain;
 mod level;
 mod resample;
+mod sample;
 mod sum;
 mod talk;
 
