@@ -174,8 +174,8 @@ impl SipSockets {
             let sip = &config.sip;
             let mut settings = sip::Config::new(public, public);
             settings.user_agent = sip.user_agent.clone();
-            // INFO and MESSAGE have no taker yet.
-            settings.allow_in_dialog = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+            // MESSAGE has no taker yet.
+            settings.allow_in_dialog = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
             settings.timers = Timers { t1: sip.t1, ..Timers::default() };
             let limits = Limits {
                 min_expires: sip.min_expires,

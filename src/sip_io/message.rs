@@ -1,6 +1,7 @@
 //! What the stack is told, and what it tells the owner of a dialog.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use sip::{Body, DialogId, EndCause, Flow, Invite, Reply, Request, Response};
@@ -64,6 +65,14 @@ pub struct Revoke {
 #[rtype(result = "()")]
 pub struct Drain;
 
+/// A key that was pressed in an INFO request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// `0-9`, `*`, `#`, `A-D`.
+    pub symbol: char,
+    pub duration: Duration,
+}
+
 /// What happened in a dialog.
 #[derive(Message, Clone, Debug)]
 #[rtype(result = "()")]
@@ -75,5 +84,6 @@ pub enum DialogEvent {
     Acked { body: Option<Body> },
     Reinvite(Arc<Request>),
     ByeReceived(Arc<Request>),
+    Key(Key),
     Ended(EndCause),
 }

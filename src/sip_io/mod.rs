@@ -2,6 +2,7 @@
 //! dialog a message belongs to.
 
 pub mod gate;
+mod info;
 pub mod limiter;
 pub mod message;
 pub mod registrations;

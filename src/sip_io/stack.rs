@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 
 use super::gate::{Findings, Gate, Verdict};
+use super::info;
 use super::limiter::Limiter;
 use super::message::{
     Action, DialogEvent, Drain, IncomingCall, Order, Originate, Originated, Revoke,
@@ -168,6 +169,9 @@ impl StackActor {
             Event::Request { txn, request, flow, dialog: None } => {
                 self.on_register(txn, request, flow, ctx);
             }
+            Event::Request { txn, request, dialog: Some(dialog), .. } => {
+                self.on_info(txn, &request, dialog);
+            }
             Event::Provisional { dialog, response } => {
                 self.tell(dialog, DialogEvent::Provisional(response));
             }
@@ -274,6 +278,20 @@ impl StackActor {
                 self.owners.insert(dialog, self.parts.desk.answer(call));
             }
         }
+    }
+
+    /// INFO is the only request inside a dialog that comes here: no other is allowed.
+    fn on_info(&mut self, txn: TransactionId, request: &Request, dialog: DialogId) {
+        let reply = match info::key(request) {
+            Ok(key) => {
+                if let Some(key) = key {
+                    self.tell(dialog, DialogEvent::Key(key));
+                }
+                Reply::new(200)
+            }
+            Err(refusal) => refusal,
+        };
+        self.respond(txn, reply);
     }
 
     fn on_register(

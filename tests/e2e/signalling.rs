@@ -214,6 +214,37 @@ fn a_re_invite_is_answered_with_the_same_media() {
     alice.hang_up();
 }
 
+#[test]
+fn keys_in_info_requests_reach_the_call_as_those_in_rtp_do() {
+    let stage = Stage::with_env(&[("TRUNKLINE_LOG", "info,trunkline::call=debug")]);
+    stage.answer_with_conference("keys");
+    let mut alice = stage.caller("alice", 450.0);
+    let allow = alice.call.answer.header("Allow").unwrap_or_default();
+    assert!(allow.contains("INFO"), "{allow}");
+    let rows = [
+        ("application/dtmf-relay", "Signal=5\r\nDuration=170\r\n", 200),
+        ("application/dtmf", "#", 200),
+        ("application/dtmf-relay", "Signal=\r\n", 400),
+        ("text/plain", "5", 415),
+    ];
+    for (kind, body, code) in rows {
+        let mut info = alice.call.dialog.request("INFO");
+        info.headers.insert(0, ("Via".to_owned(), alice.sip.via()));
+        let answer = alice.sip.transact(&info.with_body(kind, body));
+        assert_eq!(answer.code(), Some(code), "{kind}: {}", alice.sip.history());
+        assert_eq!(answer.header("Accept").is_some(), code == 415);
+    }
+    let heard = || {
+        let log = stage.server.log();
+        let digits = log.lines().filter(|line| line.contains("digit received"));
+        digits.map(|line| line.contains(&alice.call_sid)).collect::<Vec<_>>()
+    };
+    wait::expect("both keys at the call", SOON, || heard().len() >= 2);
+    assert_eq!(heard(), [true, true]);
+    assert!(stage.server.log().contains("170"));
+    alice.hang_up();
+}
+
 /// The same scenario as `sipp` plays it, three calls at once.
 fn sipp_calls(transport: &str) {
     let stage = Stage::new();

@@ -13,6 +13,8 @@ mod report;
 mod stats;
 
 #[cfg(test)]
+mod codec_tests;
+#[cfg(test)]
 mod tests;
 
 pub use stats::{Ignored, LegStats, Rejections, RemoteReport};

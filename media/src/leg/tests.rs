@@ -5,25 +5,25 @@ use crate::rtp::MAX_DATAGRAM_BYTES;
 use crate::time::NtpTime;
 use proptest::prelude::*;
 
-const PEER: &str = "192.0.2.1:4000";
+pub(super) const PEER: &str = "192.0.2.1:4000";
 const NAT: &str = "198.51.100.7:61000";
 const THIRD: &str = "203.0.113.9:5000";
 
-fn at(address: &str) -> SocketAddr {
+pub(super) fn at(address: &str) -> SocketAddr {
     address.parse().unwrap()
 }
 
 /// A leg, its peer's counters, and virtual time.
-struct Call {
-    leg: Leg,
-    now: Instant,
+pub(super) struct Call {
+    pub(super) leg: Leg,
+    pub(super) now: Instant,
     ssrc: u32,
     seq: u16,
-    timestamp: u32,
+    pub(super) timestamp: u32,
 }
 
 impl Call {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut call = Self::without_description();
         call.leg.negotiate(&negotiated(PEER));
         call
@@ -43,7 +43,7 @@ impl Call {
     }
 
     /// The next packet of the peer, of 20 ms.
-    fn datagram(&mut self, payload_type: u8, payload: &[u8]) -> Vec<u8> {
+    pub(super) fn datagram(&mut self, payload_type: u8, payload: &[u8]) -> Vec<u8> {
         let packet = Packet {
             payload_type: PayloadType(payload_type),
             marker: false,
@@ -82,7 +82,7 @@ impl Call {
     }
 }
 
-fn negotiated(remote: &str) -> Negotiated {
+pub(super) fn negotiated(remote: &str) -> Negotiated {
     let remote_rtp = at(remote);
     Negotiated {
         remote_rtp,

@@ -18,6 +18,8 @@ mod text;
 mod wire;
 
 #[cfg(test)]
+mod codec_tests;
+#[cfg(test)]
 mod tests;
 
 use std::net::IpAddr;

@@ -90,13 +90,13 @@ fn can_send(codec: CodecKind, ptime: Ptime) -> bool {
     has_frame && codec.max_payload_bytes(ptime) <= MAX_PAYLOAD_BYTES
 }
 
-/// The longest packet to ask for of these codecs.
+/// The longest packet that one of these codecs may bring.
 pub(super) fn max_ptime(codecs: impl Iterator<Item = CodecKind>) -> Ptime {
     let longest = |codec| {
         let mut fitting = Ptime::ALL.into_iter().rev().filter(|&ptime| can_send(codec, ptime));
         fitting.next().unwrap_or(Ptime::Ms10)
     };
-    codecs.map(longest).min().unwrap_or(Ptime::MAX)
+    codecs.map(longest).max().unwrap_or(Ptime::MAX)
 }
 
 /// The lowest rate Opus has that loses nothing of `hz`: 8, 12, 16, 24 or 48 kHz (RFC 6716 §2).

@@ -1,6 +1,7 @@
 //! The call's dialog: how it begins, where a 3xx leads, and what the stack reports of it.
 
 use actix::prelude::*;
+use media::dtmf::{Digit, DtmfEvent};
 use media::sdp;
 use sip::{Body, EndCause, Invite, NameAddr, Response};
 use tokio::sync::oneshot;
@@ -10,7 +11,7 @@ use super::media::{description, sdp_body};
 use crate::call::Input;
 use crate::call::originate::{NoRoute, Placed, resolve};
 use crate::model::CallSid;
-use crate::sip_io::message::{DialogEvent, Originate};
+use crate::sip_io::message::{DialogEvent, Key, Originate};
 use crate::sip_io::stack::StackActor;
 
 /// The INVITE as it was sent, and how often it may still be sent elsewhere.
@@ -198,6 +199,11 @@ impl Handler<DialogEvent> for CallActor {
             DialogEvent::Cancelled { .. } => self.input(Input::CancelledByCaller, ctx),
             DialogEvent::Acked { body } => self.on_acked(body, ctx),
             DialogEvent::Reinvite(request) => self.on_reinvite(&request),
+            DialogEvent::Key(Key { symbol, duration }) => {
+                if let Some(digit) = Digit::from_char(symbol) {
+                    self.on_digit(DtmfEvent { digit, duration }, "INFO");
+                }
+            }
             DialogEvent::ByeReceived(request) => {
                 let headers = request
                     .all_headers()

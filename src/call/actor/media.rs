@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::prelude::*;
+use media::dtmf::DtmfEvent;
 use media::leg::{Leg, LegConfig};
 use media::rtp::{SeqNo, Ssrc};
 use media::sdp::{self, LocalMedia, Negotiated};
@@ -158,6 +159,14 @@ impl CallActor {
     }
 }
 
+impl CallActor {
+    /// A key was pressed, whichever way it came. No verb takes keys yet.
+    pub(super) fn on_digit(&self, digit: DtmfEvent, by: &str) {
+        let ms = digit.duration.as_millis();
+        tracing::debug!(call_sid = %self.sid, ms, by, "digit received");
+    }
+}
+
 impl Handler<ParticipantEvent> for CallActor {
     type Result = ();
 
@@ -170,9 +179,7 @@ impl Handler<ParticipantEvent> for CallActor {
                 self.input(Input::PlayDone { id: PlayId(id), report }, ctx);
             }
             ParticipantEvent::Inactive => self.input(Input::MediaTimeout, ctx),
-            ParticipantEvent::Digit(digit) => {
-                tracing::debug!(call_sid = %self.sid, ms = digit.duration.as_millis(), "digit received");
-            }
+            ParticipantEvent::Digit(digit) => self.on_digit(digit, "RTP"),
             ParticipantEvent::Failed => self.media_failed(500, "media failed", ctx),
         }
     }
