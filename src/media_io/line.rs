@@ -32,6 +32,12 @@ const RTCP_EVERY: u32 = 25;
 const SAMPLE_EVERY: u32 = 50;
 /// Reports taken at one look: a peer sends about one in ten of them.
 const MAX_RTCP_PER_LOOK: u32 = 16;
+/// Packets of silence that are sent as such before a descriptor takes their place (RFC 3389) …
+const QUIET_BEFORE_NOISE: u32 = 10;
+/// … which is repeated after so many, so that neither the peer nor a NAT takes the call for dead.
+const NOISE_EVERY: u32 = 50;
+/// Noise 70 dB below overload.
+const COMFORT_NOISE: [u8; 1] = [70];
 /// Larger than any Ethernet frame; longer datagrams are cut and then refused by the parser.
 const DATAGRAM_BYTES: usize = 2048;
 
@@ -78,6 +84,8 @@ pub struct Line {
     /// The peer the RTP socket is connected to: the kernel then drops everybody else's packets.
     connected: Option<SocketAddr>,
     ticks: u32,
+    /// Packets of silence in a row.
+    quiet: u32,
     /// When the RTP socket was last looked at, and how many datagrams were there.
     looked_at: Instant,
     found: u32,
@@ -99,6 +107,7 @@ impl Line {
             negotiated: None,
             connected: None,
             ticks: 0,
+            quiet: 0,
             looked_at: now,
             found: 0,
             since: now,
@@ -251,17 +260,21 @@ impl Line {
         scratch: &mut Scratch,
     ) {
         for packet in packets {
-            if packet.payload.is_empty() {
-                self.leg.skip(packet.units);
-            } else {
-                self.send_one(now, packet, scratch);
-            }
+            self.send_one(now, packet, scratch);
         }
     }
 
     fn send_one(&mut self, now: Instant, packet: Outgoing<'_>, scratch: &mut Scratch) {
-        let Outgoing { payload, units } = packet;
-        let sent = self.leg.write_rtp(now, payload, units, &mut scratch.output);
+        let Outgoing { payload, units, is_silent } = packet;
+        self.quiet = if is_silent { self.quiet.wrapping_add(1) } else { 0 };
+        let sent = match self.leg.takes_comfort_noise() {
+            true if self.quiet > QUIET_BEFORE_NOISE => {
+                let is_due = (self.quiet - QUIET_BEFORE_NOISE) % NOISE_EVERY == 1;
+                let descriptor = if is_due { &COMFORT_NOISE[..] } else { &[] };
+                self.leg.write_comfort_noise(now, descriptor, units, &mut scratch.output)
+            }
+            _ => self.leg.write_rtp(now, payload, units, &mut scratch.output),
+        };
         let Some(packet) = sent else { return };
         let Some(bytes) = scratch.output.get(..packet.len) else { return };
         if self.send_on_rtp(bytes, packet.to).is_err() {

@@ -186,11 +186,6 @@ impl CodecKind {
     pub const fn encoded_len(self, samples: usize) -> usize {
         samples
     }
-
-    /// Place in tables with one row per codec.
-    pub(crate) const fn index(self) -> usize {
-        self as usize
-    }
 }
 
 #[cfg(test)]

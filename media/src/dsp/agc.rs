@@ -1,13 +1,3 @@
-<<<<<<< HEAD
-//! shim
-/// x
-#[derive(Debug)]
-pub struct Agc(f32);
-impl Agc { /// x
- pub fn new() -> Self { Self(1.0) }
- /// x
- pub fn apply(&mut self, f: &mut [i16], _t: bool) { if self.0 < 3.0 { self.0 *= 1.002; } for s in f { *s = (f32::from(*s) * self.0) as i16; } } }
-=======
 //! Automatic gain of one seat: brings talkers of different loudness close to each other, slowly.
 //!
 //! It learns only while its seat talks ([`TalkDetector`](super::TalkDetector) says when) and holds the
@@ -232,4 +222,3 @@ mod tests {
         assert_eq!((agc.gain(), frame), (1.0, voice));
     }
 }
->>>>>>> wt-b

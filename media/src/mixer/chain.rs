@@ -20,6 +20,8 @@ pub struct Outgoing<'a> {
     pub payload: &'a [u8],
     /// How long it plays, in RTP clock units.
     pub units: u32,
+    /// There is nothing to hear in it: a silence descriptor would do.
+    pub is_silent: bool,
 }
 
 /// See the module text.
@@ -117,7 +119,8 @@ impl Chain {
     pub(super) fn packets(&self) -> impl Iterator<Item = Outgoing<'_>> {
         let units = self.format.codec.clock_units(self.format.ptime);
         let rows = self.out.chunks_exact(self.row).zip(self.lens).take(self.count);
-        rows.map(move |(row, len)| Outgoing { payload: &row[..len], units })
+        let is_silent = self.silent > 0;
+        rows.map(move |(row, len)| Outgoing { payload: &row[..len], units, is_silent })
     }
 
     /// Whether a packet begins with the next tick: only then can a seat change to another chain.

@@ -35,6 +35,7 @@ use std::time::{Duration, Instant};
 
 use crate::codec::{CodecKind, SendFormat};
 use crate::dsp;
+use crate::dtmf::DtmfEvent;
 use crate::error::Error;
 use crate::jitter::{Inserted, JitterConfig};
 use crate::playout::StreamStats;
@@ -83,6 +84,8 @@ pub enum Event {
     TalkStarted(SeatId),
     /// The seat's member ceased to talk, or was muted.
     TalkStopped(SeatId),
+    /// A key was heard as tones in what the seat says.
+    Digit(SeatId, DtmfEvent),
 }
 
 /// See the module text.
@@ -273,6 +276,15 @@ impl Mixer {
         }
     }
 
+    /// Listens for keys in what the seat says, or no longer (ITU-T Q.23): for peers that cannot send
+    /// them as events. [`Event::Digit`] tells of each.
+    pub fn detect_tones(&mut self, seat: SeatId, on: bool) {
+        let rate = self.rate;
+        if let Some(seat) = self.seats.get_mut(seat) {
+            seat.detect_tones(on, rate);
+        }
+    }
+
     /// Marks the seat, for those who [speak to a tag alone](Self::speak_only_to).
     pub fn set_tag(&mut self, seat: SeatId, tag: Option<Tag>) {
         if let Some(place) = self.seats.get_mut(seat) {
@@ -407,7 +419,8 @@ impl Mixer {
             Output::Shared => self.audiences.get(place.audience).plain(codec),
             Output::Own { len } => self.payloads.get(id.slot() * PLAIN_BYTES..)?.get(..len)?,
         };
-        Some(Outgoing { payload, units: codec.clock_units(Ptime::TICK) })
+        let is_silent = place.output == Output::Silence;
+        Some(Outgoing { payload, units: codec.clock_units(Ptime::TICK), is_silent })
     }
 
     fn player(&mut self, play: PlayId) -> Option<&mut Player> {

@@ -16,7 +16,10 @@ impl Mixer {
         let choosing = config.loudest > 0 && seats.len() > config.loudest;
         loudness.clear();
         for ((id, seat), row) in seats.rows(voices, *frame) {
-            if let Some(change) = seat.listen(now, row, gated) {
+            let change = seat.listen(now, row, gated, |digit| {
+                events.push_back(Event::Digit(id, digit));
+            });
+            if let Some(change) = change {
                 events.push_back(match change {
                     TalkChange::Started => Event::TalkStarted(id),
                     TalkChange::Stopped => Event::TalkStopped(id),

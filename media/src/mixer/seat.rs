@@ -8,6 +8,7 @@ use super::follow::Stream;
 use super::play::Player;
 use crate::codec::SendFormat;
 use crate::dsp::{self, Agc, Ramp, TalkChange, TalkDetector};
+use crate::dtmf::{DtmfEvent, InbandDetector};
 use crate::jitter::Inserted;
 use crate::playout::Playout;
 use crate::rtp::AudioPacket;
@@ -47,6 +48,7 @@ pub(super) struct Seat {
     playout: Playout,
     talk_detector: TalkDetector,
     agc: Option<Box<Agc>>,
+    tones: Option<Box<InbandDetector>>,
     /// Towards the others.
     talk: Ramp,
     gain: f32,
@@ -85,6 +87,7 @@ impl Seat {
             playout: Playout::new(rate, mixer.jitter),
             talk_detector: TalkDetector::new(),
             agc: None,
+            tones: None,
             talk: Ramp::steady(factor),
             gain: 1.0,
             muted: config.muted,
@@ -111,6 +114,7 @@ impl Seat {
 
     pub(super) fn set_rate(&mut self, rate: SampleRate) {
         self.playout.set_rate(rate);
+        self.detect_tones(self.tones.is_some(), rate);
         if let Some(player) = &mut self.player {
             player.set_rate(rate);
         }
@@ -124,8 +128,15 @@ impl Seat {
         now: Instant,
         row: &mut [i16],
         gated: bool,
+        on_digit: impl FnMut(DtmfEvent),
     ) -> Option<TalkChange> {
         let voiced = self.playout.fill(now, row);
+        if let Some(tones) = &mut self.tones {
+            if !voiced {
+                row.fill(0);
+            }
+            tones.feed(row, on_digit);
+        }
         self.energy = if voiced { dsp::energy(row) } else { 0 };
         let mean_square = self.energy as f32 / row.len() as f32;
         let talk = self.talk_detector.update(mean_square);
@@ -189,6 +200,10 @@ impl Seat {
 
     pub(super) fn set_agc(&mut self, on: bool) {
         self.agc = on.then(|| Box::new(Agc::new()));
+    }
+
+    pub(super) fn detect_tones(&mut self, on: bool, rate: SampleRate) {
+        self.tones = if on { InbandDetector::new(rate).map(Box::new) } else { None };
     }
 
     pub(super) fn is_muted(&self) -> bool {
