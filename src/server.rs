@@ -209,7 +209,8 @@ fn bind_ip(media_ip: IpAddr) -> IpAddr {
 
 fn media_settings(config: &Config) -> MediaSettings {
     let rtp = &config.rtp;
-    let jitter = JitterConfig { start: rtp.jitter_start, max: rtp.jitter_max };
+    let jitter =
+        JitterConfig { start: rtp.jitter_start, max: rtp.jitter_max, ..JitterConfig::default() };
     MediaSettings { inactivity: rtp.inactivity_timeout, jitter }
 }
 

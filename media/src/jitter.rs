@@ -1,35 +1,42 @@
 //! The jitter buffer: packets in as they arrive, in order out as they are due.
 //!
-//! One per seat, driven by [`Mixer`](crate::mixer::Mixer). Time is the RTP clock of the stream: the
-//! buffer holds a cursor, the timestamp due next, and looks whether a packet for it is there. The
-//! delay is the distance from the cursor to the newest packet. It starts at a target, grows when
-//! packets come too late, and is asked down ([`JitterBuffer::is_too_deep`]) when it stayed deeper
-//! than needed. All storage is taken at construction: 32 slots of 60 ms of G.711.
+//! One per seat, driven by [`Playout`](crate::playout::Playout). Time is the RTP clock of the stream:
+//! the buffer holds a cursor, the timestamp due next, and looks whether a packet for it is there. How
+//! far the cursor should lie behind what arrives is measured (`lateness.rs`) and told; it is Playout
+//! that goes there by stretching and compressing what is played. Here the cursor only jumps where
+//! that costs nothing, and where the delay would pass its bound.
 //!
-//! It does not decode and does not conceal: the mixer's seat does.
+//! It does not decode and does not conceal.
 
-mod depth;
+mod arena;
+mod drift;
+mod lateness;
 
 #[cfg(test)]
 mod tests;
 
 use std::time::{Duration, Instant};
 
-use crate::codec::CodecKind;
-use crate::rtp::{AudioPacket, SeqNo, Ssrc};
+use crate::codec::{Activity, CodecKind, activity};
+use crate::rtp::{AudioPacket, Content, MAX_DATAGRAM_BYTES, SeqNo, Ssrc};
 use crate::time::{RtpTime, SampleRate};
 
-use depth::Depth;
+use arena::Arena;
+use lateness::Lateness;
 
 /// Packets held at most.
-pub const MAX_PACKETS: usize = 32;
-/// Longest payload held: 60 ms of G.711.
-pub const MAX_PAYLOAD_BYTES: usize = 480;
+pub const MAX_PACKETS: usize = 64;
+/// Longest payload held: none that came in one datagram is longer.
+pub const MAX_PAYLOAD_BYTES: usize = MAX_DATAGRAM_BYTES;
+/// Longest packet taken, the longest that Opus has (RFC 6716 §3.2.5).
+pub const MAX_PACKET: Duration = Duration::from_millis(120);
 
 /// How deep the buffer may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JitterConfig {
-    /// Delay at the start of a stream, and the one it returns to when the network is calm.
+    /// Delay that is kept when the network is calm.
+    pub min: Duration,
+    /// Audio that is there before a stream begins to play, or one packet has waited as long.
     pub start: Duration,
     /// Delay it never exceeds; older audio is dropped.
     pub max: Duration,
@@ -37,7 +44,11 @@ pub struct JitterConfig {
 
 impl Default for JitterConfig {
     fn default() -> Self {
-        Self { start: Duration::from_millis(40), max: Duration::from_millis(200) }
+        Self {
+            min: Duration::from_millis(20),
+            start: Duration::from_millis(40),
+            max: Duration::from_millis(200),
+        }
     }
 }
 
@@ -48,7 +59,8 @@ pub enum Inserted {
     Queued,
     /// It came late into an empty buffer: it will be played, and the delay has grown.
     Stretched,
-    /// It starts the stream anew: first packet, new SSRC or a confirmed jump of the timestamp.
+    /// It starts the stream anew: first packet, new SSRC, another RTP clock or a confirmed jump of the
+    /// timestamp.
     Restarted,
     /// Its timestamp is here already.
     Duplicate,
@@ -56,23 +68,56 @@ pub enum Inserted {
     Late,
     /// Its timestamp is far off; dropped unless the next one confirms it.
     Suspect,
-    /// Empty, or longer than a slot.
+    /// Empty, too long, or not to be understood.
     Unfit,
+}
+
+/// What is known of a packet's audio before it is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sound {
+    /// To be decoded.
+    Audible,
+    /// Background, says the codec.
+    Background,
+    /// The sender measured it as too quiet to be heard (RFC 6464).
+    Hushed,
+    /// Digital silence.
+    Silent,
+    /// The sender announces that it pauses: discontinuous transmission.
+    Pause,
 }
 
 /// What is due.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Pull<'a> {
-    /// Decode this.
+    /// A packet.
     Packet {
         /// With this codec.
         codec: CodecKind,
-        /// Borrowed until the next call.
+        /// Borrowed until the next call. Empty if it is [`Sound::Silent`].
+        payload: &'a [u8],
+        /// Clock units it plays.
+        units: u32,
+        /// What to expect.
+        sound: Sound,
+    },
+    /// Comfort noise of this kind from now on, until the next packet (RFC 3389). Takes no time.
+    Noise {
+        /// The silence descriptor.
         payload: &'a [u8],
     },
     /// This many clock units are missing: conceal.
     Lost {
-        /// At most what was wanted.
+        /// At most what was wanted, unless `next` is there.
+        units: u32,
+        /// The packet after the loss, which may hold its audio once more: then `units` is as long as
+        /// that packet.
+        next: Option<&'a [u8]>,
+    },
+    /// This many clock units are left out, because the buffer is too deep: the next packet follows at
+    /// once.
+    Skipped {
+        /// Clock units left out.
         units: u32,
     },
     /// The sender was silent on purpose for this many clock units (discontinuous transmission).
@@ -87,8 +132,14 @@ pub enum Pull<'a> {
 /// Counts since construction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct JitterStats {
+    /// Packets that came, whatever became of them.
+    pub received: u64,
     /// Packets handed out.
     pub played: u64,
+    /// Packets whose turn came before they did.
+    pub missing: u64,
+    /// Runs of such packets.
+    pub missing_runs: u64,
     /// Packets dropped because their time had passed.
     pub late: u64,
     /// Packets dropped because they were here already.
@@ -101,8 +152,6 @@ pub struct JitterStats {
     pub lost_units: u64,
     /// Times the stream began anew.
     pub restarts: u64,
-    /// Frames dropped to lower the delay.
-    pub shrunk: u64,
 }
 
 /// Reorders one stream. See the module text.
@@ -112,12 +161,11 @@ pub struct JitterBuffer {
     config: JitterConfig,
     state: State,
     ssrc: Option<Ssrc>,
+    codec: Option<CodecKind>,
     /// Sorted by timestamp; the first `len` count.
     entries: [Entry; MAX_PACKETS],
     len: usize,
-    /// A set bit is a free slot of `storage`.
-    free: u32,
-    storage: Box<[u8]>,
+    arena: Arena,
     /// The timestamp due next, while playing.
     cursor: RtpTime,
     /// The highest sequence number inserted and the last one handed out.
@@ -125,11 +173,11 @@ pub struct JitterBuffer {
     last_out: SeqNo,
     /// Where the stream continues if the last far-off packet was meant.
     suspect: Option<SeqNo>,
-    /// Clock units handed out as lost since the buffer ran empty.
+    /// Clock units handed out since the buffer ran empty.
     starved: u32,
-    /// Clock units the cursor has been held back at the current gap.
-    held_back: u32,
-    depth: Depth,
+    /// The sender announced a pause: what is missing is silence.
+    paused: bool,
+    lateness: Lateness,
     stats: JitterStats,
 }
 
@@ -143,11 +191,13 @@ enum State {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     timestamp: RtpTime,
-    units: u32,
+    units: u16,
     seq: SeqNo,
+    offset: u16,
     len: u16,
-    slot: u8,
     codec: CodecKind,
+    content: Content,
+    sound: Sound,
 }
 
 impl Entry {
@@ -155,93 +205,118 @@ impl Entry {
         timestamp: RtpTime(0),
         units: 0,
         seq: SeqNo(0),
+        offset: 0,
         len: 0,
-        slot: 0,
         codec: CodecKind::Pcmu,
+        content: Content::Speech,
+        sound: Sound::Silent,
     };
 
+    fn units(&self) -> u32 {
+        u32::from(self.units)
+    }
+
     fn end(&self) -> RtpTime {
-        self.timestamp.plus(self.units)
+        self.timestamp.plus(self.units())
     }
 }
 
 impl JitterBuffer {
     /// Timestamps further off than this are a jump, not a delay.
     const MAX_JUMP: Duration = Duration::from_secs(2);
-    /// An empty buffer stops playing after this long.
-    const GIVE_UP: Duration = Duration::from_millis(200);
+    /// An empty buffer stops playing after this long, and after `PAUSE` if the sender announced it.
+    const GIVE_UP: Duration = Duration::from_secs(1);
+    const PAUSE: Duration = Duration::from_secs(10);
+    /// Room for this much audio on top of the greatest delay.
+    const RESERVE: Duration = MAX_PACKET;
+    /// The level from which on nothing is heard of a packet, in dB below full scale (RFC 6464): 20 dB
+    /// below a quiet voice, and below the noise floor of a telephone.
+    pub const INAUDIBLE_DBOV: u8 = 60;
 
-    /// A buffer for a stream with this RTP clock. Takes 16 KB.
-    pub fn new(clock: SampleRate, config: JitterConfig) -> Self {
+    /// A buffer for one stream at a time. Takes 2 KB, and room for payloads with the first packet.
+    pub fn new(config: JitterConfig) -> Self {
+        let clock = SampleRate::NARROW;
         Self {
             clock,
             config,
             state: State::Idle,
             ssrc: None,
+            codec: None,
             entries: [Entry::EMPTY; MAX_PACKETS],
             len: 0,
-            free: u32::MAX,
-            storage: vec![0; MAX_PACKETS * MAX_PAYLOAD_BYTES].into_boxed_slice(),
+            arena: Arena::new(),
             cursor: RtpTime(0),
             newest: SeqNo(0),
             last_out: SeqNo(0),
             suspect: None,
             starved: 0,
-            held_back: 0,
-            depth: Depth::new(clock, config),
+            paused: false,
+            lateness: Lateness::new(clock, config),
             stats: JitterStats::default(),
         }
     }
 
-    /// Takes a packet that arrived at `now`.
-    pub fn insert(&mut self, now: Instant, packet: &AudioPacket<'_>) -> Inserted {
-        let inserted = self.judge(now, packet);
+    /// Takes a packet that arrived at `arrival`.
+    pub fn insert(&mut self, arrival: Instant, packet: &AudioPacket<'_>) -> Inserted {
+        self.stats.received += 1;
+        let units = match packet.content {
+            Content::Speech => packet.units(),
+            Content::ComfortNoise => 0,
+        };
+        let inserted = self.judge(units, packet);
         match inserted {
-            Inserted::Queued | Inserted::Restarted => self.keep(packet),
-            Inserted::Stretched => {
-                self.cursor = packet.timestamp;
-                self.depth.on_late();
-                self.keep(packet);
-            }
-            Inserted::Late => {
-                self.stats.late += 1;
-                self.depth.on_late();
-            }
+            Inserted::Restarted => self.restart(arrival, packet),
+            Inserted::Stretched => self.cursor = packet.timestamp,
+            Inserted::Late => self.stats.late += 1,
             Inserted::Duplicate => self.stats.duplicate += 1,
             Inserted::Suspect | Inserted::Unfit => self.stats.refused += 1,
+            Inserted::Queued => {}
         }
+        if matches!(inserted, Inserted::Queued | Inserted::Restarted | Inserted::Stretched) {
+            self.keep(units as u16, packet);
+        } else if inserted != Inserted::Late {
+            return inserted;
+        }
+        self.lateness.on_packet(arrival, packet.timestamp, units);
         inserted
     }
 
-    /// Gives what is due at `now`, at most `want` clock units of loss or silence, or one packet
+    /// Gives what is due at `now`: at most `want` clock units of loss or silence, or one packet
     /// whatever its length. Called until a frame is full, every 20 ms.
     pub fn pull(&mut self, now: Instant, want: u32) -> Pull<'_> {
         match self.state {
-            State::Idle => Pull::Wait,
-            State::Filling { since } => {
-                let waited = self.clock.samples_in(now.saturating_duration_since(since));
-                if self.span_from(self.entries[0].timestamp) < self.depth.target
-                    && waited < u64::from(self.depth.target)
-                {
-                    return Pull::Wait;
-                }
+            State::Idle => return Pull::Wait,
+            State::Filling { since } if !self.is_full(now, since) => return Pull::Wait,
+            State::Filling { .. } => {
                 self.state = State::Playing;
                 self.cursor = self.entries[0].timestamp;
-                self.pull_playing(want)
             }
-            State::Playing => self.pull_playing(want),
+            State::Playing => {}
         }
+        let (span, most) = (self.span(), self.clock_units(self.config.max));
+        if span > most && span > self.enough() && self.len > 1 {
+            return Pull::Skipped { units: self.trim() };
+        }
+        let Some(first) = self.waiting().first().copied() else {
+            return self.starve(want);
+        };
+        let gap = first.timestamp.since(self.cursor);
+        if gap <= 0 || gap > self.clock_units(Self::GIVE_UP) as i32 {
+            return self.hand_out();
+        }
+        self.pass_gap(now, first, gap as u32, want)
     }
 
-    /// Whether more has been waiting, over the last two seconds, than the network needs.
-    pub fn is_too_deep(&self) -> bool {
-        self.depth.too_deep
+    /// How much longer than it should a packet waits now to be played; negative if not long enough.
+    /// `decoded` is how much was pulled and has not been played. `None` while nothing plays.
+    pub fn excess_us(&self, now: Instant, decoded: Duration) -> Option<i32> {
+        let delay = self.wait_us(now)? + decoded.as_micros() as i32;
+        Some(delay - self.lateness.target_us())
     }
 
-    /// Notes that the caller dropped a frame because the buffer is too deep.
-    pub fn note_shrunk(&mut self) {
-        self.depth.shrunk();
-        self.stats.shrunk += 1;
+    /// The RTP clock of the stream.
+    pub fn clock(&self) -> SampleRate {
+        self.clock
     }
 
     /// The time from the cursor to the end of the newest packet: what is buffered, gaps included.
@@ -254,9 +329,24 @@ impl JitterBuffer {
         self.clock.duration_of(u64::from(span))
     }
 
-    /// What the delay aims at.
+    /// How long a packet that came at once should wait to be played.
     pub fn target(&self) -> Duration {
-        self.clock.duration_of(u64::from(self.depth.target))
+        Duration::from_micros(self.lateness.target_us().max(0) as u64)
+    }
+
+    /// Interarrival jitter (RFC 3550 A.8).
+    pub fn jitter(&self) -> Duration {
+        self.lateness.jitter()
+    }
+
+    /// By how many millionths the sender's clock runs faster than ours; 0 until that is known.
+    pub fn drift_ppm(&self) -> f32 {
+        self.lateness.drift_ppm()
+    }
+
+    /// Whether a stream plays, or waits to.
+    pub fn is_active(&self) -> bool {
+        self.state != State::Idle
     }
 
     /// Counts since construction.
@@ -264,35 +354,42 @@ impl JitterBuffer {
         self.stats
     }
 
-    /// Decides about a packet; changes state only to restart.
-    fn judge(&mut self, now: Instant, packet: &AudioPacket<'_>) -> Inserted {
-        let units = packet.units();
-        if units == 0 || packet.payload.len() > MAX_PAYLOAD_BYTES {
+    /// The configuration it was built with.
+    pub fn config(&self) -> JitterConfig {
+        self.config
+    }
+
+    /// Decides about a packet; changes nothing but the suspect.
+    fn judge(&mut self, units: u32, packet: &AudioPacket<'_>) -> Inserted {
+        let is_noise = packet.content == Content::ComfortNoise;
+        let is_too_long = units > self.max_units(packet.codec);
+        if (units == 0 && !is_noise) || is_too_long || packet.payload.len() > MAX_PAYLOAD_BYTES {
             return Inserted::Unfit;
         }
-        if self.ssrc != Some(packet.ssrc) || self.state == State::Idle {
-            return self.restart(now, packet);
+        let is_new = self.ssrc != Some(packet.ssrc) || self.clock.hz() != packet.codec.clock_hz();
+        if is_new || self.state == State::Idle {
+            return Inserted::Restarted;
         }
         let due =
             if self.state == State::Playing { self.cursor } else { self.entries[0].timestamp };
         let ahead = packet.timestamp.since(due);
         let is_newer = packet.seq.since(self.newest) > 0;
-        if packet.marker && self.len == 0 && self.starved >= 3 * self.depth.step {
+        if packet.marker && self.len == 0 && self.starved >= 3 * self.clock.hz() / 50 {
             // A talk spurt after a pause: the delay can be set anew without anyone hearing it.
-            return self.restart(now, packet);
+            return Inserted::Restarted;
         }
-        let is_far = ahead.unsigned_abs() as u64 > self.clock.samples_in(Self::MAX_JUMP);
+        let is_far = ahead.unsigned_abs() > self.clock_units(Self::MAX_JUMP);
         // A newer packet with an older timestamp, audio still waiting: the clock was set back.
         let is_set_back = is_newer && ahead < 0 && self.len > 0;
         if is_far || is_set_back {
             if self.len == 0 || self.suspect == Some(packet.seq) {
-                return self.restart(now, packet);
+                return Inserted::Restarted;
             }
             self.suspect = Some(packet.seq.next());
             return Inserted::Suspect;
         }
         self.suspect = None;
-        if self.holds(packet.timestamp) || (packet.seq == self.last_out && ahead < 0) {
+        if self.holds(packet, is_newer) || (packet.seq == self.last_out && ahead < 0) {
             return Inserted::Duplicate;
         }
         if self.state == State::Playing && ahead < 0 {
@@ -306,49 +403,80 @@ impl JitterBuffer {
         Inserted::Queued
     }
 
-    fn restart(&mut self, now: Instant, packet: &AudioPacket<'_>) -> Inserted {
-        self.clear();
+    fn restart(&mut self, arrival: Instant, packet: &AudioPacket<'_>) {
+        if let Some(clock) = SampleRate::new(packet.codec.clock_hz()) {
+            self.clock = clock;
+        }
+        self.lateness.restart(self.clock, arrival, packet.timestamp);
+        self.len = 0;
+        self.arena.clear();
         self.ssrc = Some(packet.ssrc);
-        self.state = State::Filling { since: now };
+        self.state = State::Filling { since: arrival };
         self.newest = packet.seq;
         self.last_out = SeqNo(packet.seq.0.wrapping_sub(1));
         self.suspect = None;
         self.starved = 0;
-        self.held_back = 0;
+        self.paused = false;
         self.stats.restarts += 1;
-        Inserted::Restarted
     }
 
-    fn clear(&mut self) {
-        self.len = 0;
-        self.free = u32::MAX;
+    /// Whether enough is there to begin.
+    fn is_full(&self, now: Instant, since: Instant) -> bool {
+        let wanted = if self.lateness.is_known() {
+            self.target().max(self.config.start)
+        } else {
+            self.config.start
+        };
+        self.span_from(self.entries[0].timestamp) >= self.clock_units(wanted)
+            || now.saturating_duration_since(since) >= wanted
     }
 
-    fn holds(&self, timestamp: RtpTime) -> bool {
-        self.waiting().iter().any(|entry| entry.timestamp == timestamp)
+    /// Two packets of one timestamp are one packet twice, comfort noise apart.
+    fn holds(&self, packet: &AudioPacket<'_>, is_newer: bool) -> bool {
+        let same = |entry: &Entry| {
+            entry.seq == packet.seq
+                || (entry.timestamp == packet.timestamp && entry.content == packet.content)
+        };
+        match self.waiting() {
+            [.., last] if is_newer && packet.timestamp.since(last.timestamp) > 0 => false,
+            waiting => waiting.iter().any(same),
+        }
     }
 
     fn waiting(&self) -> &[Entry] {
         &self.entries[..self.len]
     }
 
-    /// Copies the payload into a free slot; the oldest packet gives way when there is none.
-    fn keep(&mut self, packet: &AudioPacket<'_>) {
-        if self.len == MAX_PACKETS {
-            self.take_first();
-            self.stats.discarded += 1;
+    /// Stores a packet; the oldest give way when there is no room.
+    fn keep(&mut self, units: u16, packet: &AudioPacket<'_>) {
+        if self.codec != Some(packet.codec) {
+            self.codec = Some(packet.codec);
+            self.arena.reserve(self.arena_bytes(packet.codec));
         }
-        let slot = self.free.trailing_zeros() as usize; // lowest first: it is warm
-        self.free &= !(1 << slot);
-        let start = slot * MAX_PAYLOAD_BYTES;
-        self.storage[start..start + packet.payload.len()].copy_from_slice(packet.payload);
+        let sound = sound_of(packet);
+        // Digital silence need not be remembered in full.
+        let payload = if sound == Sound::Silent { &[] } else { packet.payload };
+        while self.len == MAX_PACKETS {
+            self.drop_first();
+        }
+        let offset = loop {
+            if let Some(offset) = self.store(payload) {
+                break offset;
+            }
+            if self.len == 0 {
+                return; // cannot be: an empty arena holds any payload
+            }
+            self.drop_first();
+        };
         let entry = Entry {
             timestamp: packet.timestamp,
-            units: packet.units(),
+            units,
             seq: packet.seq,
-            len: packet.payload.len() as u16,
-            slot: slot as u8,
+            offset,
+            len: payload.len() as u16,
             codec: packet.codec,
+            content: packet.content,
+            sound,
         };
         // Nearly always the newest: search from the end.
         let mut at = self.len;
@@ -363,89 +491,134 @@ impl JitterBuffer {
         }
     }
 
-    /// Removes the oldest entry and frees its slot; its bytes stay until the next insert.
+    fn store(&mut self, payload: &[u8]) -> Option<u16> {
+        if self.len == 0 {
+            self.arena.clear();
+        }
+        self.arena.put(payload).or_else(|| {
+            self.arena.close_up(&mut self.entries[..self.len]);
+            self.arena.put(payload)
+        })
+    }
+
+    /// Bytes that the greatest delay takes, and some more.
+    fn arena_bytes(&self, codec: CodecKind) -> usize {
+        let per_ms = match codec {
+            CodecKind::Opus => 20, // 160 kb/s, three times what speech needs; single frames may be more
+            CodecKind::L16Wide => 32,
+            CodecKind::L16Narrow => 16,
+            CodecKind::G722 | CodecKind::Pcmu | CodecKind::Pcma => 8,
+        };
+        let ms = (self.config.max + Self::RESERVE).as_millis() as usize;
+        (per_ms * ms).max(MAX_PAYLOAD_BYTES)
+    }
+
+    fn drop_first(&mut self) {
+        let first = self.take_first();
+        self.last_out = first.seq;
+        self.stats.discarded += 1;
+    }
+
+    /// Removes the oldest entry; its bytes stay until the next insert.
     fn take_first(&mut self) -> Entry {
         let first = self.entries[0];
         self.entries.copy_within(1..self.len, 0);
         self.len -= 1;
-        self.free |= 1 << first.slot;
         first
     }
 
-    fn pull_playing(&mut self, want: u32) -> Pull<'_> {
-        if self.span() > self.depth.max {
-            self.trim();
-        }
-        let Some(first) = self.waiting().first().copied() else {
-            return self.starve(want);
-        };
-        let gap = first.timestamp.since(self.cursor);
-        let far = self.clock.samples_in(Self::GIVE_UP) as i32;
-        if gap <= 0 || gap > far {
-            return self.hand_out();
-        }
-        let units = want.min(gap as u32);
-        if first.seq == self.last_out.next() {
+    /// Nothing is there for the cursor, but there is for a later time.
+    fn pass_gap(&mut self, now: Instant, first: Entry, gap: u32, want: u32) -> Pull<'_> {
+        let units = want.min(gap);
+        if self.paused || first.seq == self.last_out.next() {
             self.cursor = self.cursor.plus(units);
             return Pull::Silence { units };
         }
-        if self.depth.too_deep {
+        let gap_us = self.clock.duration_of(u64::from(gap)).as_micros() as i32;
+        let is_too_deep = self.excess_us(now, Duration::ZERO).is_some_and(|us| us > gap_us);
+        if is_too_deep {
             // A hole is the cheapest place to lower the delay.
             self.cursor = first.timestamp;
-            self.note_shrunk();
-            return self.hand_out();
+            return Pull::Skipped { units: gap };
         }
+        let (units, next) = match first.units() {
+            // Only Opus repeats itself. What comes before that piece is concealed first.
+            _ if first.codec != CodecKind::Opus || first.content != Content::Speech => {
+                (units, None)
+            }
+            repeated if gap > repeated => (want.min(gap - repeated), None),
+            repeated if gap == repeated => (gap, Some(self.arena.get(&first))),
+            _ => (units, None),
+        };
         self.stats.lost_units += u64::from(units);
-        if self.span() < self.depth.target && self.held_back < self.depth.target {
-            // Shallower than aimed at: hold the cursor, the missing packet may still come.
-            self.held_back += units;
-        } else {
-            self.cursor = self.cursor.plus(units);
-        }
-        Pull::Lost { units }
+        self.cursor = self.cursor.plus(units);
+        Pull::Lost { units, next }
     }
 
     fn hand_out(&mut self) -> Pull<'_> {
         let entry = self.take_first();
+        let missing = entry.seq.since(self.last_out.next());
+        if missing > 0 {
+            self.stats.missing += missing as u64;
+            self.stats.missing_runs += 1;
+        }
         self.cursor = entry.end();
         self.last_out = entry.seq;
         self.starved = 0;
-        self.held_back = 0;
         self.stats.played += 1;
-        let spare = self.span();
-        self.depth.on_played(entry.units, spare, self.clock);
-        let start = entry.slot as usize * MAX_PAYLOAD_BYTES;
-        Pull::Packet {
-            codec: entry.codec,
-            payload: &self.storage[start..start + entry.len as usize],
+        let is_noise = entry.content == Content::ComfortNoise;
+        self.paused = is_noise || entry.sound == Sound::Pause;
+        let payload = self.arena.get(&entry);
+        if is_noise {
+            return Pull::Noise { payload };
         }
+        Pull::Packet { codec: entry.codec, payload, units: entry.units(), sound: entry.sound }
     }
 
     /// The buffer is empty: time passes all the same, until it is clear that nothing comes.
     fn starve(&mut self, want: u32) -> Pull<'_> {
         self.starved = self.starved.saturating_add(want);
-        if u64::from(self.starved) > self.clock.samples_in(Self::GIVE_UP) {
+        let patience = if self.paused { Self::PAUSE } else { Self::GIVE_UP };
+        if self.starved > self.clock_units(patience) {
             self.state = State::Idle;
             return Pull::Wait;
         }
         self.cursor = self.cursor.plus(want);
+        if self.paused {
+            return Pull::Silence { units: want };
+        }
         self.stats.lost_units += u64::from(want);
-        Pull::Lost { units: want }
+        Pull::Lost { units: want, next: None }
     }
 
-    /// Drops gaps, then packets, from the old end until the delay is at its target.
-    fn trim(&mut self) {
-        while self.span() > self.depth.target && self.len > 0 {
+    /// Drops gaps, then packets, from the old end until what is left is what should be. Gives the
+    /// clock units left out.
+    fn trim(&mut self) -> u32 {
+        let from = self.cursor;
+        let enough = self.enough();
+        while self.span() > enough && self.len > 1 {
             let first = self.entries[0];
             if first.timestamp.since(self.cursor) > 0 {
                 self.cursor = first.timestamp;
             } else {
-                self.take_first();
+                self.drop_first();
                 self.cursor = first.end();
-                self.last_out = first.seq;
-                self.stats.discarded += 1;
             }
         }
+        self.cursor.since(from).max(0) as u32
+    }
+
+    /// What is left after a trim: the target, but a frame at least.
+    fn enough(&self) -> u32 {
+        self.clock_units(self.target()).max(self.clock.hz() / 50)
+    }
+
+    /// How long a packet that came at once waits to be played.
+    fn wait_us(&self, now: Instant) -> Option<i32> {
+        if self.state != State::Playing {
+            return None;
+        }
+        Some(self.lateness.transit(now, self.cursor).saturating_sub(self.lateness.base()))
     }
 
     fn span(&self) -> u32 {
@@ -456,8 +629,27 @@ impl JitterBuffer {
         self.waiting().last().map_or(0, |newest| newest.end().since(from).max(0) as u32)
     }
 
-    /// The configuration it was built with.
-    pub fn config(&self) -> JitterConfig {
-        self.config
+    fn clock_units(&self, time: Duration) -> u32 {
+        self.clock.samples_in(time) as u32
+    }
+
+    fn max_units(&self, codec: CodecKind) -> u32 {
+        codec.clock_hz() / 1_000 * MAX_PACKET.as_millis() as u32
+    }
+}
+
+/// What can be told without decoding.
+fn sound_of(packet: &AudioPacket<'_>) -> Sound {
+    if packet.content == Content::ComfortNoise {
+        return Sound::Pause;
+    }
+    let is_hushed =
+        packet.level.is_some_and(|level| level.below_dbov >= JitterBuffer::INAUDIBLE_DBOV);
+    match activity(packet.codec, packet.payload) {
+        Activity::Silence if packet.codec == CodecKind::Opus => Sound::Pause,
+        Activity::Silence => Sound::Silent,
+        _ if is_hushed => Sound::Hushed,
+        Activity::Inactive => Sound::Background,
+        Activity::Active | Activity::Unknown => Sound::Audible,
     }
 }

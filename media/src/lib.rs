@@ -7,7 +7,7 @@
 //! The walk of one packet:
 //!
 //! 1. [`leg::Leg::handle_rtp`] checks the sender and the header (RFC 3550), takes telephone-events out.
-//! 2. [`mixer::Mixer::push`] puts the audio into the seat's [`jitter::JitterBuffer`].
+//! 2. [`mixer::Mixer::push`] puts the audio into the seat's [`playout::Playout`].
 //! 3. [`mixer::Mixer::tick`], every 20 ms, decodes each seat, sums once, gives everyone all but
 //!    themselves, and encodes once for all who hear the same.
 //! 4. [`leg::Leg::write_rtp`] puts [`mixer::Mixer::payload`] behind an RTP header.
@@ -23,6 +23,7 @@ mod error;
 pub mod jitter;
 pub mod leg;
 pub mod mixer;
+pub mod playout;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;

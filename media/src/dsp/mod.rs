@@ -3,16 +3,13 @@
 //!
 //! Called by the mixer on every tick, so nothing here branches per sample without need.
 
-mod agc;
 mod filter_bank;
 mod gain;
 mod level;
 mod resample;
-mod sample;
 mod sum;
 mod talk;
 
-pub use agc::Agc;
 pub use gain::{Ramp, cross_fade, ramp};
 pub use level::{energy, goertzel_dbfs, mean_square, mean_square_at, rms_dbfs};
 pub use resample::Resampler;

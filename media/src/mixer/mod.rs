@@ -8,9 +8,7 @@
 //! Called by one owner: [`Mixer::push`] for each packet, [`Mixer::tick`] every 20 ms, then
 //! [`Mixer::payload`] for each seat and [`Mixer::poll_event`] until it is empty.
 
-mod conceal;
 mod play;
-mod playout;
 mod seat;
 mod share;
 
@@ -26,7 +24,8 @@ use std::time::Instant;
 use crate::codec::CodecKind;
 use crate::dsp;
 use crate::error::Error;
-use crate::jitter::{Inserted, JitterConfig, JitterStats};
+use crate::jitter::{Inserted, JitterConfig};
+use crate::playout::StreamStats;
 use crate::rtp::AudioPacket;
 use crate::source::tick_samples;
 use crate::time::SampleRate;
@@ -126,7 +125,7 @@ impl Mixer {
     pub fn add_seat(&mut self, config: SeatConfig) -> SeatId {
         let index = self.free.pop().unwrap_or_else(|| self.grow());
         let slot = &mut self.slots[index as usize];
-        slot.seat = Some(Seat::new(config, &self.config, self.frame));
+        slot.seat = Some(Seat::new(config, &self.config));
         self.occupied += 1;
         self.events.reserve(2 * self.occupied + MAX_ROOM_PLAYS);
         SeatId { index, generation: slot.generation }
@@ -271,14 +270,14 @@ impl Mixer {
         Some(dsp::rms_dbfs(self.seat(seat)?.energy(), self.frame))
     }
 
-    /// What the seat's jitter buffer has counted. `None` if it is gone.
-    pub fn seat_jitter(&self, seat: SeatId) -> Option<JitterStats> {
-        Some(self.seat(seat)?.jitter().stats())
+    /// Figures of what the seat sends. `None` if it is gone.
+    pub fn seat_stats(&self, seat: SeatId) -> Option<StreamStats> {
+        Some(self.seat(seat)?.playout().stats())
     }
 
     /// How much audio the seat's jitter buffer holds back. `None` if it is gone.
     pub fn seat_delay(&self, seat: SeatId) -> Option<std::time::Duration> {
-        Some(self.seat(seat)?.jitter().delay())
+        Some(self.seat(seat)?.playout().delay())
     }
 
     /// What happened, oldest first; poll until `None` after each tick.
@@ -292,7 +291,7 @@ impl Mixer {
         let mut talkers = 0;
         for (slot, row) in self.slots.iter_mut().zip(self.voices.chunks_exact_mut(self.frame)) {
             let Some(seat) = &mut slot.seat else { continue };
-            if seat.speak(now, row, &mut self.scratch) {
+            if seat.speak(now, row) {
                 dsp::add(&mut self.sum, row);
                 talkers += 1;
             }

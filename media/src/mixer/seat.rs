@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use super::MixerConfig;
 use super::play::Player;
-use super::playout::Playout;
 use crate::codec::CodecKind;
 use crate::dsp::{self, Ramp};
-use crate::jitter::{Inserted, JitterBuffer};
+use crate::jitter::Inserted;
+use crate::playout::Playout;
 use crate::rtp::AudioPacket;
 
 /// How a member joins.
@@ -52,11 +52,11 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    pub(super) fn new(config: SeatConfig, mixer: &MixerConfig, frame: usize) -> Self {
+    pub(super) fn new(config: SeatConfig, mixer: &MixerConfig) -> Self {
         let factor = if config.muted { 0.0 } else { 1.0 };
         Self {
             codec: config.codec,
-            playout: Playout::new(mixer.rate, mixer.jitter, frame),
+            playout: Playout::new(mixer.rate, mixer.jitter),
             talk: Ramp::steady(factor),
             gain: 1.0,
             muted: config.muted,
@@ -74,8 +74,8 @@ impl Seat {
 
     /// Fills `row` with this tick's frame as the others hear it; `true` if there is anything.
     /// `row` is only defined then.
-    pub(super) fn speak(&mut self, now: Instant, row: &mut [i16], scratch: &mut [i16]) -> bool {
-        let voiced = self.playout.fill(now, row, scratch);
+    pub(super) fn speak(&mut self, now: Instant, row: &mut [i16]) -> bool {
+        let voiced = self.playout.fill(now, row);
         self.energy = if voiced { dsp::energy(row) } else { 0 };
         self.talks = voiced && !self.talk.is_shut();
         if self.talks {
@@ -123,8 +123,8 @@ impl Seat {
         self.energy
     }
 
-    pub(super) fn jitter(&self) -> &JitterBuffer {
-        self.playout.jitter()
+    pub(super) fn playout(&self) -> &Playout {
+        &self.playout
     }
 
     fn aim(&mut self) {
