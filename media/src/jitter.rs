@@ -17,7 +17,7 @@ mod tests;
 
 use std::time::{Duration, Instant};
 
-use crate::codec::CodecKind;
+use crate::codec::{Activity, CodecKind, activity};
 use crate::rtp::{AudioPacket, Content, MAX_DATAGRAM_BYTES, SeqNo, Ssrc};
 use crate::time::{RtpTime, SampleRate};
 
@@ -293,7 +293,8 @@ impl JitterBuffer {
             }
             State::Playing => {}
         }
-        if self.span() > self.clock_units(self.config.max) {
+        let (span, most) = (self.span(), self.clock_units(self.config.max));
+        if span > most && span > self.enough() && self.len > 1 {
             return Pull::Skipped { units: self.trim() };
         }
         let Some(first) = self.waiting().first().copied() else {
@@ -542,7 +543,9 @@ impl JitterBuffer {
         }
         let (units, next) = match first.units() {
             // Only Opus repeats itself. What comes before that piece is concealed first.
-            _ if first.codec != CodecKind::Opus || first.content != Content::Speech => (units, None),
+            _ if first.codec != CodecKind::Opus || first.content != Content::Speech => {
+                (units, None)
+            }
             repeated if gap > repeated => (want.min(gap - repeated), None),
             repeated if gap == repeated => (gap, Some(self.arena.get(&first))),
             _ => (units, None),
@@ -592,8 +595,8 @@ impl JitterBuffer {
     /// clock units left out.
     fn trim(&mut self) -> u32 {
         let from = self.cursor;
-        let enough = self.clock_units(self.target()).max(self.clock.hz() / 50);
-        while self.span() > enough && self.len > 0 {
+        let enough = self.enough();
+        while self.span() > enough && self.len > 1 {
             let first = self.entries[0];
             if first.timestamp.since(self.cursor) > 0 {
                 self.cursor = first.timestamp;
@@ -603,6 +606,11 @@ impl JitterBuffer {
             }
         }
         self.cursor.since(from).max(0) as u32
+    }
+
+    /// What is left after a trim: the target, but a frame at least.
+    fn enough(&self) -> u32 {
+        self.clock_units(self.target()).max(self.clock.hz() / 50)
     }
 
     /// How long a packet that came at once waits to be played.
@@ -630,19 +638,18 @@ impl JitterBuffer {
     }
 }
 
-/// What can be told from the outside.
+/// What can be told without decoding.
 fn sound_of(packet: &AudioPacket<'_>) -> Sound {
     if packet.content == Content::ComfortNoise {
         return Sound::Pause;
     }
-    if packet.codec == CodecKind::Opus && packet.payload.len() <= 2 {
-        return Sound::Pause;
-    }
-    if packet.codec.is_silence(packet.payload) {
-        return Sound::Silent;
-    }
-    match packet.level {
-        Some(level) if level.below_dbov >= JitterBuffer::INAUDIBLE_DBOV => Sound::Hushed,
-        _ => Sound::Audible,
+    let is_hushed =
+        packet.level.is_some_and(|level| level.below_dbov >= JitterBuffer::INAUDIBLE_DBOV);
+    match activity(packet.codec, packet.payload) {
+        Activity::Silence if packet.codec == CodecKind::Opus => Sound::Pause,
+        Activity::Silence => Sound::Silent,
+        _ if is_hushed => Sound::Hushed,
+        Activity::Inactive => Sound::Background,
+        Activity::Active | Activity::Unknown => Sound::Audible,
     }
 }

@@ -145,6 +145,13 @@ impl Link {
         self.in_flight.pop().map(|flight| (flight.arrival, flight.bytes))
     }
 
+    /// From now on packets fare like this. Those under way are not changed; later ones may overtake
+    /// them.
+    pub fn set_config(&mut self, config: LinkConfig) {
+        self.config = config;
+        self.latest = None;
+    }
+
     /// What has happened so far.
     pub fn stats(&self) -> LinkStats {
         self.stats

@@ -269,9 +269,11 @@ impl Line {
         self.quiet = if is_silent { self.quiet.wrapping_add(1) } else { 0 };
         let sent = match self.leg.takes_comfort_noise() {
             true if self.quiet > QUIET_BEFORE_NOISE => {
-                let is_due = (self.quiet - QUIET_BEFORE_NOISE) % NOISE_EVERY == 1;
-                let descriptor = if is_due { &COMFORT_NOISE[..] } else { &[] };
-                self.leg.write_comfort_noise(now, descriptor, units, &mut scratch.output)
+                let out = &mut scratch.output;
+                match (self.quiet - QUIET_BEFORE_NOISE) % NOISE_EVERY == 1 {
+                    true => self.leg.write_comfort_noise(now, &COMFORT_NOISE, units, out),
+                    false => self.leg.write_rtp(now, &[], units, out),
+                }
             }
             _ => self.leg.write_rtp(now, payload, units, &mut scratch.output),
         };

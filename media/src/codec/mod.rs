@@ -7,7 +7,6 @@
 //! allocate nothing once made.
 
 mod activity;
-pub mod comfort;
 mod decoder;
 mod encoder;
 mod format;
@@ -18,7 +17,6 @@ mod pcma;
 mod pcmu;
 
 pub use activity::{Activity, activity};
-pub use comfort::ComfortNoise;
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use format::{OpusParams, SendFormat};

@@ -18,15 +18,16 @@ pub(super) struct Drift {
 impl Drift {
     /// One window of two seconds counts this part of the one after it.
     const MEMORY: f64 = 1.0 - 1.0 / 60.0;
-    /// A point this far off the line is a new path, not drift.
+    /// A point this far off the line, and some more if the path jitters, is a new path, not drift.
     const MAX_STEP_US: f64 = 10_000.0;
     /// Nothing is said before so many points.
     const MIN_POINTS: f64 = 5.0;
 
-    /// Takes the least transit of a window that ended at `time_s`.
-    pub(super) fn add(&mut self, time_s: f64, transit_us: f64) {
+    /// Takes the least transit of a window that ended at `time_s`, and the interarrival jitter.
+    pub(super) fn add(&mut self, time_s: f64, transit_us: f64, jitter_us: f64) {
         let expected = self.mean_transit + self.slope() * (time_s - self.mean_time);
-        if self.points > 0.0 && (transit_us - expected).abs() > Self::MAX_STEP_US {
+        if self.points > 0.0 && (transit_us - expected).abs() > Self::MAX_STEP_US + 2.0 * jitter_us
+        {
             *self = Self::default();
         }
         self.points = self.points * Self::MEMORY + 1.0;
@@ -59,11 +60,11 @@ mod tests {
         let mut drift = Drift::default();
         for n in 0..30 {
             let noise = if n % 2 == 0 { 300.0 } else { -300.0 };
-            drift.add(2.0 * f64::from(n), -250.0 * 2.0 * f64::from(n) + noise);
+            drift.add(2.0 * f64::from(n), -250.0 * 2.0 * f64::from(n) + noise, 300.0);
         }
         assert!((drift.ppm() - 250.0).abs() < 10.0, "{}", drift.ppm());
         for n in 30..45 {
-            drift.add(2.0 * f64::from(n), 90_000.0 - 250.0 * 2.0 * f64::from(n));
+            drift.add(2.0 * f64::from(n), 90_000.0 - 250.0 * 2.0 * f64::from(n), 0.0);
         }
         assert!((drift.ppm() - 250.0).abs() < 1.0, "{}", drift.ppm());
     }
@@ -71,8 +72,8 @@ mod tests {
     #[test]
     fn little_is_not_a_line() {
         let mut drift = Drift::default();
-        drift.add(2.0, 5.0);
-        drift.add(4.0, 900.0);
+        drift.add(2.0, 5.0, 0.0);
+        drift.add(4.0, 900.0, 0.0);
         assert_eq!(drift.ppm(), 0.0);
     }
 }

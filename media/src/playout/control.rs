@@ -37,7 +37,7 @@ impl Control {
     /// Half-way up the band compressing ends.
     const MIDDLE_US: i32 = 12_000;
     const TOP_US: i32 = 22_000;
-    const BOTTOM_US: i32 = -4_000;
+    const BOTTOM_US: i32 = -1_000;
     /// Ticks the delay has to be above the band.
     const PATIENCE: u32 = 25;
     /// Ticks after which less likeness will do, and after which anything does.
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn within_the_band_nothing_happens() {
         let mut control = Control::default();
-        for us in [-4_000, 0, 12_000, 22_000] {
+        for us in [-1_000, 0, 12_000, 22_000] {
             assert_eq!(control.wish(us), Wish::Keep);
         }
     }
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn too_little_is_mended_at_once_and_too_much_after_half_a_second() {
         let mut control = Control::default();
-        assert_eq!(control.wish(-5_000), Wish::Expand { us: 5_000, likeness: 0.9 });
+        assert_eq!(control.wish(-2_000), Wish::Expand { us: 2_000, likeness: 0.9 });
         let mut control = Control::default();
         for _ in 1..Control::PATIENCE {
             assert_eq!(control.wish(30_000), Wish::Keep);

@@ -7,6 +7,7 @@
 //! The last packets passed over are kept, so that the decoder can be brought up to date when audio
 //! comes that is to be heard from its first frame on.
 
+use crate::codec::CodecKind;
 use crate::jitter::Sound;
 
 /// See the module text.
@@ -45,14 +46,19 @@ impl Gate {
     const ENOUGH: u8 = 10;
     /// One in so many is decoded all the same.
     const PROBE: u8 = 8;
-    /// Packets kept, and the longest one kept: 24 kb/s makes 60 bytes.
-    const KEPT: usize = 2;
+    /// The longest packet kept: 24 kb/s makes 60 bytes.
     const MAX_KEPT_BYTES: usize = 320;
 
-    /// For a codec whose decoder has to be kept up to date, or not.
-    pub(super) fn new(is_stateful: bool) -> Self {
+    /// For a stream of this codec.
+    pub(super) fn new(codec: CodecKind) -> Self {
         let none = Kept { payload: [0; Self::MAX_KEPT_BYTES], len: 0, units: 0 };
-        Self { kept: vec![none; if is_stateful { Self::KEPT } else { 0 }].into(), ..Self::default() }
+        let kept = match codec {
+            // Its predictors take 100 ms to find a tone, and decoding costs little.
+            CodecKind::G722 => 4,
+            _ if codec.is_stateless() => 0,
+            _ => 2,
+        };
+        Self { kept: vec![none; kept].into(), ..Self::default() }
     }
 
     pub(super) fn judge(&self, sound: Sound) -> Verdict {
@@ -65,11 +71,15 @@ impl Gate {
         }
     }
 
-    /// A packet was decoded; `is_quiet` is what came of it.
-    pub(super) fn on_decoded(&mut self, sound: Sound, is_quiet: impl FnOnce() -> bool) {
+    /// Whether nothing would be missed if what comes next were lost.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.passed > 0 || self.quiet >= Self::ENOUGH
+    }
+
+    /// A packet was decoded; `is_quiet` if it was background and in fact quiet.
+    pub(super) fn on_decoded(&mut self, is_quiet: bool) {
         self.passed = 0;
-        let quiet = sound == Sound::Background && is_quiet();
-        self.quiet = if quiet { (self.quiet + 1).min(Self::ENOUGH) } else { 0 };
+        self.quiet = if is_quiet { (self.quiet + 1).min(Self::ENOUGH) } else { 0 };
     }
 
     /// A packet was passed over.
@@ -107,10 +117,10 @@ mod tests {
 
     #[test]
     fn background_is_passed_over_once_it_was_quiet_for_long_and_probed_then() {
-        let mut gate = Gate::new(true);
+        let mut gate = Gate::new(CodecKind::Opus);
         for _ in 0..Gate::ENOUGH {
             assert_eq!(gate.judge(Sound::Background), Verdict::Decode);
-            gate.on_decoded(Sound::Background, || true);
+            gate.on_decoded(true);
         }
         for _ in 0..3 {
             for _ in 1..Gate::PROBE {
@@ -118,15 +128,15 @@ mod tests {
                 gate.on_passed(&[1], 960);
             }
             assert_eq!(gate.judge(Sound::Background), Verdict::Probe);
-            gate.on_decoded(Sound::Background, || true);
+            gate.on_decoded(true);
         }
-        gate.on_decoded(Sound::Background, || false);
+        gate.on_decoded(false);
         assert_eq!(gate.judge(Sound::Background), Verdict::Decode);
     }
 
     #[test]
     fn the_last_two_packets_passed_over_are_kept() {
-        let mut gate = Gate::new(true);
+        let mut gate = Gate::new(CodecKind::Opus);
         for n in 0..5u8 {
             gate.on_passed(&[n; 3], u32::from(n));
         }
@@ -140,7 +150,7 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_for_a_codec_without_state() {
-        let mut gate = Gate::new(false);
+        let mut gate = Gate::new(CodecKind::Pcmu);
         gate.on_passed(&[1], 1);
         assert_eq!(gate.take_kept().count(), 0);
         assert_eq!(gate.judge(Sound::Hushed), Verdict::Pass);

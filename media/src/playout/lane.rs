@@ -1,12 +1,13 @@
-//! From payloads of one codec to frames: decoder, track, concealment.
+//! From payloads of one codec to frames: decoder, track, concealment, resampler.
 //!
 //! Counts in clock units outwards, in samples at the codec's rate inwards.
 
 use super::conceal::Conceal;
+use super::output::Output;
 use super::stretch;
 use super::track::Track;
 use crate::codec::{CodecKind, Decoder};
-use crate::dsp;
+use crate::dsp::{self, Resampler};
 use crate::error::Error;
 use crate::time::SampleRate;
 
@@ -19,18 +20,23 @@ pub(super) struct Lane {
     clock_hz: u32,
     track: Track,
     conceal: Conceal,
+    output: Output,
+    /// Samples the decoder has concealed in a row.
+    bridged: usize,
 }
 
 impl Lane {
+    /// After so long the decoder's own concealment is cut off: it would hum on for seconds.
+    const MAX_BRIDGE_MS: usize = 100;
+
     /// For audio of `codec` in a mixer of rate `mix`.
     ///
     /// # Errors
     /// [`Error::CodecRate`] if the codec cannot be decoded.
     pub(super) fn new(codec: CodecKind, mix: SampleRate) -> Result<Self, Error> {
         let rate = codec.pcm_rate(mix);
-        if rate != mix {
-            return Err(Error::CodecRate { codec, hz: mix.hz() });
-        }
+        let output =
+            Output::new(rate, mix).ok_or_else(|| Error::CodecRate { codec, hz: mix.hz() })?;
         let past = Conceal::PAST_MS * rate.hz() as usize / 1_000;
         Ok(Self {
             decoder: Decoder::new(codec, mix)?,
@@ -38,7 +44,54 @@ impl Lane {
             clock_hz: codec.clock_hz(),
             track: Track::new(past),
             conceal: Conceal::new(rate),
+            output,
+            bridged: 0,
         })
+    }
+
+    /// For audio of another codec that follows what is here.
+    ///
+    /// # Errors
+    /// As [`Lane::new`].
+    pub(super) fn successor(&mut self, codec: CodecKind, mix: SampleRate) -> Result<Self, Error> {
+        let mut next = Self::new(codec, mix)?;
+        if !self.track.has_audio() || self.output.rate() != mix {
+            return Ok(next);
+        }
+        if let Some(mut resampler) = Resampler::new(self.rate, next.rate) {
+            let scaled = |count: usize| count * next.rate.hz() as usize / self.rate.hz() as usize;
+            let (past, pending) = self.track.parts();
+            let (played, waiting) = (scaled(past.len()), scaled(pending.len()));
+            resampler.process(past, next.track.room(played));
+            next.track.extend(played);
+            next.track.skip(played);
+            let made = resampler.process(pending, next.track.room(waiting));
+            next.track.extend(made);
+            next.jump();
+        }
+        Ok(next)
+    }
+
+    /// Plays beside `other` from now on, as far behind as that is, from silence on.
+    pub(super) fn follow(&mut self, other: &Self) {
+        let scale = f64::from(self.rate.hz()) / f64::from(other.rate.hz());
+        let behind = (other.pending() as f64 + other.output.lag()) * scale - self.output.lag();
+        self.track.add_silence(behind.round() as usize);
+    }
+
+    /// The rate of the frames that come out.
+    pub(super) fn mix(&self) -> SampleRate {
+        self.output.rate()
+    }
+
+    /// Frames come out at another rate from now on, without a click. `false` if that cannot be.
+    pub(super) fn turn(&mut self, mix: SampleRate) -> bool {
+        self.output.turn(&mut self.track, mix)
+    }
+
+    /// Whether silence was played last and nothing else waits.
+    pub(super) fn is_silent(&self) -> bool {
+        self.track.is_hushed() && self.track.is_silent() && self.output.is_empty()
     }
 
     pub(super) fn codec(&self) -> CodecKind {
@@ -89,6 +142,7 @@ impl Lane {
         let count = self.samples(units);
         let room = self.track.room(count);
         let made = self.decoder.decode(payload, room).min(count);
+        self.bridged = 0;
         self.conceal.blend(&mut room[..made]);
         self.track.extend(made);
         if made == count {
@@ -103,15 +157,11 @@ impl Lane {
         self.decoder.decode(payload, self.track.room(count));
     }
 
-    /// Takes back the packet decoded last if it is below `dbfs`, for silence. Gives whether it was.
-    pub(super) fn hush_below(&mut self, units: u32, dbfs: f32) -> bool {
-        let quiet = self.level(units) < dbfs;
-        if quiet {
-            let count = self.samples(units);
-            self.track.retract(count);
-            self.track.add_silence(count);
-        }
-        quiet
+    /// Takes back the packet decoded last: silence stands for it.
+    pub(super) fn retract(&mut self, units: u32) {
+        let count = self.samples(units);
+        self.track.retract(count);
+        self.track.add_silence(count);
     }
 
     /// The level of the packet decoded last.
@@ -131,6 +181,7 @@ impl Lane {
         }
         self.conceal.blend(room);
         self.track.extend(count);
+        self.bridged = 0;
         true
     }
 
@@ -138,9 +189,14 @@ impl Lane {
     pub(super) fn lose(&mut self, units: u32) -> usize {
         let count = self.samples(units);
         if self.track.has_audio() && !self.conceal.is_active() {
+            if self.bridged >= Self::MAX_BRIDGE_MS * self.rate.hz() as usize / 1_000 {
+                self.hush(units);
+                return 0;
+            }
             let room = self.track.room(count);
             if self.decoder.conceal(room) {
                 self.track.extend(count);
+                self.bridged += count;
                 return count;
             }
         }
@@ -204,7 +260,7 @@ impl Lane {
 
     /// Takes the next frame; `false` if it is silence, and `out` is then undefined.
     pub(super) fn read(&mut self, out: &mut [i16]) -> bool {
-        self.track.read(out)
+        self.output.read(&mut self.track, out)
     }
 
     /// In a quiet frame nobody hears where it was cut.

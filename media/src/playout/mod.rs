@@ -9,6 +9,8 @@ mod conceal;
 mod control;
 mod gate;
 mod lane;
+mod lanes;
+mod output;
 mod pitch;
 mod stats;
 mod stretch;
@@ -26,6 +28,7 @@ use crate::time::SampleRate;
 use control::{Control, Wish};
 use gate::{Gate, Verdict};
 use lane::Lane;
+use lanes::Lanes;
 use stats::Counts;
 
 pub use stats::StreamStats;
@@ -37,7 +40,7 @@ pub struct Playout {
     rate: SampleRate,
     jitter: JitterBuffer,
     /// None before the first packet, and while there is no decoder for what comes.
-    lane: Option<Lane>,
+    lanes: Option<Lanes>,
     gate: Gate,
     control: Control,
     counts: Counts,
@@ -49,7 +52,7 @@ impl Playout {
         Self {
             rate,
             jitter: JitterBuffer::new(config),
-            lane: None,
+            lanes: None,
             gate: Gate::default(),
             control: Control::default(),
             counts: Counts::default(),
@@ -72,15 +75,15 @@ impl Playout {
                 Wish::Compress { us, likeness } => self.compress(now, us, likeness),
             }
         }
-        self.lane.as_mut().is_some_and(|lane| lane.read(out))
+        if self.lanes.as_ref().is_some_and(|lanes| lanes.heard().mix() != self.rate) {
+            self.turn(now);
+        }
+        self.lanes.as_mut().is_some_and(|lanes| lanes.read(out))
     }
 
-    /// The mixer mixes at another rate from now on.
+    /// The mixer mixes at another rate from the next frame on.
     pub fn set_rate(&mut self, rate: SampleRate) {
-        if self.rate != rate {
-            self.rate = rate;
-            self.lane = None;
-        }
+        self.rate = rate;
     }
 
     /// How much audio is buffered, decoded or not.
@@ -117,8 +120,9 @@ impl Playout {
 
     /// Decoded and not played.
     fn decoded(&self) -> Duration {
-        let pending = |lane: &Lane| lane.rate().duration_of(lane.pending() as u64);
-        self.lane.as_ref().map_or(Duration::ZERO, pending)
+        let Some(lanes) = &self.lanes else { return Duration::ZERO };
+        let lane = lanes.heard();
+        lane.rate().duration_of(lane.pending() as u64)
     }
 
     fn excess_us(&self, now: Instant) -> Option<i32> {
@@ -127,41 +131,45 @@ impl Playout {
 
     /// Pulls until a frame can be played.
     fn top_up(&mut self, now: Instant) {
-        let Self { rate, jitter, lane, gate, counts, .. } = self;
+        let Self { rate, jitter, lanes, gate, counts, .. } = self;
         loop {
-            let want = match lane {
-                Some(lane) if lane.pending() >= lane.frame() => return,
-                Some(lane) => wanted(lane),
+            let want = match lanes {
+                Some(lanes) if lanes.heard().pending() >= lanes.heard().frame() => return,
+                Some(lanes) => wanted(lanes.heard()),
                 None => jitter.clock().hz() / 50,
             };
             match jitter.pull(now, want) {
                 Pull::Packet { codec, payload, units, sound } => {
-                    if let Some(lane) = lane_for(lane, gate, codec, *rate) {
-                        play(lane, gate, counts, Packet { payload, units, sound });
+                    if let Some(lanes) = lanes_for(lanes, gate, codec, *rate) {
+                        play(lanes, gate, counts, &Packet { payload, units, sound });
                     } else {
                         counts.undecodable += 1;
                     }
                 }
                 Pull::Noise { .. } => {}
                 Pull::Lost { units, next } => {
-                    let Some(lane) = lane else { return };
-                    if next.is_some_and(|next| lane.recover(next, units)) {
+                    let Some(lanes) = lanes else { return };
+                    if next.is_some_and(|next| lanes.recover(next, units)) {
                         counts.recovered += jitter.clock().duration_of(u64::from(units));
+                    } else if gate.is_quiet() {
+                        lanes.hush(units);
                     } else {
-                        let made = lane.lose(units);
-                        counts.concealed += lane.rate().duration_of(made as u64);
+                        let made = lanes.lose(units);
+                        counts.concealed += lanes.heard().rate().duration_of(made as u64);
                     }
                 }
                 Pull::Skipped { units } => {
                     counts.compressed += jitter.clock().duration_of(u64::from(units));
-                    lane.as_mut().map(Lane::jump);
+                    if let Some(lanes) = lanes {
+                        lanes.jump();
+                    }
                 }
-                Pull::Silence { units } => match lane {
-                    Some(lane) => lane.silence(units),
+                Pull::Silence { units } => match lanes {
+                    Some(lanes) => lanes.hush(units),
                     None => return,
                 },
-                Pull::Wait => match lane {
-                    Some(lane) => lane.silence(want),
+                Pull::Wait => match lanes {
+                    Some(lanes) => lanes.hush(want),
                     None => return,
                 },
             }
@@ -169,22 +177,30 @@ impl Playout {
     }
 
     fn expand(&mut self, us: i32, likeness: f32) {
-        let Some(lane) = &mut self.lane else { return };
-        let count = lane.expand(us, likeness);
+        let Some(lanes) = &mut self.lanes else { return };
+        let count = lanes.expand(us, likeness);
         if count > 0 {
             self.control.on_changed();
-            self.counts.stretched += lane.rate().duration_of(count as u64);
+            self.counts.stretched += lanes.heard().rate().duration_of(count as u64);
         }
     }
 
     fn compress(&mut self, now: Instant, us: i32, likeness: f32) {
-        let Some(lane) = &mut self.lane else { return };
-        let count = lane.compress(us, likeness);
+        let Some(lanes) = &mut self.lanes else { return };
+        let count = lanes.compress(us, likeness);
         if count > 0 {
             self.control.on_changed();
-            self.counts.compressed += lane.rate().duration_of(count as u64);
+            self.counts.compressed += lanes.heard().rate().duration_of(count as u64);
             self.top_up(now);
         }
+    }
+
+    fn turn(&mut self, now: Instant) {
+        let Some(lanes) = &mut self.lanes else { return };
+        if lanes.turn(self.rate).is_err() {
+            self.lanes = None;
+        }
+        self.top_up(now);
     }
 }
 
@@ -204,48 +220,50 @@ fn wanted(lane: &Lane) -> u32 {
     }
 }
 
-/// The lane for packets of `codec`; made anew when the codec changes.
-fn lane_for<'a>(
-    lane: &'a mut Option<Lane>,
+/// The lanes, ready for `codec`; `None` if there is no decoder for it.
+fn lanes_for<'a>(
+    lanes: &'a mut Option<Lanes>,
     gate: &mut Gate,
     codec: CodecKind,
     mix: SampleRate,
-) -> Option<&'a mut Lane> {
-    let changes = lane.as_ref().is_none_or(|lane| lane.codec() != codec);
-    if changes {
-        *gate = Gate::new(!codec.is_stateless());
-        match lane {
-            Some(lane) if lane.rate() == codec.pcm_rate(mix) => lane.set_codec(codec, mix).ok()?,
-            _ => *lane = Lane::new(codec, mix).ok(),
+) -> Option<&'a mut Lanes> {
+    match lanes {
+        Some(lanes) if lanes.codec() == codec => {}
+        Some(lanes) => {
+            *gate = Gate::new(codec);
+            let mix = lanes.heard().mix(); // turned once the frame is full
+            lanes.set_codec(codec, mix).ok()?;
+        }
+        None => {
+            *gate = Gate::new(codec);
+            *lanes = Lanes::new(codec, mix).ok();
         }
     }
-    lane.as_mut()
+    lanes.as_mut()
 }
 
-fn play(lane: &mut Lane, gate: &mut Gate, counts: &mut Counts, packet: Packet<'_>) {
-    let Packet { payload, units, sound } = packet;
+fn play(lanes: &mut Lanes, gate: &mut Gate, counts: &mut Counts, packet: &Packet<'_>) {
+    let Packet { payload, units, sound } = *packet;
     let verdict = gate.judge(sound);
     if verdict == Verdict::Pass {
         counts.skipped += 1;
         if sound == Sound::Silent {
-            lane.silence(units);
+            lanes.silence(units);
         } else {
             gate.on_passed(payload, units);
-            lane.hush(units);
+            lanes.hush(units);
         }
         return;
     }
     for (payload, units) in gate.take_kept() {
-        lane.prepare(payload, units);
+        lanes.prepare(payload, units);
     }
     counts.decoded += 1;
-    let made_up = lane.decode(payload, units);
-    counts.concealed += lane.rate().duration_of(made_up as u64);
-    match verdict {
-        Verdict::Probe => {
-            let quiet = lane.hush_below(units, Gate::QUIET_DBFS);
-            gate.on_decoded(sound, || quiet);
-        }
-        _ => gate.on_decoded(sound, || lane.level(units) < Gate::QUIET_DBFS),
+    let made_up = lanes.decode(payload, units);
+    counts.concealed += lanes.heard().rate().duration_of(made_up as u64);
+    let is_quiet = sound == Sound::Background && lanes.level(units) < Gate::QUIET_DBFS;
+    gate.on_decoded(is_quiet);
+    if verdict == Verdict::Probe && is_quiet {
+        lanes.retract(units);
     }
 }

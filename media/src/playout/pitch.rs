@@ -34,11 +34,14 @@ pub(super) fn best_match(template: &[i16], signal: &[i16], rate: SampleRate) -> 
     // The thinned-out best is off by less than a step; the template's end decides finely.
     let from = (coarse * step).saturating_sub(step);
     let upto = (coarse * step + step + template.len()).min(signal.len());
+    let Some(fine) = signal.get(from..upto).filter(|fine| fine.len() >= template.len()) else {
+        return (coarse * step, likeness);
+    };
     let part = template.len().min(FINE);
     let skip = template.len() - part;
     let (mut fine_template, mut fine_signal) = ([0.0; FINE], [0.0; FINE + 16]);
     let short = thin(&template[skip..], 1, &mut fine_template);
-    let long = thin(&signal[from + skip..upto.min(from + skip + FINE + 16)], 1, &mut fine_signal);
+    let long = thin(&fine[skip..], 1, &mut fine_signal);
     (from + search(short, long, 0).0, likeness)
 }
 

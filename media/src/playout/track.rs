@@ -15,6 +15,8 @@ pub(super) struct Track {
     silence: usize,
     /// What was played last was silence that is not written down.
     hushed: bool,
+    /// Audio has ended: what is before `end` is silence that was written down.
+    ended: bool,
     /// How many samples of the past are kept.
     past: usize,
 }
@@ -23,7 +25,7 @@ impl Track {
     /// Keeps `past` samples, which have been silent.
     pub(super) fn new(past: usize) -> Self {
         let samples = vec![0; 3 * past].into_boxed_slice();
-        Self { samples, at: past, end: past, silence: 0, hushed: true, past }
+        Self { samples, at: past, end: past, silence: 0, hushed: true, ended: true, past }
     }
 
     /// Samples that can be played.
@@ -38,7 +40,7 @@ impl Track {
 
     /// Whether there is audio to go on from at the end.
     pub(super) fn has_audio(&self) -> bool {
-        self.silence == 0 && !(self.hushed && self.end == self.at)
+        self.silence == 0 && !self.ended && !(self.hushed && self.end == self.at)
     }
 
     /// Whether silence was played last.
@@ -56,10 +58,22 @@ impl Track {
     pub(super) fn extend(&mut self, count: usize) {
         debug_assert!(self.silence == 0);
         self.end = (self.end + count).min(self.samples.len());
+        self.ended &= count == 0;
     }
 
     pub(super) fn add_silence(&mut self, count: usize) {
         self.silence += count;
+    }
+
+    /// Silence was played last, of whatever length.
+    pub(super) fn note_silence(&mut self) {
+        self.hushed = true;
+    }
+
+    /// The next `count` samples count as played.
+    pub(super) fn skip(&mut self, count: usize) {
+        self.write_down(0);
+        self.at = (self.at + count).min(self.end);
     }
 
     /// Takes back what was added last.
@@ -146,8 +160,10 @@ impl Track {
             self.at = self.past;
             self.end = self.past;
             self.hushed = false;
+            self.ended = true;
         }
         let silence = std::mem::take(&mut self.silence);
+        self.ended |= silence > 0;
         self.reserve(silence + count);
         self.samples[self.end..self.end + silence].fill(0);
         self.end += silence;

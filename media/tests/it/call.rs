@@ -196,13 +196,4 @@ impl Member {
             self.next_packet += TICK.mul_f64(1.0 - self.drift_ppm / 1e6);
         }
     }
-
-    /// From now on packets go another way; what is under way on the old one is lost.
-    pub(crate) fn set_link(&mut self, config: LinkConfig) {
-        self.link = Link::new(config);
-    }
-
-    pub(crate) fn link_stats(&self) -> media::sim::LinkStats {
-        self.link.stats()
-    }
 }

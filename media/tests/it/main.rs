@@ -7,3 +7,4 @@ mod alloc;
 mod call;
 //mod network;
 mod room;
+mod stream;

@@ -5,110 +5,179 @@ use std::time::Duration;
 
 use media::CodecKind;
 use media::SampleRate;
+use media::playout::StreamStats;
 use media::sim::LinkConfig;
 use media::source::tone;
 
-use crate::call::Room;
+use crate::stream::{Stream, Talker};
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// What member 1 hears of member 0, which sends a tone through `link` for `seconds`.
+/// What was heard of a tone.
+#[derive(Debug)]
 struct Heard {
     /// Share of 5 ms pieces that are silent.
     silent: f64,
     /// Longest run of silence.
     longest_gap_ms: usize,
-    /// Packets the link lost, as a share.
-    lost: f64,
-    stats: media::jitter::JitterStats,
-    delay: Duration,
+    /// Audio the link lost.
+    lost: Duration,
+    listened: Duration,
+    /// At the beginning, at the end, and the most: means of ten seconds each.
+    first_delay: Duration,
+    last_delay: Duration,
+    highest_mean: Duration,
     max_delay: Duration,
+    stats: StreamStats,
 }
 
-fn listen(link: LinkConfig, drift_ppm: f64, seconds: u64) -> Heard {
-    let mut room = Room::new();
-    let says = tone::sine(SampleRate::NARROW, 400.0, -12.0, 8_000);
-    room.join_saying(CodecKind::Pcmu, says, link, drift_ppm);
-    room.join(CodecKind::Pcmu, 0.0, 0.0, LinkConfig::perfect(1));
-    let talker = room.members[0].seat;
-    room.run(Duration::from_secs(3)); // until the delay has settled
-    room.keep(true);
+impl Heard {
+    /// Audio made up beyond what was lost, as a part of all.
+    fn excess(&self) -> f64 {
+        let made_up = self.stats.concealed.as_secs_f64() - self.lost.as_secs_f64();
+        made_up / self.listened.as_secs_f64()
+    }
+}
+
+fn tone_of(codec: CodecKind) -> Vec<i16> {
+    let rate = codec.sample_rate();
+    tone::sine(rate, 400.0, -12.0, rate.hz() as usize)
+}
+
+fn listen(codec: CodecKind, link: LinkConfig, drift_ppm: f64, seconds: u64) -> Heard {
+    let talker = Talker { drift_ppm, ..Talker::new(codec, tone_of(codec)) };
+    let mut stream = Stream::new(talker, link, codec.sample_rate());
+    let pieces = 4;
+    let (mut run, mut longest, mut silent) = (0, 0, 0);
+    let mut means = Vec::new();
     let mut max_delay = Duration::ZERO;
-    for _ in 0..seconds * 50 {
-        room.tick();
-        max_delay = max_delay.max(room.mixer.seat_delay(talker).unwrap());
+    for tick in 0..seconds * 50 {
+        let frame = stream.tick();
+        let piece = (frame.len() / pieces).max(1);
+        let mut levels = [true; 4];
+        for (silent, piece) in levels.iter_mut().zip(frame.chunks(piece)) {
+            *silent = piece.iter().all(|sample| sample.unsigned_abs() < 300);
+        }
+        for is_silent in levels {
+            run = if is_silent && tick > 5 { run + 1 } else { 0 };
+            silent += u64::from(is_silent && tick > 5);
+            longest = longest.max(run);
+        }
+        let delay = stream.playout.delay();
+        max_delay = max_delay.max(delay);
+        if tick % 500 == 0 {
+            means.push(Duration::ZERO);
+        }
+        *means.last_mut().unwrap() += delay / 500;
     }
-    let heard = &room.members[1].heard;
-    let is_silent = |piece: &[i16]| piece.iter().all(|sample| sample.unsigned_abs() < 300);
-    let pieces: Vec<bool> = heard.chunks(40).map(is_silent).collect();
-    let longest = pieces.split(|silent| !silent).map(<[bool]>::len).max().unwrap_or(0);
-    let link = room.members[0].link_stats();
+    let whole = (seconds / 10) as usize;
     Heard {
-        silent: pieces.iter().filter(|silent| **silent).count() as f64 / pieces.len() as f64,
+        silent: silent as f64 / (seconds * 200) as f64,
         longest_gap_ms: longest * 5,
-        lost: link.lost as f64 / link.sent as f64,
-        stats: room.mixer.seat_stats(talker).unwrap(),
-        delay: room.mixer.seat_delay(talker).unwrap(),
+        lost: ms(20) * stream.link_stats().lost as u32,
+        listened: Duration::from_secs(seconds),
+        first_delay: means[1.min(whole - 1)],
+        last_delay: means[whole - 1],
+        highest_mean: means[..whole].iter().max().copied().unwrap(),
         max_delay,
+        stats: stream.stats(),
+    }
+}
+
+/// The promises of one case, whatever it is.
+fn check(case: &str, heard: &Heard) {
+    println!(
+        "{case}: silent {:.4}, gap {} ms, excess {:.4}, delay {:?} to {:?}, most {:?}, {:?}",
+        heard.silent,
+        heard.longest_gap_ms,
+        heard.excess(),
+        heard.first_delay,
+        heard.last_delay,
+        heard.max_delay,
+        heard.stats
+    );
+    assert!(heard.max_delay <= ms(200), "{case}: {:?}", heard.max_delay);
+    assert!(heard.excess() <= 0.01, "{case}: {}", heard.excess());
+}
+
+const HOUR: u64 = 3_600;
+
+#[test]
+fn a_perfect_path_is_gapless_with_two_frames_of_delay() {
+    for codec in [CodecKind::Pcmu, CodecKind::G722, CodecKind::L16Wide] {
+        let heard = listen(codec, LinkConfig::perfect(1), 0.0, 60);
+        check("perfect", &heard);
+        assert_eq!((heard.silent, heard.stats.concealed), (0.0, Duration::ZERO));
+        assert!(heard.max_delay <= ms(40), "{:?}", heard.max_delay);
     }
 }
 
 #[test]
-fn a_clean_network_is_heard_without_a_gap_at_the_starting_delay() {
-    let heard = listen(LinkConfig::perfect(1), 0.0, 60);
-    assert_eq!((heard.silent, heard.stats.lost_units, heard.stats.late), (0.0, 0, 0));
-    assert!(heard.max_delay <= ms(40), "{:?}", heard.max_delay);
+fn an_hour_of_loss_jitter_and_reordering() {
+    for (loss, jitter, reorder, drift_ppm) in [
+        (0.01, 5, 0.0, 300.0),
+        (0.05, 20, 0.05, -300.0),
+        (0.10, 50, 0.05, 300.0),
+        (0.01, 100, 0.05, -300.0),
+        (0.0, 100, 0.0, 0.0),
+        (0.10, 5, 0.05, 0.0),
+    ] {
+        let link = LinkConfig {
+            loss,
+            jitter: ms(jitter),
+            reorder,
+            reorder_by: ms(30),
+            ..LinkConfig::perfect(jitter)
+        };
+        let heard = listen(CodecKind::Pcmu, link, drift_ppm, HOUR);
+        let case = format!("loss {loss} jitter {jitter} reorder {reorder} drift {drift_ppm}");
+        check(&case, &heard);
+        // One lost packet is bridged; silence is left only by several in a row.
+        assert!(heard.silent <= 0.002 + loss * loss, "{case}");
+        assert!(heard.longest_gap_ms <= 80, "{case}");
+        assert!(heard.highest_mean <= heard.first_delay + ms(40), "{case}");
+        assert!(heard.last_delay <= heard.first_delay + ms(40), "{case}");
+    }
 }
 
 #[test]
-fn loss_and_jitter_leave_few_and_short_gaps() {
-    println!("loss jitter reorder | lost late silent longest max_delay");
-    for loss in [0.0, 0.01, 0.05, 0.10] {
-        for jitter in [5, 20, 50, 100] {
-            for reorder in [0.0, 0.05] {
-                let link = LinkConfig {
-                    loss,
-                    jitter: ms(jitter),
-                    reorder,
-                    reorder_by: ms(30),
-                    ..LinkConfig::perfect(jitter + (loss * 1_000.0) as u64)
-                };
-                let heard = listen(link, 0.0, 30);
-                let case = format!("{loss:4.2} {jitter:3} {reorder:4.2}");
-                let Heard { silent, longest_gap_ms, lost, stats, max_delay, .. } = &heard;
-                println!(
-                    "{case} | {lost:5.3} {:4} {silent:6.4} {longest_gap_ms:3} {max_delay:?}",
-                    stats.late
-                );
-                // One lost packet is bridged; silence is left only by several in a row.
-                assert!(*silent <= 0.002 + lost * lost, "{case}: {silent}");
-                assert!(*longest_gap_ms <= 60, "{case}: {longest_gap_ms} ms");
-                assert!(*max_delay <= ms(200), "{case}: {max_delay:?}");
-                let concealed = stats.lost_units as f64 / (33.0 * 8_000.0);
-                assert!(concealed <= lost + 0.03, "{case}: concealed {concealed}");
-            }
+fn an_hour_of_bursts_of_200_ms() {
+    let link = LinkConfig { burst: 0.005, burst_len: 10, ..LinkConfig::perfect(4) };
+    let heard = listen(CodecKind::Pcmu, link, 0.0, HOUR);
+    check("bursts", &heard);
+    assert!(heard.longest_gap_ms <= 4 * 200, "{}", heard.longest_gap_ms); // bursts may touch
+    assert!(heard.silent <= heard.lost.as_secs_f64() / heard.listened.as_secs_f64());
+    assert!(heard.highest_mean <= heard.first_delay + ms(40));
+    assert!(heard.stats.burst_ratio > 5.0, "{}", heard.stats.burst_ratio);
+}
+
+#[test]
+fn an_hour_of_drift_neither_grows_the_delay_nor_starves() {
+    for drift_ppm in [-300.0, 300.0] {
+        for codec in [CodecKind::Pcmu, CodecKind::G722] {
+            let heard = listen(codec, LinkConfig::perfect(6), drift_ppm, HOUR);
+            check(&format!("{codec:?} {drift_ppm} ppm"), &heard);
+            assert_eq!(heard.silent, 0.0);
+            assert!(heard.stats.concealed <= ms(200), "{:?}", heard.stats.concealed);
+            assert!(heard.max_delay <= ms(80), "{:?}", heard.max_delay);
+            // 300 ppm of an hour is 1.08 s.
+            let moved =
+                if drift_ppm > 0.0 { heard.stats.compressed } else { heard.stats.stretched };
+            assert!((ms(1_000)..ms(1_200)).contains(&moved), "{moved:?}");
+            assert!((f64::from(heard.stats.drift_ppm) - drift_ppm).abs() < 20.0);
         }
     }
-}
-
-#[test]
-fn bursts_of_200_ms_are_gaps_of_no_more_than_that() {
-    let link = LinkConfig { burst: 0.005, burst_len: 10, ..LinkConfig::perfect(4) };
-    let heard = listen(link, 0.0, 120);
-    assert!(heard.lost > 0.02, "{}", heard.lost);
-    assert!(heard.longest_gap_ms <= 2 * 200, "{}", heard.longest_gap_ms); // two bursts may touch
-    assert!(heard.silent <= heard.lost, "{} of {}", heard.silent, heard.lost);
-    assert!(heard.max_delay <= ms(200), "{:?}, {:?}", heard.max_delay, heard.stats);
 }
 
 #[test]
 fn duplicates_and_overtaking_are_not_heard() {
     let link =
         LinkConfig { duplicate: 0.2, reorder: 0.1, reorder_by: ms(19), ..LinkConfig::perfect(5) };
-    let heard = listen(link, 0.0, 60);
-    assert!(heard.stats.duplicate > 400, "{:?}", heard.stats);
+    let heard = listen(CodecKind::Pcmu, link, 0.0, 120);
+    check("overtaking", &heard);
+    assert!(heard.stats.packets_duplicate > 1_000, "{:?}", heard.stats);
     assert!(heard.silent < 0.001, "{}", heard.silent);
     assert!(heard.max_delay <= ms(100), "{:?}", heard.max_delay);
 }
@@ -116,40 +185,43 @@ fn duplicates_and_overtaking_are_not_heard() {
 #[test]
 fn packets_that_overtake_each_other_by_much_are_put_in_order() {
     let link = LinkConfig { jitter: ms(60), keep_order: false, ..LinkConfig::perfect(11) };
-    let heard = listen(link, 0.0, 60);
-    assert!(heard.stats.late < 30, "{:?}", heard.stats); // of 3,000
+    let heard = listen(CodecKind::Pcmu, link, 0.0, 120);
+    check("disorder", &heard);
+    assert!(heard.stats.packets_late < 60, "{:?}", heard.stats); // of 6,000
     assert!(heard.silent < 0.001, "{}", heard.silent);
     assert!(heard.max_delay <= ms(160), "{:?}", heard.max_delay);
 }
 
 #[test]
-fn a_drifting_clock_makes_the_delay_neither_grow_nor_starve_in_an_hour() {
-    for drift_ppm in [-300.0, 300.0] {
-        let heard = listen(LinkConfig::perfect(6), drift_ppm, 3_600);
-        assert!(heard.max_delay <= ms(100), "{drift_ppm}: {:?}", heard.max_delay);
-        assert!(heard.delay <= ms(100), "{drift_ppm}: {:?}", heard.delay);
-        // 300 ppm of an hour is 1.08 s, all of which must be made up or let go.
-        assert!(heard.silent < 0.001, "{drift_ppm}: {}", heard.silent);
-        assert!(heard.longest_gap_ms <= 20, "{drift_ppm}: {}", heard.longest_gap_ms);
-    }
+fn after_a_stall_the_delay_comes_back() {
+    let talker = Talker::new(CodecKind::Pcmu, tone_of(CodecKind::Pcmu));
+    let mut stream = Stream::new(talker, LinkConfig::perfect(7), SampleRate::NARROW);
+    stream.listen(250);
+    // 150 ms more of delay for half a minute, as when a path is rerouted; then as before.
+    let calm = stream.playout.delay();
+    stream.set_link(LinkConfig { delay: ms(160), ..LinkConfig::perfect(8) });
+    stream.listen(1_500);
+    let slow = stream.playout.delay();
+    stream.set_link(LinkConfig::perfect(9));
+    stream.listen(50);
+    let after = stream.playout.delay();
+    stream.listen(50 * 60);
+    let settled = stream.playout.delay();
+    let all = format!("{calm:?}, then {slow:?}, then {after:?}, then {settled:?}");
+    println!("{all}");
+    assert!(slow <= calm + ms(40) && after <= ms(200) && settled <= calm + ms(20), "{all}");
 }
 
 #[test]
-fn after_a_stall_the_delay_comes_back() {
-    let mut room = Room::new();
-    room.join(CodecKind::Pcmu, 400.0, -12.0, LinkConfig::perfect(7));
-    let talker = room.members[0].seat;
-    room.run(Duration::from_secs(5));
-    // 150 ms of delay for half a minute, as when a path is rerouted; then as before.
-    let calm = room.mixer.seat_delay(talker).unwrap();
-    let slow = LinkConfig { delay: ms(160), ..LinkConfig::perfect(8) };
-    room.members[0].set_link(slow);
-    room.run(Duration::from_secs(30));
-    room.members[0].set_link(LinkConfig::perfect(9));
-    room.run(Duration::from_secs(1));
-    let after = room.mixer.seat_delay(talker).unwrap();
-    room.run(Duration::from_secs(90));
-    let settled = room.mixer.seat_delay(talker).unwrap();
-    assert!(after <= ms(200), "{after:?}");
-    assert!(settled <= calm + ms(20), "{calm:?}, then {after:?}, then {settled:?}");
+fn opus_and_g722_through_loss_and_jitter() {
+    for codec in [CodecKind::Opus, CodecKind::G722] {
+        for (loss, jitter, reorder) in [(0.01, 5, 0.0), (0.05, 20, 0.05), (0.10, 100, 0.05)] {
+            let link =
+                LinkConfig { loss, jitter: ms(jitter), reorder, ..LinkConfig::perfect(jitter) };
+            let heard = listen(codec, link, 300.0, 60);
+            let case = format!("{codec:?} {loss} {jitter} {reorder}");
+            check(&case, &heard);
+            assert!(heard.silent <= 0.004 + loss * loss, "{case}: {}", heard.silent);
+        }
+    }
 }
