@@ -2,8 +2,8 @@
 
 use std::hint::black_box;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use media::dsp::Resampler;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use media::dsp::{self, Resampler};
 use media::source::tone;
 use media::{Ptime, SampleRate};
 
@@ -28,5 +28,53 @@ fn resample(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, resample);
+/// Frames of 8, 16 and 48 kHz.
+const FRAMES: [usize; 3] = [160, 320, 960];
+
+fn sum(c: &mut Criterion) {
+    let mut group = c.benchmark_group("dsp/sum");
+    for samples in FRAMES {
+        group.throughput(Throughput::Elements(samples as u64));
+        let voice = tone::sine(FULL, 440.0, -12.0, samples);
+        let quiet: Vec<i32> = voice.iter().map(|&sample| 2 * i32::from(sample)).collect();
+        // Its peaks lie above the knee of the limit.
+        let loud: Vec<i32> = voice.iter().map(|&sample| 5 * i32::from(sample)).collect();
+        let mut total = vec![0; samples];
+        let mut out = vec![0; samples];
+        group.bench_function(BenchmarkId::new("add", samples), |b| {
+            b.iter(|| dsp::add(black_box(&mut total), black_box(&voice)));
+            total.fill(0);
+        });
+        for (level, sum) in [("quiet", &quiet), ("loud", &loud)] {
+            group.bench_function(BenchmarkId::new(format!("limit_{level}"), samples), |b| {
+                b.iter(|| dsp::limit(black_box(sum), black_box(&mut out)));
+            });
+            group.bench_function(BenchmarkId::new(format!("subtract_{level}"), samples), |b| {
+                b.iter(|| dsp::subtract(black_box(sum), black_box(&voice), black_box(&mut out)));
+            });
+        }
+    }
+    group.finish();
+}
+
+fn level_and_gain(c: &mut Criterion) {
+    let mut group = c.benchmark_group("dsp/frame");
+    for samples in FRAMES {
+        group.throughput(Throughput::Elements(samples as u64));
+        let mut voice = tone::sine(FULL, 440.0, -12.0, samples);
+        group.bench_function(BenchmarkId::new("energy", samples), |b| {
+            b.iter(|| dsp::energy(black_box(&voice)));
+        });
+        group.bench_function(BenchmarkId::new("ramp", samples), |b| {
+            b.iter(|| dsp::ramp(black_box(&mut voice), 0.9, 1.1));
+        });
+        let old = voice.clone();
+        group.bench_function(BenchmarkId::new("cross_fade", samples), |b| {
+            b.iter(|| dsp::cross_fade(black_box(&old), black_box(&mut voice)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, resample, sum, level_and_gain);
 criterion_main!(benches);

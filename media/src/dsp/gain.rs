@@ -1,5 +1,9 @@
 //! Gain that moves without a click: from one factor to another within one frame.
 
+use multiversion::multiversion;
+
+use super::sample::nearest;
+
 /// A linear gain that approaches its target over exactly one frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ramp {
@@ -44,21 +48,22 @@ impl Ramp {
 
 /// Scales `frame` by a factor that runs linearly from `from` (before the first sample) to `to` (at
 /// the last), saturating.
+#[multiversion(targets("x86_64+avx2", "aarch64+neon"))]
 pub fn ramp(frame: &mut [i16], from: f32, to: f32) {
     let step = (to - from) / frame.len().max(1) as f32;
-    for (n, sample) in frame.iter_mut().enumerate() {
-        let factor = from + step * (n + 1) as f32;
-        *sample = (f32::from(*sample) * factor) as i16; // `as` saturates
+    // Few processors turn 64-bit counters into floats side by side.
+    for (n, sample) in (1i32..).zip(frame) {
+        *sample = nearest(f32::from(*sample) * (from + step * n as f32));
     }
 }
 
 /// Turns `into` from `from` at its first sample to itself at its last.
+#[multiversion(targets("x86_64+avx2", "aarch64+neon"))]
 pub fn cross_fade(from: &[i16], into: &mut [i16]) {
     let step = 1.0 / into.len().max(1) as f32;
-    for (n, (sample, &old)) in into.iter_mut().zip(from).enumerate() {
-        let weight = step * (n + 1) as f32;
+    for (n, (sample, &old)) in (1i32..).zip(into.iter_mut().zip(from)) {
         let old = f32::from(old);
-        *sample = (old + (f32::from(*sample) - old) * weight) as i16;
+        *sample = nearest(old + (f32::from(*sample) - old) * (step * n as f32));
     }
 }
 
@@ -76,6 +81,8 @@ pub fn join(before: i16, into: &mut [i16]) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -103,6 +110,29 @@ mod tests {
         let mut frame = [30_000i16, -30_000];
         ramp(&mut frame, 2.0, 2.0);
         assert_eq!(frame, [i16::MAX, i16::MIN]);
+    }
+
+    proptest! {
+        #[test]
+        fn lanes_give_what_single_samples_give(
+            frame in proptest::collection::vec(any::<i16>(), 1..1_000),
+            from in 0.0f64..4.0,
+            to in 0.0f64..4.0,
+        ) {
+            let (mut ramped, mut faded) = (frame.clone(), frame.clone());
+            ramp(&mut ramped, from as f32, to as f32);
+            let reversed: Vec<i16> = frame.iter().rev().copied().collect();
+            cross_fade(&reversed, &mut faded);
+            for (n, &sample) in frame.iter().enumerate() {
+                let part = (n + 1) as f64 / frame.len() as f64;
+                let scaled = f64::from(sample) * (from + (to - from) * part);
+                let off = scaled.clamp(-32_768.0, 32_767.0) - f64::from(ramped[n]);
+                prop_assert!(off.abs() < 0.6, "sample {}: {}", n, off);
+                let old = f64::from(reversed[n]);
+                let off = old + (f64::from(sample) - old) * part - f64::from(faded[n]);
+                prop_assert!(off.abs() < 0.6, "sample {}: {}", n, off);
+            }
+        }
     }
 
     #[test]

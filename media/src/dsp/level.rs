@@ -2,6 +2,10 @@
 //!
 //! dBFS here: a full-scale sine is 0 dB, so a square wave can reach +3.
 
+use multiversion::multiversion;
+
+use super::sample::magnitude;
+
 /// Level given for digital silence.
 const FLOOR_DBFS: f32 = -96.0;
 
@@ -9,8 +13,26 @@ const FLOOR_DBFS: f32 = -96.0;
 pub(super) const FULL_SINE: f32 = 32_767.0 * 32_767.0 / 2.0;
 
 /// Sum of squares.
+#[multiversion(targets("x86_64+avx2", "aarch64+neon"))]
 pub fn energy(frame: &[i16]) -> u64 {
-    frame.iter().map(|&sample| (i32::from(sample) * i32::from(sample)) as u64).sum()
+    // By pairs, for which processors have one instruction.
+    let (pairs, last) = frame.as_chunks::<2>();
+    let mut sum = last.iter().map(|&sample| square(sample)).sum();
+    for &[one, other] in pairs {
+        sum += square(one) + square(other);
+    }
+    sum
+}
+
+#[inline(always)]
+fn square(sample: i16) -> u64 {
+    (i32::from(sample) * i32::from(sample)) as u64
+}
+
+/// The largest magnitude, within one.
+#[multiversion(targets("x86_64+avx2", "aarch64+neon"))]
+pub(super) fn peak(frame: &[i16]) -> i16 {
+    frame.iter().fold(0, |peak, &sample| peak.max(magnitude(sample)))
 }
 
 /// RMS level of a frame of `samples` with this energy, relative to a full-scale sine.
@@ -55,6 +77,8 @@ pub fn goertzel_dbfs(samples: &[i16], rate_hz: u32, frequency_hz: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::source::tone;
     use crate::time::SampleRate;
@@ -66,6 +90,14 @@ mod tests {
         assert!((mean_square(&sine) / mean_square_at(-12.0) - 1.0).abs() < 0.01);
         assert!((goertzel_dbfs(&sine, 8_000, 1_000.0) + 12.0).abs() < 0.05);
         assert!(goertzel_dbfs(&sine, 8_000, 1_100.0) < -80.0);
+    }
+
+    proptest! {
+        #[test]
+        fn energy_is_the_sum_of_squares(frame in proptest::collection::vec(any::<i16>(), 0..1_000)) {
+            let plain: u64 = frame.iter().map(|&sample| u64::from(sample.unsigned_abs()).pow(2)).sum();
+            prop_assert_eq!(energy(&frame), plain);
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use multiversion::multiversion;
 use multiversion::target::target_cfg_f;
 
 use super::filter_bank::{FilterBank, MAX_TERM};
+use super::sample::nearest;
 use crate::time::SampleRate;
 
 #[cfg(test)]
@@ -246,13 +247,9 @@ fn multiply_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// To the nearest integer, saturating.
 #[inline(always)]
 fn round(sums: &[f32], out: &mut [i16]) {
-    /// 1.5 * 2^23: what is added to it is rounded to a whole number, which is then in its low bits.
-    const SHIFTER: f32 = 12_582_912.0;
-    for (sample, sum) in out.iter_mut().zip(sums) {
-        let limited = sum.clamp(f32::from(i16::MIN), f32::from(i16::MAX));
-        *sample = (limited + SHIFTER).to_bits() as i16;
+    for (sample, &sum) in out.iter_mut().zip(sums) {
+        *sample = nearest(sum);
     }
 }

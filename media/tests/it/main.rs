@@ -5,6 +5,6 @@
 
 mod alloc;
 mod call;
-//mod network;
+mod network;
 mod room;
 mod stream;
