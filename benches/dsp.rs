@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use media::dsp::{self, Resampler};
+use media::dsp::{self, Agc, Resampler, TalkDetector};
+use media::dtmf::inband::InbandDetector;
 use media::source::tone;
 use media::{Ptime, SampleRate};
 
@@ -76,5 +77,34 @@ fn level_and_gain(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, resample, sum, level_and_gain);
+fn seat(c: &mut Criterion) {
+    let mut group = c.benchmark_group("dsp/seat");
+    group.bench_function("talk_detector", |b| {
+        let mut detector = TalkDetector::new();
+        let mut mean_square = 1.0e6;
+        b.iter(|| {
+            mean_square = if mean_square > 1.0e8 { 1.0e3 } else { mean_square * 1.3 };
+            detector.update(black_box(mean_square))
+        });
+    });
+    let voice = tone::sine(NARROW, 440.0, -30.0, 160);
+    let mut frame = voice.clone();
+    group.bench_function("agc/160", |b| {
+        let mut agc = Agc::new();
+        b.iter(|| {
+            frame.copy_from_slice(&voice);
+            agc.apply(black_box(&mut frame), true);
+        });
+    });
+    for rate in [NARROW, WIDE, FULL] {
+        let voice = tone::sine(rate, 440.0, -12.0, rate.samples(Ptime::TICK));
+        let mut detector = InbandDetector::new(rate).expect("a ratio of small numbers");
+        group.bench_function(BenchmarkId::new("inband_dtmf", voice.len()), |b| {
+            b.iter(|| detector.feed(black_box(&voice), |event| _ = black_box(event)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, resample, sum, level_and_gain, seat);
 criterion_main!(benches);

@@ -76,6 +76,11 @@ impl Resampler {
         out.len()
     }
 
+    /// How many samples of input make `count` of output.
+    pub(crate) fn samples_for(&self, count: usize) -> usize {
+        count / self.bank.up * self.bank.down
+    }
+
     /// Goes on from where `other` is. Allocates only if the two have different ratios.
     pub fn copy_from(&mut self, other: &Self) {
         (self.bank, self.from) = (other.bank, other.from);

@@ -1,7 +1,9 @@
 //! Telephone-events (RFC 4733): key presses as RTP packets, both directions.
 //!
-//! [`Leg`](crate::leg::Leg) is the caller. Keys heard as tones in the audio are not looked for.
+//! [`Leg`](crate::leg::Leg) is the caller. Lines without telephone-events have their audio searched for
+//! keys by [`inband`].
 
+pub mod inband;
 mod receive;
 mod send;
 
