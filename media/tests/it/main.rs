@@ -5,5 +5,6 @@
 
 mod alloc;
 mod call;
+mod codec;
 mod network;
 mod room;
