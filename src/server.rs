@@ -220,7 +220,8 @@ fn media_settings(config: &Config) -> MediaSettings {
         loudest: media.loudest,
         gate: media.noise_gate,
     };
-    MediaSettings { inactivity: rtp.inactivity_timeout, mixer }
+    let inband_dtmf = media.inband_dtmf;
+    MediaSettings { inactivity: rtp.inactivity_timeout, mixer, inband_dtmf }
 }
 
 fn hook_config(config: &Config) -> HookConfig {

@@ -296,6 +296,11 @@ impl StreamHandler<Tick> for ConferenceActor {
                 Event::PlayDone(_) => {}
                 Event::TalkStarted(seat) => self.note_talking(seat, true),
                 Event::TalkStopped(seat) => self.note_talking(seat, false),
+                Event::Digit(seat, digit) => {
+                    if let Some(seated) = self.seats.iter().find(|s| s.seat == seat) {
+                        seated.media.do_send(ParticipantEvent::Digit(digit));
+                    }
+                }
             }
         }
         self.metrics.count(tick, at.now);
@@ -347,6 +352,7 @@ impl Handler<SeatLine> for ConferenceActor {
                 return self.eject(call, ctx);
             }
         };
+        self.mixer.detect_tones(seat, self.settings.inband_dtmf && !line.has_events());
         let media = inside.guest.media.clone();
         self.seats.push(Seated { call, seat, line, media, told_inactive: false });
         if self.ticking.is_none() {
@@ -364,8 +370,10 @@ impl Handler<Renegotiated> for ConferenceActor {
             seated.told_inactive = false;
             if let Err(error) = self.mixer.set_format(seated.seat, agreed.send) {
                 tracing::error!(call_sid = %call, %error, "no encoder for a member");
-                self.eject(call, ctx);
+                return self.eject(call, ctx);
             }
+            let listen = self.settings.inband_dtmf && !seated.line.has_events();
+            self.mixer.detect_tones(seated.seat, listen);
         }
     }
 }

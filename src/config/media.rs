@@ -30,6 +30,8 @@ pub struct Media {
     pub comfort_noise: bool,
     /// Levels in header extensions (RFC 6464).
     pub audio_levels: bool,
+    /// Looks for keys in the audio of peers that do not agree on telephone-event.
+    pub inband_dtmf: bool,
     /// Rooms never mix at more, in hertz.
     pub max_rate: u32,
     /// So many of the loudest are mixed; 0: all who speak.
@@ -126,6 +128,7 @@ impl Default for Media {
             ptime: Duration::from_millis(20),
             comfort_noise: true,
             audio_levels: true,
+            inband_dtmf: false,
             max_rate: 48_000,
             loudest: 0,
             noise_gate: true,

@@ -80,6 +80,7 @@ pub struct Line {
     ports: PortPair,
     leg: Leg,
     format: Option<SendFormat>,
+    has_events: bool,
     negotiated: Option<SocketAddr>,
     /// The peer the RTP socket is connected to: the kernel then drops everybody else's packets.
     connected: Option<SocketAddr>,
@@ -104,6 +105,7 @@ impl Line {
             ports,
             leg,
             format: None,
+            has_events: false,
             negotiated: None,
             connected: None,
             ticks: 0,
@@ -122,6 +124,11 @@ impl Line {
         self.format
     }
 
+    /// Whether keys travel as events (RFC 4733) on the line.
+    pub fn has_events(&self) -> bool {
+        self.has_events
+    }
+
     /// The line begins in a new seat, whose counts begin at zero.
     pub fn sit(&mut self) {
         let (before, present) = std::mem::take(&mut self.counted);
@@ -132,6 +139,7 @@ impl Line {
     pub fn negotiate(&mut self, agreed: &Negotiated, now: Instant) {
         self.leg.negotiate(agreed);
         self.format = Some(agreed.send);
+        self.has_events = agreed.dtmf_payload_type.is_some();
         self.negotiated = Some(agreed.remote_rtp);
         self.since = now;
         if self.connected.take().is_some() {

@@ -9,4 +9,6 @@ pub struct MediaSettings {
     /// A peer silent for this long, although it should send, is reported.
     pub inactivity: Duration,
     pub mixer: MixerConfig,
+    /// Keys are looked for in the audio of peers that agreed on no telephone-event.
+    pub inband_dtmf: bool,
 }

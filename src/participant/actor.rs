@@ -55,6 +55,7 @@ struct Solo {
     seat: Option<SeatId>,
     playlist: Option<Playlist>,
     told_inactive: bool,
+    inband_dtmf: bool,
 }
 
 impl ParticipantActor {
@@ -241,7 +242,14 @@ impl Handler<Close> for ParticipantActor {
 impl Solo {
     fn new(line: Box<Line>, settings: &MediaSettings) -> Self {
         let mixer = Mixer::new(settings.mixer);
-        Self { line, mixer, seat: None, playlist: None, told_inactive: false }
+        Self {
+            line,
+            mixer,
+            seat: None,
+            playlist: None,
+            told_inactive: false,
+            inband_dtmf: settings.inband_dtmf,
+        }
     }
 
     /// Gives the call the mixer's one seat, or changes what that is sent.
@@ -256,6 +264,7 @@ impl Solo {
         };
         match seated {
             Ok(seat) => {
+                self.mixer.detect_tones(seat, self.inband_dtmf && !self.line.has_events());
                 if self.seat.replace(seat).is_none() {
                     self.start_clip();
                 }
@@ -285,6 +294,7 @@ impl Solo {
                 }
                 Event::TalkStarted(_) => self.line.set_talking(true),
                 Event::TalkStopped(_) => self.line.set_talking(false),
+                Event::Digit(_, digit) => tell(ParticipantEvent::Digit(digit)),
             }
         }
     }

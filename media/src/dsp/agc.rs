@@ -111,13 +111,13 @@ fn bent_ramp(frame: &mut [i16], from: f32, to: f32) {
 mod tests {
     use super::*;
     use crate::dsp::{TalkDetector, mean_square_at};
-    use crate::source::{tone, wav};
+    use crate::source::{file, tone};
     use crate::time::SampleRate;
 
     /// Half a minute of speech with pauses, its active level at about `dbfs`.
     fn speech(dbfs: f32) -> Vec<i16> {
         let clip = include_bytes!("../../tests/data/speech/a-8k.wav");
-        let pcm = wav::parse(clip, SampleRate::NARROW).unwrap();
+        let pcm = file::decode_at(clip, SampleRate::NARROW).unwrap();
         let squares = pcm.samples().chunks(160).map(mean_square).filter(|&ms| ms > GAP);
         let (sum, count) = squares.fold((0.0, 0.0), |(sum, count), ms| (sum + ms, count + 1.0));
         let gain = (mean_square_at(dbfs) / (sum / count)).sqrt();

@@ -156,7 +156,7 @@ impl Floor {
 mod tests {
     use super::*;
     use crate::dsp::{mean_square, mean_square_at};
-    use crate::source::wav;
+    use crate::source::file;
     use crate::time::{SampleRate, splitmix};
 
     /// The gate of each frame, and the changes with their frames.
@@ -264,7 +264,7 @@ mod tests {
     /// A second of noise, the clip at `gain_db` over it, two seconds of noise. Gives the mean squares
     /// of the clip alone and of all.
     fn scene(clip: &[u8], gain_db: f32, noise_dbfs: f32) -> (Vec<f32>, Vec<f32>) {
-        let pcm = wav::parse(clip, SampleRate::NARROW).unwrap();
+        let pcm = file::decode_at(clip, SampleRate::NARROW).unwrap();
         let gain = 10f32.powf(gain_db / 20.0);
         let mut alone = vec![0i16; 3 * 8_000];
         alone.extend(pcm.samples().iter().map(|&sample| (f32::from(sample) * gain) as i16));

@@ -81,6 +81,16 @@ pub(super) struct Audio {
     pub(super) rate: SampleRate,
 }
 
+/// Reads a file and renders it at exactly this rate: for tests that need speech.
+///
+/// # Errors
+/// Any [`Error`].
+#[cfg(any(test, feature = "sim"))]
+pub fn decode_at(bytes: &[u8], rate: SampleRate) -> Result<Pcm, Error> {
+    let pcm = decode(bytes, SampleRate::FULL)?;
+    Ok(Pcm::new(resample(pcm.samples(), pcm.rate(), rate), rate))
+}
+
 /// Reads a file and renders it at [`rendered_rate`], which `highest` bounds.
 ///
 /// Costs about 0.1 s per minute of 48 kHz audio when built for release.

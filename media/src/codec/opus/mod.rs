@@ -93,7 +93,8 @@ impl Encoder {
     /// What binds the third after number `n`, which is `packet`, so that all share one first byte: the
     /// mode and bandwidth of the first. SILK goes over to another bandwidth in two steps, "ready" and
     /// "switched", one frame each. The second third takes neither; the last may become ready, and
-    /// then the next packet begins switched.
+    /// then the next packet begins switched. Going down, which needs a long row of such frames, stays
+    /// out: the bit rate of a stream does not change.
     fn hold(&mut self, n: usize, packet: &[u8]) {
         let (mode, band) = match (n, Packet::parse(packet)) {
             (0, Some(packet)) => {

@@ -1,7 +1,7 @@
 //! The detector against Q.24: what must be taken, what must be refused, and voices.
 
 use super::*;
-use crate::source::wav;
+use crate::source::file;
 use crate::time::splitmix;
 
 /// A key press as samples.
@@ -209,11 +209,11 @@ fn voices_and_call_progress_tones_are_no_keys() {
         include_bytes!("../../../tests/data/speech/c-8k.wav"),
     ];
     for (n, clip) in clips.iter().enumerate() {
-        let pcm = wav::parse(clip, RATE).unwrap();
+        let pcm = file::decode_at(clip, RATE).unwrap();
         assert_eq!(digits(8_000, pcm.samples()), "", "clip {n}");
         // The same voice higher and lower: more talk for the same data.
         for hz in [5_600, 6_400, 7_200, 8_800, 9_600, 11_200] {
-            let faster = wav::parse(clip, SampleRate::new(hz).unwrap()).unwrap();
+            let faster = file::decode_at(clip, SampleRate::new(hz).unwrap()).unwrap();
             assert_eq!(digits(8_000, faster.samples()), "", "clip {n} played from {hz}");
         }
     }
@@ -231,7 +231,7 @@ fn voices_and_call_progress_tones_are_no_keys() {
 #[test]
 fn keys_over_a_voice_that_is_20_db_weaker_are_heard() {
     let clip = include_bytes!("../../../tests/data/speech/b-8k.wav");
-    let voice = wav::parse(clip, RATE).unwrap();
+    let voice = file::decode_at(clip, RATE).unwrap();
     let mut pcm = silence(8_000, 500.0);
     for digit in ALL.chars() {
         pcm.extend(Tones { ms: 80.0, levels: (-10.0, -10.0), ..Tones::new(digit) }.pcm(8_000));
