@@ -24,6 +24,17 @@ pub struct Outgoing<'a> {
     pub is_silent: bool,
 }
 
+/// What a chain goes on from after a change of the rate: filters of another delay give another part of
+/// the past, and neither what goes into them nor what comes out may jump.
+#[derive(Debug, Clone)]
+struct Joint {
+    /// The last sample of the mix, as filters were warmed with it.
+    before_in: i16,
+    before_out: i16,
+    /// One tick of the mix.
+    mix: Vec<i16>,
+}
+
 /// See the module text.
 #[derive(Debug)]
 pub(super) struct Chain {
@@ -43,9 +54,10 @@ pub(super) struct Chain {
     count: usize,
     /// Ticks of silence fed in a row.
     silent: u32,
-    /// The last sample, while the next must go on from it: the filters' delay has changed.
-    joint: Option<i16>,
+    /// The last sample made, at the codec's rate.
     last: i16,
+    /// The rate has changed with the next tick.
+    joint: Option<Box<Joint>>,
 }
 
 impl Chain {
@@ -83,14 +95,20 @@ impl Chain {
     pub(super) fn feed(&mut self, mix: &[i16]) {
         self.silent = 0;
         let Some(into) = self.pending.get_mut(self.filled..self.filled + self.tick) else { return };
+        let joint = self.joint.take().map(|mut joint| {
+            joint.mix.copy_from_slice(mix);
+            dsp::join(joint.before_in, &mut joint.mix);
+            joint
+        });
+        let mix = joint.as_ref().map_or(mix, |joint| &joint.mix);
         match &mut self.resampler {
             Some(resampler) => {
                 resampler.process(mix, into);
             }
             None => into.copy_from_slice(mix),
         }
-        if let Some(before) = self.joint.take() {
-            dsp::join(before, into);
+        if let Some(joint) = joint {
+            dsp::join(joint.before_out, into);
         }
         self.last = into.last().copied().unwrap_or_default();
         self.filled += self.tick;
@@ -128,7 +146,8 @@ impl Chain {
         self.filled == 0
     }
 
-    /// Takes over the state of a chain of the same format and rate. Allocates nothing.
+    /// Takes over the state of a chain of the same format and rate. Allocates nothing, unless the rate
+    /// has just changed.
     pub(super) fn copy_from(&mut self, other: &Self) {
         if let (Some(resampler), Some(of)) = (&mut self.resampler, &other.resampler) {
             resampler.copy_from(of);
@@ -137,7 +156,8 @@ impl Chain {
         self.pending.copy_from_slice(&other.pending);
         self.out.copy_from_slice(&other.out);
         (self.filled, self.lens, self.count) = (other.filled, other.lens, other.count);
-        (self.silent, self.joint, self.last) = (other.silent, other.joint, other.last);
+        self.joint.clone_from(&other.joint);
+        (self.silent, self.last) = (other.silent, other.last);
     }
 
     /// Back to the beginning of a stream.
@@ -148,6 +168,11 @@ impl Chain {
         self.encoder.reset();
         (self.filled, self.count, self.silent) = (0, 0, 0);
         (self.joint, self.last) = (None, 0);
+    }
+
+    /// Goes on from this sample, which another stream has ended with.
+    pub(super) fn go_on_from(&mut self, sample: i16) {
+        self.last = sample;
     }
 
     /// Goes on at another rate of the mixer. `last` is what the mix was in the last tick, at the new
@@ -163,7 +188,6 @@ impl Chain {
             if let Some(resampler) = &mut next.resampler {
                 resampler.process(last, &mut next.pending[..self.tick]);
             }
-            next.joint = Some(self.last);
             next.pending.copy_from_slice(&self.pending);
             next.filled = self.filled;
         } else {
@@ -178,6 +202,9 @@ impl Chain {
             next.pending.fill(0);
             next.filled = self.filled * next.tick / self.tick;
         }
+        let before_in = last.last().copied().unwrap_or_default();
+        next.last = self.last;
+        next.joint = Some(Box::new(Joint { before_in, before_out: self.last, mix: last.to_vec() }));
         *self = next;
         Ok(())
     }

@@ -51,6 +51,7 @@ pub(super) struct Group {
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     all: Vec<Group>,
+    #[allow(clippy::vec_box)] // they move between seats, groups and here
     spare: Vec<Box<Chain>>,
     /// The most seats that were sent streams of their own at once: so many chains are kept.
     most_own: usize,
@@ -132,6 +133,11 @@ impl Groups {
                 }
             }
             Stream::Following => self.all[group].is_wanted = true,
+            // The last of a chain's memory is gone: see `tune.rs`.
+            Stream::Own { settle: 0, .. } if is_plain(&self.all[group].format, mix) => {
+                *stream = Stream::Plain;
+            }
+            Stream::Own { settle, .. } if is_plain(&self.all[group].format, mix) => *settle -= 1,
             Stream::Own { settle, .. } if alone => *settle = converge,
             // A group of one has nothing to share.
             Stream::Own { .. } if self.all[group].members < 2 => {}

@@ -24,13 +24,20 @@ impl Mixer {
         if let Some(mut resampler) = Resampler::new(self.rate, rate) {
             resampler.process(self.audiences.get_mut(0).mix(), &mut last);
         }
+        let ended = self.audiences.get_mut(0).mix().last().copied().unwrap_or_default();
         let (before, frame) = (self.rate, tick_samples(rate));
         (self.rate, self.frame) = (rate, frame);
-        self.groups.set_rate(rate, &last);
-        for seat in self.seats.iter_mut() {
+        let Self { seats, groups, .. } = self;
+        groups.set_rate(rate, &last);
+        for seat in seats.iter_mut() {
             seat.set_rate(rate);
             let stream = std::mem::replace(&mut seat.stream, Stream::Plain);
-            seat.stream = retuned(stream, &seat.format, before, rate, &last);
+            seat.stream = retuned(stream, &seat.format, before, rate, &last, ended);
+            if matches!(seat.stream, Stream::Following) && is_plain(&seat.format, rate) {
+                // One tick more through a chain, so that the change is not heard.
+                let chain = groups.copy_of(seat.group, rate);
+                seat.stream = chain.map_or(Stream::Plain, |chain| Stream::Own { chain, settle: 1 });
+            }
         }
         self.room.iter_mut().for_each(|player| player.set_rate(rate));
         self.audiences.set_frame(frame);
@@ -68,19 +75,17 @@ impl Mixer {
     }
 }
 
-/// A seat's stream after a change of the mixer's rate.
+/// A seat's stream after a change of the mixer's rate, whose mix has ended with the sample `ended`.
 fn retuned(
     stream: Stream,
     format: &SendFormat,
     before: SampleRate,
     rate: SampleRate,
     last: &[i16],
+    ended: i16,
 ) -> Stream {
     let settle = chain::converges_after(format.codec);
     let own = |chain: Box<Chain>| Stream::Own { chain, settle };
-    if is_plain(format, rate) {
-        return Stream::Plain;
-    }
     match stream {
         Stream::Following => Stream::Following,
         Stream::Starting(mut chain) => match chain.set_rate(rate, last) {
@@ -93,6 +98,7 @@ fn retuned(
         },
         Stream::Plain => {
             let tuned = Chain::new(*format, before).and_then(|mut chain| {
+                chain.go_on_from(ended);
                 chain.set_rate(rate, last)?;
                 Ok(chain)
             });
