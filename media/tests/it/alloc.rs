@@ -9,6 +9,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use media::dsp::{Agc, Resampler, TalkDetector, mean_square};
+use media::dtmf::inband::InbandDetector;
 use media::mixer::{Event, Play};
 use media::rtp::{MAX_DATAGRAM_BYTES, PayloadType, Sender, SeqNo, Ssrc};
 use media::source::tone;
@@ -142,4 +144,24 @@ fn the_counter_counts() {
     let boxed = std::hint::black_box(Box::new(5));
     assert_eq!(allocations() - before, 1);
     drop(boxed);
+}
+
+#[test]
+fn what_is_done_to_a_frame_allocates_nothing() {
+    let mut pcm = tone::sine(SampleRate::FULL, 440.0, -20.0, 960);
+    let mut resampler = Resampler::new(SampleRate::FULL, SampleRate::NARROW).unwrap();
+    let mut other = resampler.clone();
+    let mut keys = InbandDetector::new(SampleRate::FULL).unwrap();
+    let (mut detector, mut agc) = (TalkDetector::new(), Agc::new());
+    let mut out = [0; 160];
+    let before = allocations();
+    for _ in 0..50 {
+        let talking = detector.update(mean_square(&pcm)).audible;
+        agc.apply(&mut pcm, talking);
+        resampler.process(&pcm, &mut out);
+        other.copy_from(&resampler);
+        keys.feed(&pcm, |_| ());
+    }
+    other.reset();
+    assert_eq!(allocations() - before, 0);
 }
