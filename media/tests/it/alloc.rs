@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use media::codec::{Decoder, Encoder, OpusParams, SendFormat, activity};
+use media::dsp::{Agc, Resampler, TalkDetector, mean_square};
+use media::dtmf::inband::InbandDetector;
 use media::mixer::{Event, Play};
 use media::rtp::{
     AudioPacket, Content, MAX_DATAGRAM_BYTES, PayloadType, Sender, SeqNo, Ssrc,
@@ -248,4 +250,24 @@ fn encoders_and_decoders_allocate_nothing_once_made() {
             assert_eq!(allocations(), before, "{codec:?} {ptime:?}");
         }
     }
+}
+
+#[test]
+fn what_is_done_to_a_frame_allocates_nothing() {
+    let mut pcm = tone::sine(SampleRate::FULL, 440.0, -20.0, 960);
+    let mut resampler = Resampler::new(SampleRate::FULL, SampleRate::NARROW).unwrap();
+    let mut other = resampler.clone();
+    let mut keys = InbandDetector::new(SampleRate::FULL).unwrap();
+    let (mut detector, mut agc) = (TalkDetector::new(), Agc::new());
+    let mut out = [0; 160];
+    let before = allocations();
+    for _ in 0..50 {
+        let talking = detector.update(mean_square(&pcm)).audible;
+        agc.apply(&mut pcm, talking);
+        resampler.process(&pcm, &mut out);
+        other.copy_from(&resampler);
+        keys.feed(&pcm, |_| ());
+    }
+    other.reset();
+    assert_eq!(allocations() - before, 0);
 }

@@ -181,6 +181,22 @@ fn an_output_that_is_too_short_ends_the_work_without_a_panic() {
     assert_eq!(resampler.process(&[1; 11], &mut [0; 15]), 1);
 }
 
+#[test]
+fn processors_without_fused_multiply_add_hear_the_same() {
+    let noise = |column: usize, n: usize| ((column * 128 + n) * 7_919 % 65_536) as f32 - 32_768.0;
+    let columns: [Column; 3] = std::array::from_fn(|c| std::array::from_fn(|n| noise(c, n)));
+    for (from, to, down) in [(8_000, 48_000, 1), (16_000, 8_000, 2), (24_000, 16_000, 3)] {
+        let bank = FilterBank::shared(from, to).unwrap();
+        let (mut fused, mut plain) = ([[0; TILE]; MAX_TERM], [[0; TILE]; MAX_TERM]);
+        filter::<true>(bank, &columns[..down], &mut fused);
+        filter::<false>(bank, &columns[..down], &mut plain);
+        for (a, b) in fused.as_flattened().iter().zip(plain.as_flattened()) {
+            assert!(a.abs_diff(*b) <= 1, "{from} to {to}");
+        }
+        assert!(fused[0].iter().any(|&sample| sample != 0));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
