@@ -286,15 +286,22 @@ fn edited(mut text: Vec<u8>, edits: Vec<Edit>) -> Vec<u8> {
 
 /// Whatever was offered, an answer must be one that we could read ourselves.
 fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
-    let _ = accept_answer(bytes, &OURS);
-    let Ok((text, negotiated)) = answer(bytes, &local(), &OURS) else { return Ok(()) };
-    let offered = Description::parse(bytes).unwrap();
-    let answered = Description::parse(text.as_bytes()).unwrap();
-    prop_assert_eq!(offered.media.len(), answered.media.len());
-    prop_assert!(!negotiated.direction.sends() || !negotiated.remote_rtp.ip().is_unspecified());
-    prop_assert!(!negotiated.remote_rtp.ip().is_multicast() && negotiated.remote_rtp.port() != 0);
-    let heard = accept_answer(text.as_bytes(), &OURS);
-    prop_assert_eq!(heard.map(|heard| heard.payload_type), Ok(negotiated.payload_type));
+    let all = Policy { comfort_noise: true, dtx: true, ..policy(&CodecKind::ALL) };
+    for policy in [&*OURS, &all] {
+        let _ = accept_answer(bytes, policy);
+        let Ok((text, negotiated)) = answer(bytes, &local(), policy) else { continue };
+        let offered = Description::parse(bytes).unwrap();
+        let answered = Description::parse(text.as_bytes()).unwrap();
+        prop_assert_eq!(offered.media.len(), answered.media.len());
+        prop_assert!(!negotiated.direction.sends() || !negotiated.remote_rtp.ip().is_unspecified());
+        let remote = negotiated.remote_rtp;
+        prop_assert!(!remote.ip().is_multicast() && remote.port() != 0);
+        let SendFormat { codec, ptime, opus } = negotiated.send;
+        prop_assert!(codec.max_payload_bytes(ptime) < 1_400);
+        prop_assert!((6_000..=128_000).contains(&opus.bitrate));
+        let heard = accept_answer(text.as_bytes(), policy);
+        prop_assert_eq!(heard.map(|heard| heard.payload_type), Ok(negotiated.payload_type));
+    }
     Ok(())
 }
 
