@@ -17,7 +17,7 @@ say = @printf '\n== %s\n' "$(1)"
 T ?= sip_message
 S ?= 60
 
-.PHONY: help demo test check e2e bench load fuzz cargo build-tools test-tools
+.PHONY: help demo test check e2e bench load peers fuzz cargo build-tools test-tools
 
 help:
 	@echo "make demo        build and start the server with a demo tenant, ready for two SIP phones"
@@ -26,6 +26,7 @@ help:
 	@echo "make e2e         only the end-to-end tests (make e2e ARGS=phones for some of them)"
 	@echo "make bench       the criterion benches"
 	@echo "make load N=200  200 real SIP calls into one conference; prints JSON"
+	@echo "make peers       the same load on this server, Janus and Asterisk; prints one table"
 	@echo "make fuzz T=sdp S=60  one fuzz target for 60 s; the targets: fuzz/fuzz_targets"
 
 demo: cargo build-tools
@@ -64,6 +65,9 @@ load: cargo build-tools
 	cargo build --release -p trunkline -p trunkline-load
 	$(call say,$(N) calls on loopback)
 	target/release/trunkline-load --spawn target/release/trunkline -n $(N) $(ARGS)
+
+peers: cargo build-tools
+	benches/peers/run $(ARGS)
 
 # What is found grows fuzz/corpus, what fails lands in fuzz/artifacts; fuzz/seeds is where it starts.
 fuzz: cargo build-tools

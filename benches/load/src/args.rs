@@ -108,6 +108,9 @@ pub(crate) struct Args {
     /// The table on standard output and no JSON.
     #[arg(long)]
     pub(crate) table: bool,
+    /// Make no calls, but one table of the reports in these files.
+    #[arg(long, num_args = 1.., value_name = "NAME=FILE")]
+    pub(crate) compare: Vec<String>,
     /// Be the loop of --bare: so many sockets, so many seconds at most.
     #[arg(long, hide = true, num_args = 2, value_names = ["SOCKETS", "SECONDS"])]
     pub(crate) bare_loop: Option<Vec<u32>>,

@@ -8,6 +8,7 @@ mod args;
 mod bare;
 mod caller;
 mod codec;
+mod compare;
 mod hearing;
 mod janus;
 mod line;
@@ -56,6 +57,10 @@ fn run(args: &Args) -> Result<bool> {
     let files = support::stamp::raise_file_limit();
     if let Some([sockets, seconds]) = args.bare_loop.as_deref() {
         bare::run(*sockets, *seconds)?;
+        return Ok(true);
+    }
+    if !args.compare.is_empty() {
+        print!("{}", compare::table(&args.compare)?);
         return Ok(true);
     }
     args.check()?;
