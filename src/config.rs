@@ -107,6 +107,8 @@ pub struct Media {
     /// 0: see [`Config::media_arbiters`].
     pub arbiters: usize,
     pub realtime_priority: bool,
+    /// Whether rooms move from a busy media thread to an idle one.
+    pub balance: bool,
     /// What `play` may name as `file://`; unset: nothing.
     #[serde(with = "units::optional_path")]
     pub sounds_dir: Option<PathBuf>,
@@ -354,7 +356,7 @@ impl Default for Rtp {
 
 impl Default for Media {
     fn default() -> Self {
-        Self { ip: None, arbiters: 0, realtime_priority: true, sounds_dir: None }
+        Self { ip: None, arbiters: 0, realtime_priority: true, balance: true, sounds_dir: None }
     }
 }
 

@@ -210,7 +210,7 @@ fn bind_ip(media_ip: IpAddr) -> IpAddr {
 fn media_settings(config: &Config) -> MediaSettings {
     let rtp = &config.rtp;
     let jitter = JitterConfig { start: rtp.jitter_start, max: rtp.jitter_max };
-    MediaSettings { inactivity: rtp.inactivity_timeout, jitter }
+    MediaSettings { inactivity: rtp.inactivity_timeout, jitter, balance: config.media.balance }
 }
 
 fn hook_config(config: &Config) -> HookConfig {

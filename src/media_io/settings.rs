@@ -10,6 +10,8 @@ pub struct MediaSettings {
     /// A peer silent for this long, although it should send, is reported.
     pub inactivity: Duration,
     pub jitter: JitterConfig,
+    /// Whether rooms move between media threads while they live.
+    pub balance: bool,
 }
 
 impl MediaSettings {
