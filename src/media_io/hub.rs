@@ -39,6 +39,27 @@ struct PhaseTick {
     tick: Tick,
 }
 
+impl MediaHub {
+    /// A hub before it has a clock: what the clock is given, and what the hub is made of then.
+    pub fn wiring(epoch: Instant) -> (ClockEntry, Wiring) {
+        let pairs: [_; PHASES] = std::array::from_fn(|_| TickSlot::new(epoch));
+        let slots = pairs.each_ref().map(|(slot, _)| slot.clone());
+        let active = Arc::<ActivePhases>::default();
+        let entry = ClockEntry { slots, active: active.clone() };
+        (entry, Wiring { ticks: pairs.map(|(_, ticks)| ticks), active })
+    }
+
+    pub fn new(Wiring { ticks, active }: Wiring, clock: ClockWaker) -> Self {
+        Self { phases: Default::default(), active, clock, ticks: Some(ticks) }
+    }
+}
+
+/// The hub's ends of a [`ClockEntry`].
+pub struct Wiring {
+    ticks: [TickStream; PHASES],
+    active: Arc<ActivePhases>,
+}
+
 impl Actor for MediaHub {
     type Context = Context<Self>;
 
@@ -159,18 +180,16 @@ impl MediaPlane {
     /// The error of creating the clock thread.
     pub fn start(count: usize, real_time: bool) -> std::io::Result<Self> {
         let epoch = Instant::now();
-        let (mut entries, mut wakes) = (Vec::new(), Vec::new());
+        let (mut entries, mut wirings) = (Vec::new(), Vec::new());
         for _ in 0..count.max(1) {
-            let pairs: [_; PHASES] = std::array::from_fn(|_| TickSlot::new(epoch));
-            let slots = pairs.each_ref().map(|(slot, _)| slot.clone());
-            let active = Arc::<ActivePhases>::default();
-            entries.push(ClockEntry { slots, active: active.clone() });
-            wakes.push((pairs.map(|(_, ticks)| ticks), active));
+            let (entry, wiring) = MediaHub::wiring(epoch);
+            entries.push(entry);
+            wirings.push(wiring);
         }
         let clock = MediaClock::start(entries, real_time)?;
         let waker = clock.waker();
         let mut plane = Self { arbiters: Vec::new(), owned: Vec::new(), _clock: clock };
-        for (ticks, active) in wakes {
+        for wiring in wirings {
             let Some(clock) = waker.clone() else { break };
             let arbiter = Arbiter::new();
             if real_time {
@@ -179,7 +198,7 @@ impl MediaPlane {
                     tracing::info!(priority = granted.as_str(), "media arbiter runs");
                 });
             }
-            let hub = MediaHub { phases: Default::default(), active, clock, ticks: Some(ticks) };
+            let hub = MediaHub::new(wiring, clock);
             let handle = arbiter.handle();
             plane.arbiters.push(MediaArbiter {
                 hub: MediaHub::start_in_arbiter(&handle, |_| hub),
