@@ -66,7 +66,7 @@ impl Room {
         self.mixer.tick(self.now);
         for member in &mut self.members {
             for packet in self.mixer.outgoing(member.seat) {
-                let Outgoing { payload, units } = packet;
+                let Outgoing { payload, units, .. } = packet;
                 let sent = member.leg.write_rtp(self.now, payload, units, &mut self.out);
                 black_box((sent, &self.out));
             }

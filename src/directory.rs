@@ -4,6 +4,8 @@
 //! same moment meet in it. Every actor sends its snapshot here when it changes; the directory puts
 //! it into [`Live`], whose locks no media thread ever touches.
 
+mod balance;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use media::source::Pcm;
 
+use self::balance::{Balance, LOOK_EVERY, RoomWatch};
 use crate::call::CallSnapshot;
 use crate::call::actor::CallActor;
 use crate::conference::actor::{ConferenceActor, Identity};
@@ -24,6 +27,8 @@ use crate::media_io::quality::{Quality, QualityCell};
 use crate::media_io::settings::MediaSettings;
 use crate::model::{AccountSid, Alert, CallSid, ConferenceSid};
 use crate::store::Store;
+
+pub use self::balance::ConferenceMoved;
 
 /// Ended calls kept readable at most, whatever the retention says.
 const MAX_ENDED: usize = 100_000;
@@ -177,6 +182,7 @@ pub struct DirectoryActor {
     store: Store,
     names: HashMap<(AccountSid, String), ConferenceSid>,
     rooms: HashMap<ConferenceSid, Room>,
+    balance: Balance,
 }
 
 struct Room {
@@ -185,6 +191,7 @@ struct Room {
     news: NewsLine,
     /// Joins sent there; a room is forgotten only when it has seen all of them.
     joins: u64,
+    watch: RoomWatch,
 }
 
 impl DirectoryActor {
@@ -199,7 +206,8 @@ impl DirectoryActor {
         store: Store,
     ) -> Self {
         let (names, rooms) = (HashMap::new(), HashMap::new());
-        Self { live, plane, settings, retention, entry_tone, hooks, store, names, rooms }
+        let balance = Balance::new(&plane);
+        Self { live, plane, settings, retention, entry_tone, hooks, store, names, rooms, balance }
     }
 
     fn forget(&mut self, sid: ConferenceSid) {
@@ -230,6 +238,7 @@ impl Actor for DirectoryActor {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         ctx.run_interval(SWEEP_EVERY, |this, _| this.sweep());
+        ctx.run_interval(LOOK_EVERY, |this, _| this.look_at_load());
     }
 }
 
@@ -253,15 +262,17 @@ impl Handler<Enter> for DirectoryActor {
             None => {
                 let sid = ConferenceSid::random();
                 let identity = Identity { sid, account, name: key.1.clone() };
+                let place = self.plane.place()?;
+                let watch = RoomWatch::new(&place, &self.plane);
                 let actor = ConferenceActor::launch(
                     identity.clone(),
-                    self.plane.place()?,
+                    place,
                     self.settings,
                     self.entry_tone.clone(),
                     ctx.address(),
                 );
-                self.rooms
-                    .insert(sid, Room { identity, actor, news: NewsLine::default(), joins: 0 });
+                let news = NewsLine::default();
+                self.rooms.insert(sid, Room { identity, actor, news, joins: 0, watch });
                 self.names.insert(key, sid);
                 sid
             }

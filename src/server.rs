@@ -220,8 +220,12 @@ fn media_settings(config: &Config) -> MediaSettings {
         loudest: media.loudest,
         gate: media.noise_gate,
     };
-    let inband_dtmf = media.inband_dtmf;
-    MediaSettings { inactivity: rtp.inactivity_timeout, mixer, inband_dtmf }
+    MediaSettings {
+        inactivity: rtp.inactivity_timeout,
+        mixer,
+        inband_dtmf: media.inband_dtmf,
+        balance: media.balance,
+    }
 }
 
 fn hook_config(config: &Config) -> HookConfig {

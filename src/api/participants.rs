@@ -96,7 +96,7 @@ pub(super) async fn delete(
             actor.do_send(crate::call::actor::Hangup);
         }
     }
-    let leave = Leave { call, exit: Exit::Kicked, base: None };
+    let leave = Leave { call, exit: Exit::Kicked, run: None, base: None };
     room.actor.send(leave).await.map_err(|_| ApiError::NotFound)?;
     reply::no_content()
 }

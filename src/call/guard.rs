@@ -48,7 +48,7 @@ impl Guard {
 
     fn close(&mut self) {
         if let Some(room) = self.room.take() {
-            room.do_send(Leave { call: self.call, exit: Exit::Left, base: None });
+            room.do_send(Leave { call: self.call, exit: Exit::Left, run: None, base: None });
         }
         if let Some(participant) = self.participant.take() {
             participant.do_send(Close);

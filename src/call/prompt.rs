@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use media::source::{Pcm, file};
+use media::source::{Pcm, file, tone_stream};
 use media::time::SampleRate;
+use tokio::task::spawn_blocking;
 
 use super::sounds;
 use crate::hook::HookClient;
@@ -48,23 +49,27 @@ impl Source {
         if let Some(ms) = url.strip_prefix("silence_stream://") {
             return silence(ms);
         }
-        let client = &self.client;
-        let decoding = if url.starts_with("file://") {
+        let rendering = if let Some(tones) = url.strip_prefix("tone_stream://") {
+            let tones = tones.to_owned();
+            spawn_blocking(move || {
+                tone_stream::render(&tones, RATE).map_err(|error| error.to_string())
+            })
+        } else if url.starts_with("file://") {
             let (folder, url) = (self.sounds.clone(), url.to_owned());
-            tokio::task::spawn_blocking(move || {
+            spawn_blocking(move || {
                 let read = sounds::read(folder.as_deref(), &url);
                 decode(&read.map_err(|error| error.to_string())?)
             })
         } else if url.starts_with("http://") || url.starts_with("https://") {
-            let fetched = client.fetch(url, file::MAX_BYTES).await;
+            let fetched = self.client.fetch(url, file::MAX_BYTES).await;
             let bytes = fetched.map_err(|error| error.to_string())?;
-            tokio::task::spawn_blocking(move || decode(&bytes))
+            spawn_blocking(move || decode(&bytes))
         } else {
-            return Err("only http(s):// and file:// URLs of wav and mp3 files, and \
-                        silence_stream://, can be played"
+            return Err("only http(s):// and file:// URLs of wav and mp3 files, \
+                        silence_stream:// and tone_stream:// can be played"
                 .into());
         };
-        decoding.await.map_err(|_| "the decoder failed".to_owned())?.map(Arc::new)
+        rendering.await.map_err(|_| "the decoder failed".to_owned())?.map(Arc::new)
     }
 }
 

@@ -4,6 +4,8 @@
 //! arrived on every line, mixes once, and sends to everybody (docs/adr/0002). Its mailbox carries
 //! control only; [`Policy`] decides, this actor carries out.
 
+mod relocation;
+
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use media::mixer::{Event, Mixer, Play, SeatConfig, SeatId};
 use media::source::Pcm;
 use time::OffsetDateTime;
 
+use self::relocation::Residence;
 use super::message::{
     Close, End, Guest, Happened, Join, Leave, Mute, MuteAll, Renegotiated, SeatLine, Tag,
 };
@@ -56,6 +59,9 @@ pub struct ConferenceActor {
     scratch: Box<Scratch>,
     ticking: Option<SpawnHandle>,
     metrics: TickMetrics,
+    residence: Residence,
+    /// The room has just arrived here: its last tick, served elsewhere.
+    resumed_after: Option<Tick>,
 }
 
 /// A member as the shell keeps it beside the policy's record.
@@ -101,6 +107,8 @@ impl ConferenceActor {
             scratch: Box::default(),
             ticking: None,
             metrics: TickMetrics::new(),
+            residence: Residence::Here,
+            resumed_after: None,
         })
     }
 
@@ -160,6 +168,7 @@ impl ConferenceActor {
             && let Some(handle) = self.ticking.take()
         {
             ctx.cancel_future(handle);
+            self.resumed_after = None;
         }
     }
 
@@ -249,11 +258,20 @@ impl ConferenceActor {
 
 impl Actor for ConferenceActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        if !self.seats.is_empty() {
+            self.tick_on(ctx);
+        }
+    }
 }
 
 /// A room that is dropped with members (a panic in it, or shutdown) says so to all of them.
 impl Drop for ConferenceActor {
     fn drop(&mut self) {
+        if let Residence::Gone(_) = self.residence {
+            return;
+        }
         for (call, inside) in &self.guests {
             if self.seats.iter().any(|seated| seated.call == *call) {
                 inside.guest.participant.do_send(LineLost);
@@ -268,6 +286,7 @@ impl Drop for ConferenceActor {
 impl StreamHandler<Tick> for ConferenceActor {
     fn handle(&mut self, tick: Tick, ctx: &mut Context<Self>) {
         let at = Moment::now();
+        let skipped = self.skipped(tick);
         let mut broken = None;
         for seated in &mut self.seats {
             let media = &seated.media;
@@ -281,7 +300,7 @@ impl StreamHandler<Tick> for ConferenceActor {
             if took.is_err() {
                 broken = Some(seated.call);
             }
-            seated.line.skip(tick.skipped);
+            seated.line.skip(skipped);
             if !seated.told_inactive && seated.line.silence(at.now) > self.settings.inactivity {
                 seated.told_inactive = true;
                 media.do_send(ParticipantEvent::Inactive);
@@ -307,6 +326,8 @@ impl StreamHandler<Tick> for ConferenceActor {
         if let Some(call) = broken {
             self.eject(call, ctx);
         }
+        self.place.spent(at.now.elapsed());
+        self.depart(tick, ctx);
     }
 
     fn finished(&mut self, _: &mut Context<Self>) {}
@@ -316,11 +337,18 @@ impl Handler<Join> for ConferenceActor {
     type Result = ();
 
     fn handle(&mut self, join: Join, ctx: &mut Context<Self>) {
+        let Some(join) = self.here(join) else { return };
         self.joins += 1;
         let call = join.entry.call;
-        if self.policy.standing(call).is_some() {
-            join.member.tell(Happened::Refused(Refusal::AlreadyIn));
-            return;
+        if let Some(inside) = self.guests.get(&call) {
+            if inside.guest.run == join.member.run {
+                join.member.tell(Happened::Refused(Refusal::AlreadyIn));
+                return;
+            }
+            // A call leaves before it comes again; after a move its word may take the longer way.
+            let mut effects = Vec::new();
+            self.policy.on_exit(call, Exit::Left, &mut effects);
+            self.carry_out(effects, ctx);
         }
         // The hook and event list of the member that starts the room apply to all of it.
         if join.entry.moderator && !self.policy.is_started() {
@@ -337,7 +365,8 @@ impl Handler<Join> for ConferenceActor {
 impl Handler<SeatLine> for ConferenceActor {
     type Result = ();
 
-    fn handle(&mut self, mut arrived: SeatLine, ctx: &mut Context<Self>) {
+    fn handle(&mut self, arrived: SeatLine, ctx: &mut Context<Self>) {
+        let Some(mut arrived) = self.here(arrived) else { return };
         let call = arrived.call;
         let member = self.policy.joined().iter().find(|m| m.call == call);
         // A call that left while its line was on the way gets it back when `arrived` is dropped.
@@ -355,16 +384,15 @@ impl Handler<SeatLine> for ConferenceActor {
         self.mixer.detect_tones(seat, self.settings.inband_dtmf && !line.has_events());
         let media = inside.guest.media.clone();
         self.seats.push(Seated { call, seat, line, media, told_inactive: false });
-        if self.ticking.is_none() {
-            self.ticking = Some(ctx.add_stream(self.place.arbiter.subscribe()));
-        }
+        self.tick_on(ctx);
     }
 }
 
 impl Handler<Renegotiated> for ConferenceActor {
     type Result = ();
 
-    fn handle(&mut self, Renegotiated { call, agreed }: Renegotiated, ctx: &mut Context<Self>) {
+    fn handle(&mut self, news: Renegotiated, ctx: &mut Context<Self>) {
+        let Some(Renegotiated { call, agreed }) = self.here(news) else { return };
         if let Some(seated) = self.seats.iter_mut().find(|s| s.call == call) {
             seated.line.negotiate(&agreed, Moment::now().now);
             seated.told_inactive = false;
@@ -381,7 +409,12 @@ impl Handler<Renegotiated> for ConferenceActor {
 impl Handler<Leave> for ConferenceActor {
     type Result = ();
 
-    fn handle(&mut self, Leave { call, exit, base }: Leave, ctx: &mut Context<Self>) {
+    fn handle(&mut self, leave: Leave, ctx: &mut Context<Self>) {
+        let Some(Leave { call, exit, run, base }) = self.here(leave) else { return };
+        let visit = self.guests.get(&call).map(|inside| inside.guest.run);
+        if run.is_some() && run != visit {
+            return;
+        }
         if let (Some(base), Some(inside)) = (base, self.guests.get_mut(&call)) {
             inside.guest.base = base;
         }
@@ -394,7 +427,8 @@ impl Handler<Leave> for ConferenceActor {
 impl Handler<Mute> for ConferenceActor {
     type Result = ();
 
-    fn handle(&mut self, Mute { call, muted }: Mute, ctx: &mut Context<Self>) {
+    fn handle(&mut self, mute: Mute, ctx: &mut Context<Self>) {
+        let Some(Mute { call, muted }) = self.here(mute) else { return };
         let mut effects = Vec::new();
         self.policy.on_mute(call, muted, &mut effects);
         self.carry_out(effects, ctx);
@@ -404,7 +438,8 @@ impl Handler<Mute> for ConferenceActor {
 impl Handler<MuteAll> for ConferenceActor {
     type Result = ();
 
-    fn handle(&mut self, MuteAll(muted): MuteAll, ctx: &mut Context<Self>) {
+    fn handle(&mut self, mute: MuteAll, ctx: &mut Context<Self>) {
+        let Some(MuteAll(muted)) = self.here(mute) else { return };
         let mut effects = Vec::new();
         self.policy.on_mute_all(muted, &mut effects);
         self.carry_out(effects, ctx);
@@ -414,7 +449,8 @@ impl Handler<MuteAll> for ConferenceActor {
 impl Handler<Tag> for ConferenceActor {
     type Result = ();
 
-    fn handle(&mut self, Tag { call, tag }: Tag, ctx: &mut Context<Self>) {
+    fn handle(&mut self, tag: Tag, ctx: &mut Context<Self>) {
+        let Some(Tag { call, tag }) = self.here(tag) else { return };
         self.policy.on_tag(call, tag);
         self.carry_out(Vec::new(), ctx);
     }
@@ -423,15 +459,20 @@ impl Handler<Tag> for ConferenceActor {
 impl Handler<Close> for ConferenceActor {
     type Result = ();
 
-    fn handle(&mut self, _: Close, ctx: &mut Context<Self>) {
-        ctx.stop();
+    fn handle(&mut self, close: Close, ctx: &mut Context<Self>) {
+        if self.here(close).is_some() {
+            ctx.stop();
+        }
     }
 }
 
 impl Handler<End> for ConferenceActor {
     type Result = ();
 
-    fn handle(&mut self, _: End, ctx: &mut Context<Self>) {
+    fn handle(&mut self, end: End, ctx: &mut Context<Self>) {
+        if self.here(end).is_none() {
+            return;
+        }
         let mut effects = Vec::new();
         self.policy.on_end(&mut effects);
         self.carry_out(effects, ctx);

@@ -9,6 +9,7 @@ use media::sdp::Negotiated;
 use super::policy::{Entry, Exit, Refusal};
 use crate::call::ConferenceTarget;
 use crate::hook::BaseFields;
+use crate::media_io::hub::Place;
 use crate::media_io::line::Line;
 use crate::model::CallSid;
 use crate::participant::actor::ParticipantActor;
@@ -88,6 +89,8 @@ pub struct Renegotiated {
 pub struct Leave {
     pub call: CallSid,
     pub exit: Exit,
+    /// The visit that ends; `None` is whichever goes on.
+    pub run: Option<RunId>,
     /// The member as its last event shall show it, if that changed.
     pub base: Option<Arc<BaseFields>>,
 }
@@ -116,6 +119,11 @@ pub struct Tag {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct End;
+
+/// Go on at that place, on another thread, without a word missed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Relocate(pub Place);
 
 /// The directory forgot the empty room; it stops.
 #[derive(Message)]

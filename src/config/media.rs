@@ -20,6 +20,8 @@ pub struct Media {
     /// 0: see [`Config::media_arbiters`](super::Config::media_arbiters).
     pub arbiters: usize,
     pub realtime_priority: bool,
+    /// Whether rooms move from a busy media thread to an idle one.
+    pub balance: bool,
     /// Offered in this order; of an offer, the first of them that it has is taken.
     #[serde(deserialize_with = "codecs")]
     pub codecs: Vec<Codec>,
@@ -124,6 +126,7 @@ impl Default for Media {
             ip: None,
             arbiters: 0,
             realtime_priority: true,
+            balance: true,
             codecs: vec![Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma, Codec::L16],
             ptime: Duration::from_millis(20),
             comfort_noise: true,

@@ -56,6 +56,11 @@ pub struct MediaClock {
 pub struct ClockWaker(Thread);
 
 impl ClockWaker {
+    /// Wakes `thread`, whatever it parks for.
+    pub fn of(thread: Thread) -> Self {
+        Self(thread)
+    }
+
     pub fn wake(&self) {
         self.0.unpark();
     }
@@ -80,7 +85,7 @@ impl MediaClock {
     }
 
     pub fn waker(&self) -> Option<ClockWaker> {
-        self.thread.as_ref().map(|t| ClockWaker(t.thread().clone()))
+        self.thread.as_ref().map(|t| ClockWaker::of(t.thread().clone()))
     }
 }
 

@@ -5,13 +5,13 @@
 //! unsubscribes by dropping its stream, so an idle arbiter has no tick.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use futures_util::StreamExt as _;
 
 use super::clock::{ActivePhases, ClockEntry, ClockWaker, MediaClock, PHASES};
+use super::load::{ArbiterLoad, Meter, Watch};
 use super::sys;
 use super::tick::{Tick, TickSlot, TickStream};
 
@@ -24,15 +24,40 @@ pub struct MediaHub {
     ticks: Option<[TickStream; PHASES]>,
 }
 
-/// Puts a slot on the emptiest phase. It leaves when the other holder drops its end.
+/// Puts a slot on a phase, the emptiest if none is named. It leaves when the other holder drops its
+/// end.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Subscribe(pub Arc<TickSlot>);
+pub struct Subscribe {
+    pub slot: Arc<TickSlot>,
+    pub phase: Option<u8>,
+}
 
 /// A tick of the clock for one phase.
 struct PhaseTick {
     phase: usize,
     tick: Tick,
+}
+
+impl MediaHub {
+    /// A hub before it has a clock: what the clock is given, and what the hub is made of then.
+    pub fn wiring(epoch: Instant) -> (ClockEntry, Wiring) {
+        let pairs: [_; PHASES] = std::array::from_fn(|_| TickSlot::new(epoch));
+        let slots = pairs.each_ref().map(|(slot, _)| slot.clone());
+        let active = Arc::<ActivePhases>::default();
+        let entry = ClockEntry { slots, active: active.clone() };
+        (entry, Wiring { ticks: pairs.map(|(_, ticks)| ticks), active })
+    }
+
+    pub fn new(Wiring { ticks, active }: Wiring, clock: ClockWaker) -> Self {
+        Self { phases: Default::default(), active, clock, ticks: Some(ticks) }
+    }
+}
+
+/// The hub's ends of a [`ClockEntry`].
+pub struct Wiring {
+    ticks: [TickStream; PHASES],
+    active: Arc<ActivePhases>,
 }
 
 impl Actor for MediaHub {
@@ -48,9 +73,11 @@ impl Actor for MediaHub {
 impl Handler<Subscribe> for MediaHub {
     type Result = ();
 
-    fn handle(&mut self, Subscribe(slot): Subscribe, _: &mut Context<Self>) {
-        let emptiest = self.phases.iter_mut().enumerate().min_by_key(|(_, slots)| slots.len());
-        let Some((phase, slots)) = emptiest else { return };
+    fn handle(&mut self, Subscribe { slot, phase }: Subscribe, _: &mut Context<Self>) {
+        let allowed = |n: usize| phase.is_none_or(|phase| usize::from(phase) == n);
+        let phases = self.phases.iter_mut().enumerate().filter(|(n, _)| allowed(*n));
+        let Some((phase, slots)) = phases.min_by_key(|(_, slots)| slots.len()) else { return };
+        slot.set_phase(phase as u8);
         slots.push(slot);
         if self.active.set(phase, true) {
             self.clock.wake();
@@ -79,25 +106,58 @@ pub struct MediaArbiter {
     arbiter: ArbiterHandle,
     hub: Addr<MediaHub>,
     epoch: Instant,
-    actors: Arc<AtomicUsize>,
+    load: Arc<ArbiterLoad>,
 }
 
 /// An actor's place on a media arbiter; counted while it is held.
 pub struct Place {
     pub arbiter: MediaArbiter,
+    meter: Meter,
+    is_held: bool,
+}
+
+impl Place {
+    fn on(arbiter: &MediaArbiter) -> Self {
+        arbiter.load.enter();
+        Self { arbiter: arbiter.clone(), meter: Meter::default(), is_held: true }
+    }
+
+    /// Notes time spent in a tick.
+    pub fn spent(&self, time: Duration) {
+        self.meter.add(time);
+        self.arbiter.load.meter.add(time);
+    }
+
+    /// What its actor spends.
+    pub fn meter(&self) -> Meter {
+        self.meter.clone()
+    }
+
+    /// Gives the place up although its holder stays a while, with nothing to do.
+    pub fn vacate(&mut self) {
+        if std::mem::take(&mut self.is_held) {
+            self.arbiter.load.leave();
+        }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.arbiter.actors.fetch_sub(1, Ordering::Relaxed);
+        self.vacate();
     }
 }
 
 impl MediaArbiter {
     /// A tick subscription for an actor that lives on this arbiter.
     pub fn subscribe(&self) -> TickStream {
+        self.subscribe_at(None)
+    }
+
+    /// As [`subscribe`](Self::subscribe), on a phase of one's own choice: phases are the same instants
+    /// on all arbiters.
+    pub fn subscribe_at(&self, phase: Option<u8>) -> TickStream {
         let (slot, stream) = TickSlot::new(self.epoch);
-        self.hub.do_send(Subscribe(slot));
+        self.hub.do_send(Subscribe { slot, phase });
         stream
     }
 
@@ -120,18 +180,16 @@ impl MediaPlane {
     /// The error of creating the clock thread.
     pub fn start(count: usize, real_time: bool) -> std::io::Result<Self> {
         let epoch = Instant::now();
-        let (mut entries, mut wakes) = (Vec::new(), Vec::new());
+        let (mut entries, mut wirings) = (Vec::new(), Vec::new());
         for _ in 0..count.max(1) {
-            let pairs: [_; PHASES] = std::array::from_fn(|_| TickSlot::new(epoch));
-            let slots = pairs.each_ref().map(|(slot, _)| slot.clone());
-            let active = Arc::<ActivePhases>::default();
-            entries.push(ClockEntry { slots, active: active.clone() });
-            wakes.push((pairs.map(|(_, ticks)| ticks), active));
+            let (entry, wiring) = MediaHub::wiring(epoch);
+            entries.push(entry);
+            wirings.push(wiring);
         }
         let clock = MediaClock::start(entries, real_time)?;
         let waker = clock.waker();
         let mut plane = Self { arbiters: Vec::new(), owned: Vec::new(), _clock: clock };
-        for (ticks, active) in wakes {
+        for wiring in wirings {
             let Some(clock) = waker.clone() else { break };
             let arbiter = Arbiter::new();
             if real_time {
@@ -140,25 +198,43 @@ impl MediaPlane {
                     tracing::info!(priority = granted.as_str(), "media arbiter runs");
                 });
             }
-            let hub = MediaHub { phases: Default::default(), active, clock, ticks: Some(ticks) };
+            let hub = MediaHub::new(wiring, clock);
             let handle = arbiter.handle();
             plane.arbiters.push(MediaArbiter {
                 hub: MediaHub::start_in_arbiter(&handle, |_| hub),
                 arbiter: handle,
                 epoch,
-                actors: Arc::new(AtomicUsize::new(0)),
+                load: Arc::default(),
             });
             plane.owned.push(arbiter);
         }
         Ok(plane)
     }
 
-    /// A place on the arbiter that has the fewest actors.
+    /// A place on the least busy arbiter.
     pub fn place(&self) -> Option<Place> {
-        let arbiter =
-            self.arbiters.iter().min_by_key(|a| a.actors.load(Ordering::Relaxed))?.clone();
-        arbiter.actors.fetch_add(1, Ordering::Relaxed);
-        Some(Place { arbiter })
+        self.arbiters.iter().min_by_key(|arbiter| arbiter.load.rank()).map(Place::on)
+    }
+
+    /// A place on a certain arbiter; they are numbered from 0.
+    pub fn place_on(&self, arbiter: usize) -> Option<Place> {
+        self.arbiters.get(arbiter).map(Place::on)
+    }
+
+    /// The number of the arbiter of a place.
+    pub fn number_of(&self, place: &Place) -> Option<usize> {
+        self.arbiters.iter().position(|a| Arc::ptr_eq(&a.load, &place.arbiter.load))
+    }
+
+    /// The look at how busy the arbiters are. One holder at a time: what it measures is what
+    /// [`place`](Self::place) goes by.
+    pub fn watch(&self, now: Instant) -> PlaneWatch {
+        let watch = |(n, arbiter): (usize, &MediaArbiter)| ArbiterWatch {
+            load: arbiter.load.clone(),
+            watch: Watch::new(arbiter.load.meter.clone(), now),
+            gauge: metrics::gauge!("media_arbiter_busy_ratio", "arbiter" => n.to_string()),
+        };
+        PlaneWatch(self.arbiters.iter().enumerate().map(watch).collect())
     }
 
     /// Stops the arbiters; the actors on them are dropped.
@@ -166,6 +242,28 @@ impl MediaPlane {
         for arbiter in &self.owned {
             arbiter.stop();
         }
+    }
+}
+
+/// Looks at all arbiters now and then.
+pub struct PlaneWatch(Vec<ArbiterWatch>);
+
+struct ArbiterWatch {
+    load: Arc<ArbiterLoad>,
+    watch: Watch,
+    gauge: metrics::Gauge,
+}
+
+impl PlaneWatch {
+    /// How busy each arbiter was since the last look, 0 to 1.
+    pub fn measure(&mut self, now: Instant) -> Vec<f32> {
+        let measure = |arbiter: &mut ArbiterWatch| {
+            let share = arbiter.watch.share(now);
+            arbiter.load.measured(share);
+            arbiter.gauge.set(f64::from(share));
+            share
+        };
+        self.0.iter_mut().map(measure).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod hub;
 pub mod line;
+pub mod load;
 pub mod port_pool;
 pub mod quality;
 pub mod settings;

@@ -11,4 +11,6 @@ pub struct MediaSettings {
     pub mixer: MixerConfig,
     /// Keys are looked for in the audio of peers that agreed on no telephone-event.
     pub inband_dtmf: bool,
+    /// Whether rooms move between media threads while they live.
+    pub balance: bool,
 }

@@ -5,7 +5,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,8 @@ pub struct Tick {
     pub due: Instant,
     /// Ticks that passed unused since the last one taken.
     pub skipped: u32,
+    /// The part of the period it belongs to, as the subscription was given it.
+    pub phase: u8,
 }
 
 /// The place where one actor's next tick lies until it is taken.
@@ -27,6 +29,7 @@ pub struct TickSlot {
     /// Nanoseconds of the due time since `epoch`, plus one; zero when nothing is due.
     due: AtomicU64,
     skipped: AtomicU32,
+    phase: AtomicU8,
     waker: AtomicWaker,
 }
 
@@ -37,6 +40,7 @@ impl TickSlot {
             epoch,
             due: AtomicU64::new(0),
             skipped: AtomicU32::new(0),
+            phase: AtomicU8::new(0),
             waker: AtomicWaker::new(),
         });
         (slot.clone(), TickStream(slot))
@@ -57,11 +61,17 @@ impl TickSlot {
         self.skipped.fetch_add(ticks, Ordering::Relaxed);
     }
 
+    /// Names the part of the period at which it will be fired.
+    pub(super) fn set_phase(&self, phase: u8) {
+        self.phase.store(phase, Ordering::Relaxed);
+    }
+
     fn take(&self) -> Option<Tick> {
         let nanos = self.due.swap(0, Ordering::AcqRel).checked_sub(1)?;
         Some(Tick {
             due: self.epoch + Duration::from_nanos(nanos),
             skipped: self.skipped.swap(0, Ordering::Relaxed),
+            phase: self.phase.load(Ordering::Relaxed),
         })
     }
 }
@@ -135,7 +145,7 @@ mod tests {
             slot.fire(epoch + Duration::from_millis(20 * n));
         }
         let tick = stream.next().now_or_never().flatten().expect("due");
-        assert_eq!(tick, Tick { due: epoch + Duration::from_millis(60), skipped: 2 });
+        assert_eq!(tick, Tick { due: epoch + Duration::from_millis(60), skipped: 2, phase: 0 });
         assert!(stream.next().now_or_never().is_none());
     }
 }

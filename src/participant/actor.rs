@@ -122,12 +122,13 @@ impl Actor for ParticipantActor {
 impl StreamHandler<Tick> for ParticipantActor {
     fn handle(&mut self, tick: Tick, _: &mut Context<Self>) {
         let Whereabouts::Here(solo) = &mut self.line else { return };
-        let events = &self.events;
-        solo.tick(tick, &mut self.scratch, |event| events.do_send(event));
+        let (events, at) = (&self.events, Moment::now());
+        solo.tick(tick, at, &mut self.scratch, |event| events.do_send(event));
         if !solo.told_inactive && solo.line.silence(tick.due) > self.settings.inactivity {
             solo.told_inactive = true;
             events.do_send(ParticipantEvent::Inactive);
         }
+        self.place.spent(at.now.elapsed());
     }
 
     /// The stream never ends by itself; actix stops an actor whose stream did.
@@ -276,9 +277,14 @@ impl Solo {
         }
     }
 
-    fn tick(&mut self, tick: Tick, scratch: &mut Scratch, mut tell: impl FnMut(ParticipantEvent)) {
+    fn tick(
+        &mut self,
+        tick: Tick,
+        at: Moment,
+        scratch: &mut Scratch,
+        mut tell: impl FnMut(ParticipantEvent),
+    ) {
         let Some(seat) = self.seat else { return };
-        let at = Moment::now();
         self.line.receive(at, seat, &mut self.mixer, scratch, |digit| {
             tell(ParticipantEvent::Digit(digit));
         });

@@ -91,7 +91,7 @@ fn a_prompt_is_heard_and_the_call_ends_with_the_verbs() {
 }
 
 #[test]
-fn an_mp3_and_a_file_of_the_server_are_heard_and_nothing_else_of_the_server_is() {
+fn mp3_tones_and_files_of_the_server_are_heard_and_nothing_else_of_the_server_is() {
     let dir = support::temp_dir::TempDir::new("sounds").expect("a directory");
     let sounds = dir.path().join("sounds");
     std::fs::create_dir(&sounds).expect("created");
@@ -109,10 +109,11 @@ fn an_mp3_and_a_file_of_the_server_are_heard_and_nothing_else_of_the_server_is()
             play("file:///../outside.wav", "/refused"),
             play("file://tone.wav", "/local"),
             play(&stage.hooks.url("/tone"), "/mp3"),
+            play("tone_stream://L=2;v=-10;%(200,50,450)", "/tones"),
             { "verb": "hangup" },
         ]),
     );
-    for hook in ["/refused", "/local", "/mp3"] {
+    for hook in ["/refused", "/local", "/mp3", "/tones"] {
         stage.hooks.on_json(hook, json!([]));
     }
     let mut sip = stage.phone("alice");
@@ -121,12 +122,11 @@ fn an_mp3_and_a_file_of_the_server_are_heard_and_nothing_else_of_the_server_is()
     sip.expect_bye(SOON);
     let reason = |hook: &str| stage.hooks.requests(hook)[0].text("reason").to_owned();
     assert_eq!(reason("/refused"), "playFailed");
-    assert_eq!(
-        (reason("/local"), reason("/mp3")),
-        ("playCompleted".into(), "playCompleted".into())
-    );
+    for hook in ["/local", "/mp3", "/tones"] {
+        assert_eq!(reason(hook), "playCompleted", "{hook}");
+    }
     let heard = rtp.heard();
-    for (hz, lasts_ms) in [(650.0, 340..=440), (1_000.0, 940..=1_040)] {
+    for (hz, lasts_ms) in [(650.0, 340..=440), (1_000.0, 940..=1_040), (450.0, 400..=480)] {
         let first = heard.first_with(hz, -15.0).expect("the tone is heard");
         let last = heard.last_with(hz, -15.0).expect("the tone is heard");
         let length = last.duration_since(first).unwrap_or_default().as_millis();

@@ -5,5 +5,6 @@
 
 mod api;
 mod house;
+mod rooms;
 mod store;
 mod support;

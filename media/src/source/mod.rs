@@ -6,6 +6,7 @@ pub mod file;
 mod mp3;
 mod resample;
 pub mod tone;
+pub mod tone_stream;
 mod wav;
 
 use crate::time::{Ptime, SampleRate};

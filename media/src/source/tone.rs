@@ -29,7 +29,7 @@ pub fn sine(rate: SampleRate, frequency_hz: f32, level_dbfs: f32, count: usize) 
 }
 
 /// Raised-cosine edges.
-fn shape(samples: &mut [i16], rate: SampleRate) {
+pub(super) fn shape(samples: &mut [i16], rate: SampleRate) {
     let edge = (rate.hz() / 200) as usize;
     let count = samples.len();
     for n in 0..edge.min(count / 2) {

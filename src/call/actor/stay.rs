@@ -66,10 +66,15 @@ impl CallActor {
             }
             // Gone in the meantime: the room learns it right after it learned of the arrival.
             Some(stay) if stay.run == run => {
-                room.do_send(Leave { call, exit: Exit::Left, base: stay.left.take() });
+                room.do_send(Leave {
+                    call,
+                    exit: Exit::Left,
+                    run: Some(run),
+                    base: stay.left.take(),
+                });
                 self.stay = None;
             }
-            _ => room.do_send(Leave { call, exit: Exit::Left, base: None }),
+            _ => room.do_send(Leave { call, exit: Exit::Left, run: Some(run), base: None }),
         }
     }
 
@@ -78,7 +83,7 @@ impl CallActor {
         let base = Some(Arc::new(base));
         match stay.room.take() {
             Some(room) => {
-                room.do_send(Leave { call: self.sid, exit: Exit::Left, base });
+                room.do_send(Leave { call: self.sid, exit: Exit::Left, run: Some(run), base });
                 self.stay = None;
                 self.guard.room = None;
             }

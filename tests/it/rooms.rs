@@ -1,0 +1,370 @@
+//! Rooms on media threads of their own, with real sockets and no SIP: what a move does to the sound.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use ::support::heard::Frame;
+use ::support::rtp_peer::Voice;
+use ::support::{Heard, RtpPeer, ports, sdp as peer_sdp, wait};
+use actix::prelude::*;
+use media::codec::CodecKind;
+use media::leg::{Leg, LegConfig};
+use media::rtp::{SeqNo, Ssrc};
+use media::sdp::{self, LocalMedia, Negotiated};
+use media::source::tone;
+use media::time::{RtpTime, SampleRate};
+use trunkline::conference::actor::ConferenceActor;
+use trunkline::conference::message::{
+    ConferenceEvent, Guest, Happened, Join, Leave, Mute, Relocate,
+};
+use trunkline::conference::policy::{Entry, Exit, Refusal};
+use trunkline::config;
+use trunkline::directory::{DirectoryActor, Enter, Live};
+use trunkline::hook::{BaseFields, CallFacts, HookClient, HookConfig};
+use trunkline::media_io::hub::{MediaPlane, Place};
+use trunkline::media_io::line::Line;
+use trunkline::media_io::port_pool::PortPool;
+use trunkline::media_io::quality::QualityCell;
+use trunkline::media_io::settings::MediaSettings;
+use trunkline::model::call::Direction;
+use trunkline::model::{AccountSid, CallSid, ServiceProviderSid};
+use trunkline::participant::actor::ParticipantActor;
+use trunkline::participant::message::{Negotiate, ParticipantEvent};
+use trunkline::store::Store;
+use trunkline::verb::RunId;
+
+use crate::support::TempDir;
+
+const SOON: Duration = Duration::from_secs(10);
+/// Level of the peers' tones.
+const LEVEL_DB: f64 = -16.0;
+const GONE_DB: f64 = LEVEL_DB - 40.0;
+
+/// Two media threads, a directory, ports.
+struct House {
+    plane: Arc<MediaPlane>,
+    live: Arc<Live>,
+    directory: Addr<DirectoryActor>,
+    ports: PortPool,
+    control: Arbiter,
+    account: AccountSid,
+    _dir: TempDir,
+}
+
+/// Stands for a call: keeps what it is told.
+struct Call(Arc<Mutex<Vec<Happened>>>);
+
+struct Member {
+    call: CallSid,
+    rtp: RtpPeer,
+    hz: f64,
+    guest: Addr<Call>,
+    participant: Addr<ParticipantActor>,
+    happened: Arc<Mutex<Vec<Happened>>>,
+}
+
+impl Actor for Call {
+    type Context = Context<Self>;
+}
+
+impl Handler<ConferenceEvent> for Call {
+    type Result = ();
+
+    fn handle(&mut self, event: ConferenceEvent, _: &mut Context<Self>) {
+        self.0.lock().unwrap().push(event.happened);
+    }
+}
+
+impl Handler<ParticipantEvent> for Call {
+    type Result = ();
+
+    fn handle(&mut self, _: ParticipantEvent, _: &mut Context<Self>) {}
+}
+
+impl House {
+    async fn new() -> Self {
+        let dir = TempDir::new();
+        let store = config::Store { data_dir: dir.path().to_owned(), ..config::Store::default() };
+        let store = Store::open(&store).await.unwrap();
+        // As in service: without it the test would measure its neighbours on the machine.
+        let plane = Arc::new(MediaPlane::start(2, true).unwrap());
+        let live = Arc::new(Live::default());
+        let control = Arbiter::new();
+        let directory = {
+            let (plane, live) = (plane.clone(), live.clone());
+            let hooks = HookClient::new(&HookConfig::default()).unwrap();
+            let beep = Arc::new(tone::entry_beep(SampleRate::NARROW));
+            DirectoryActor::start_in_arbiter(&control.handle(), move |_| {
+                DirectoryActor::new(live, plane, settings(), SOON, beep, hooks, store)
+            })
+        };
+        let first = ports::free_block(40);
+        let ports = PortPool::new(IpAddr::V4(Ipv4Addr::LOCALHOST), first, first + 39);
+        let account = AccountSid::random();
+        Self { plane, live, directory, ports, control, account, _dir: dir }
+    }
+
+    /// A call that is up and sends a tone.
+    fn member(&self, hz: f64) -> Member {
+        self.member_at(self.plane.place().unwrap(), hz)
+    }
+
+    fn member_at(&self, place: Place, hz: f64) -> Member {
+        let (call, now) = (CallSid::random(), Instant::now());
+        let rtp = RtpPeer::start(Voice::tone(hz, LEVEL_DB));
+        let ports = self.ports.lease().unwrap();
+        let local = Local(ports.port());
+        let agreed = local.answer(&peer_sdp::pcmu(rtp.local_addr()));
+        rtp.connect((Ipv4Addr::LOCALHOST, local.0).into());
+        let leg = Leg::new(LegConfig {
+            ssrc: Ssrc(u32::from(local.0)),
+            first_seq: SeqNo(65_500),
+            first_timestamp: RtpTime(u32::MAX - 20_000),
+            seed: 1,
+            cname: "test@localhost".to_owned(),
+            now,
+        });
+        let line = Line::new(ports, leg, Arc::<QualityCell>::default(), now);
+        let happened = Arc::<Mutex<Vec<Happened>>>::default();
+        let heard = happened.clone();
+        let guest = Call::start_in_arbiter(&self.control.handle(), move |_| Call(heard));
+        let events = guest.clone().recipient();
+        let participant = ParticipantActor::launch(call, place, line, settings(), events);
+        participant.do_send(Negotiate(agreed));
+        Member { call, rtp, hz, guest, participant, happened }
+    }
+
+    /// Brings a call into the room, as its `run`th verb.
+    async fn enter(&self, member: &Member, run: u32) -> Addr<ConferenceActor> {
+        let join = Join {
+            entry: Entry {
+                call: member.call,
+                moderator: true,
+                end_on_exit: false,
+                join_muted: None,
+                beep: None,
+                tag: None,
+                max_participants: None,
+            },
+            member: Guest {
+                base: Arc::new(BaseFields::new(Arc::new(facts(member.call, self.account)))),
+                participant: member.participant.clone(),
+                stay: member.guest.clone().recipient(),
+                media: member.guest.clone().recipient(),
+                run: RunId(run),
+            },
+            status: None,
+        };
+        let enter = Enter { account: self.account, name: "room".to_owned(), join };
+        self.directory.send(enter).await.unwrap().unwrap()
+    }
+
+    /// Moves the room to the other thread and waits until the directory knows.
+    fn relocate(&self, room: &Addr<ConferenceActor>, arbiter: usize) {
+        let before = self.address();
+        room.do_send(Relocate(self.plane.place_on(arbiter).unwrap()));
+        wait::expect("the room has moved", SOON, || self.address() != before);
+    }
+
+    /// The room's newest address.
+    fn address(&self) -> Addr<ConferenceActor> {
+        self.live.conference(self.account, "room").expect("the room is known").actor
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.control.stop();
+        self.plane.stop();
+    }
+}
+
+/// The port of our side of a call.
+struct Local(u16);
+
+impl Local {
+    fn answer(&self, offer: &str) -> Negotiated {
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let local = LocalMedia { ip, rtp_port: self.0, session_id: 1, version: 1 };
+        sdp::answer(offer.as_bytes(), &local, &[CodecKind::Pcmu]).unwrap().1
+    }
+}
+
+impl Member {
+    fn has(&self, happened: Happened) -> bool {
+        self.happened.lock().unwrap().contains(&happened)
+    }
+
+    fn hears(&self, other: &Self) -> bool {
+        let heard = self.rtp.listen(Duration::from_millis(60));
+        heard.first_with(other.hz, LEVEL_DB - 3.0).is_some()
+    }
+
+    fn is_rid_of(&self, other: &Self) -> bool {
+        let heard = self.rtp.listen(Duration::from_millis(60));
+        heard.last_with(other.hz, GONE_DB).is_none()
+    }
+}
+
+fn settings() -> MediaSettings {
+    let inactivity = Duration::from_secs(60);
+    MediaSettings { inactivity, jitter: Default::default(), balance: false }
+}
+
+fn facts(call_sid: CallSid, account_sid: AccountSid) -> CallFacts {
+    CallFacts {
+        call_sid,
+        account_sid,
+        service_provider_sid: ServiceProviderSid::random(),
+        application_sid: None,
+        direction: Direction::Inbound,
+        from: "test".to_owned(),
+        to: "room".to_owned(),
+        caller_name: String::new(),
+        call_id: "test".to_owned(),
+        trace_id: String::new(),
+        fs_sip_address: String::new(),
+        fs_public_ip: None,
+        api_base_url: None,
+        originating_sip_ip: None,
+        originating_sip_trunk_name: None,
+    }
+}
+
+fn wait_until_all_hear_all(members: &[&Member]) {
+    wait::expect("everybody hears everybody", SOON, || {
+        let pairs = members.iter().flat_map(|a| members.iter().map(move |b| (*a, *b)));
+        pairs.into_iter().all(|(a, b)| a.call == b.call || a.hears(b))
+    });
+}
+
+/// One unbroken stream: no packet missing or sent twice, and no step of the timestamps above 40 ms.
+fn assert_unbroken(heard: &Heard, who: f64) {
+    for pair in heard.frames.windows(2) {
+        let [before, after] = pair else { continue };
+        assert_eq!(after.ssrc, before.ssrc, "{who} Hz");
+        assert_eq!(after.seq, before.seq.wrapping_add(1), "{who} Hz lost or repeated a packet");
+        let step = after.timestamp.wrapping_sub(before.timestamp);
+        assert!(step == 160 || step == 320, "{who} Hz: a step of {step} in the timestamps");
+    }
+    // Timestamps went with time: neither was a period sent twice nor one kept back.
+    let calm = 15;
+    let lag = |frames: &[Frame]| {
+        let first = &heard.frames[0];
+        let mut lags: Vec<f64> = frames
+            .iter()
+            .map(|frame| {
+                let passed = frame.at.duration_since(first.at).unwrap_or_default().as_secs_f64();
+                passed - f64::from(frame.timestamp.wrapping_sub(first.timestamp)) / 8_000.0
+            })
+            .collect();
+        lags.sort_by(f64::total_cmp);
+        lags[lags.len() / 2]
+    };
+    let early = lag(&heard.frames[..calm]);
+    let late = lag(&heard.frames[heard.frames.len() - calm..]);
+    assert!((late - early).abs() < 0.004, "{who} Hz: timestamps went {:?} s astray", late - early);
+}
+
+#[actix_web::test]
+async fn a_room_moves_between_threads_and_nobody_hears_it() {
+    let house = House::new().await;
+    let members = [450.0, 800.0, 1_250.0].map(|hz| house.member(hz));
+    let mut room = None;
+    for member in &members {
+        room = Some(house.enter(member, 1).await);
+    }
+    let room = room.expect("the room is open");
+    let [a, b, c] = &members;
+    wait_until_all_hear_all(&[a, b, c]);
+
+    house.relocate(&room, 0);
+    // Calls that move nowhere show what the machine does to every stream. And on their thread they
+    // leave a newcomer another phase of the clock than the one the room has.
+    let others = [0, 1, 2].map(|_| house.member_at(house.plane.place_on(1).unwrap(), 2_000.0));
+    let [witness, ..] = &others;
+    let _ = witness.rtp.listen(Duration::from_millis(100));
+    let begun = SystemTime::now();
+    let _ = a.rtp.listen(Duration::from_millis(350));
+    for n in 0..7 {
+        // By the first address: it passes the order on through all the moves before.
+        house.relocate(&room, (n + 1) % 2);
+        let _ = a.rtp.listen(Duration::from_millis(150));
+    }
+    let _ = a.rtp.listen(Duration::from_millis(250));
+    let usual = witness.rtp.heard().since(begun).longest_gap();
+    let longest = Duration::from_millis(40).max(usual + Duration::from_millis(20));
+    for listener in &members {
+        let heard = listener.rtp.heard().since(begun);
+        assert!(heard.length() > Duration::from_millis(1_200), "{:?}", heard.length());
+        assert_unbroken(&heard, listener.hz);
+        let gap = heard.longest_gap();
+        assert!(gap <= longest, "{} Hz: a gap of {gap:?}, {usual:?} elsewhere", listener.hz);
+        for other in members.iter().filter(|other| other.call != listener.call) {
+            let level = heard.level_db(other.hz);
+            assert!((level - LEVEL_DB).abs() < 0.5, "{} Hz at {level} dB", other.hz);
+        }
+        assert!(heard.level_db(listener.hz) < -50.0, "{} Hz hears itself", listener.hz);
+    }
+}
+
+#[actix_web::test]
+async fn after_a_move_members_come_go_and_are_muted_as_before() {
+    let house = House::new().await;
+    let [a, b, late] = [450.0, 800.0, 1_250.0].map(|hz| house.member(hz));
+    let first = house.enter(&a, 1).await;
+    house.enter(&b, 1).await;
+    wait_until_all_hear_all(&[&a, &b]);
+    house.relocate(&first, 1);
+    assert_ne!(house.enter(&late, 1).await, first, "a newcomer is sent straight to the new place");
+    wait_until_all_hear_all(&[&a, &b, &late]);
+
+    // Calls keep the address they know.
+    first.do_send(Mute { call: a.call, muted: true });
+    wait::expect("a is muted for b", SOON, || b.is_rid_of(&a));
+    assert!(a.hears(&b), "a muted member hears on");
+    first.do_send(Mute { call: a.call, muted: false });
+    wait_until_all_hear_all(&[&a, &b, &late]);
+
+    house.relocate(&house.address(), 0);
+    first.do_send(Leave { call: b.call, exit: Exit::Left, run: Some(RunId(1)), base: None });
+    wait::expect("b has left", SOON, || b.has(Happened::Left(Exit::Left)) && a.is_rid_of(&b));
+    wait_until_all_hear_all(&[&a, &late]);
+    wait::expect("b is alone and served by its participant", SOON, || {
+        b.is_rid_of(&a) && b.is_rid_of(&late)
+    });
+    for member in [&a, &late] {
+        let leave = Leave { call: member.call, exit: Exit::Left, run: None, base: None };
+        first.do_send(leave);
+    }
+    wait::expect("the empty room is forgotten", SOON, || {
+        house.live.conference(house.account, "room").is_none()
+    });
+    let nobody_else = first.downgrade();
+    drop(first);
+    wait::expect("the first place is gone with its last user", SOON, || {
+        nobody_else.upgrade().is_none()
+    });
+}
+
+#[actix_web::test]
+async fn a_call_that_comes_again_before_its_leave_arrived_is_let_in() {
+    let house = House::new().await;
+    let [a, b] = [450.0, 800.0].map(|hz| house.member(hz));
+    let room = house.enter(&a, 1).await;
+    house.enter(&b, 1).await;
+    wait_until_all_hear_all(&[&a, &b]);
+    // What a move can do: the second visit overtakes the end of the first.
+    house.enter(&b, 2).await;
+    room.do_send(Leave { call: b.call, exit: Exit::Left, run: Some(RunId(1)), base: None });
+    wait::expect("b has joined twice", SOON, || {
+        b.happened.lock().unwrap().iter().filter(|h| **h == Happened::Joined).count() == 2
+    });
+    wait_until_all_hear_all(&[&a, &b]);
+    assert!(!b.has(Happened::Refused(Refusal::AlreadyIn)));
+    house.enter(&b, 2).await;
+    wait::expect("one visit is not had twice", SOON, || {
+        b.has(Happened::Refused(Refusal::AlreadyIn))
+    });
+}
