@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use media::SampleRate;
+use media::{MixerConfig, SampleRate};
 use media::source::tone;
 use tokio::sync::oneshot;
 use trunkline::conference::actor::{ConferenceActor, Identity};
@@ -108,8 +108,10 @@ impl House {
         let plane = Arc::new(MediaPlane::start(1, false).expect("a clock"));
         let hooks = HookClient::new(&HookConfig::default()).expect("a client");
         let beep = Arc::new(tone::entry_beep(SampleRate::NARROW));
-        let (jitter, retention) = (Default::default(), Duration::from_secs(1));
-        let settings = MediaSettings { inactivity: retention, jitter, balance: false };
+        let retention = Duration::from_secs(1);
+        let mixer = MixerConfig::default();
+        let settings =
+            MediaSettings { inactivity: retention, mixer, inband_dtmf: false, balance: false };
         let live = Arc::<Live>::default();
         let directory = DirectoryActor::new(
             live,

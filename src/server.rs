@@ -212,8 +212,7 @@ fn bind_ip(media_ip: IpAddr) -> IpAddr {
 
 fn media_settings(config: &Config) -> MediaSettings {
     let (rtp, media) = (&config.rtp, &config.media);
-    let jitter =
-        JitterConfig { min: rtp.jitter_min, start: rtp.jitter_start, max: rtp.jitter_max };
+    let jitter = JitterConfig { min: rtp.jitter_min, start: rtp.jitter_start, max: rtp.jitter_max };
     let mixer = MixerConfig {
         jitter,
         max_rate: SampleRate::new(media.max_rate).unwrap_or(SampleRate::FULL),

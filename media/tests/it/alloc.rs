@@ -13,9 +13,7 @@ use media::codec::{Decoder, Encoder, OpusParams, SendFormat, activity};
 use media::dsp::{Agc, Resampler, TalkDetector, mean_square};
 use media::dtmf::inband::InbandDetector;
 use media::mixer::{Event, Play};
-use media::rtp::{
-    AudioPacket, Content, MAX_DATAGRAM_BYTES, PayloadType, Sender, SeqNo, Ssrc,
-};
+use media::rtp::{AudioPacket, Content, MAX_DATAGRAM_BYTES, PayloadType, Sender, SeqNo, Ssrc};
 use media::source::tone;
 use media::{
     CodecKind, Mixer, MixerConfig, NtpTime, Ptime, Received, RtpTime, SampleRate, SeatConfig,
