@@ -85,6 +85,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         media_settings,
         store: store.clone(),
         hooks,
+        prompts: Arc::default(),
         plane: plane.clone(),
         live: live.clone(),
         directory,
