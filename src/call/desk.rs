@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::actor::CallActor;
 use super::originate::{Order, Placed, Plan};
+use super::prompt_cache::PromptCache;
 use super::{Application, CallRecord, Limits, Script, Setup, answer};
 use crate::config::Config;
 use crate::directory::{DirectoryActor, Live};
@@ -35,6 +36,7 @@ pub struct DeskParts {
     pub sdp_policy: Arc<sdp::Policy>,
     pub store: Store,
     pub hooks: HookClient,
+    pub prompts: Arc<PromptCache>,
     pub plane: Arc<MediaPlane>,
     pub ports: PortPool,
     pub live: Arc<Live>,

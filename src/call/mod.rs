@@ -13,6 +13,7 @@ pub mod guard;
 mod input;
 pub mod originate;
 pub mod prompt;
+pub mod prompt_cache;
 mod record;
 mod setup;
 pub mod snapshot;

@@ -8,6 +8,7 @@ use media::source::{Pcm, file, tone_stream};
 use media::time::SampleRate;
 use tokio::task::spawn_blocking;
 
+use super::prompt_cache::{Key, PromptCache};
 use super::sounds;
 use crate::hook::HookClient;
 
@@ -29,6 +30,7 @@ pub struct Source {
     pub client: HookClient,
     /// The folder of `file://`, if there is one.
     pub sounds: Option<PathBuf>,
+    pub cache: Arc<PromptCache>,
 }
 
 impl Source {
@@ -52,29 +54,36 @@ impl Source {
         let rendering = if let Some(tones) = url.strip_prefix("tone_stream://") {
             let tones = tones.to_owned();
             spawn_blocking(move || {
-                tone_stream::render(&tones, RATE).map_err(|error| error.to_string())
+                let rendered = tone_stream::render(&tones, RATE);
+                rendered.map(Arc::new).map_err(|error| error.to_string())
             })
         } else if url.starts_with("file://") {
-            let (folder, url) = (self.sounds.clone(), url.to_owned());
+            let (folder, url, cache) = (self.sounds.clone(), url.to_owned(), self.cache.clone());
             spawn_blocking(move || {
                 let read = sounds::read(folder.as_deref(), &url);
-                decode(&read.map_err(|error| error.to_string())?)
+                decode(&read.map_err(|error| error.to_string())?, &cache)
             })
         } else if url.starts_with("http://") || url.starts_with("https://") {
             let fetched = self.client.fetch(url, file::MAX_BYTES).await;
             let bytes = fetched.map_err(|error| error.to_string())?;
-            spawn_blocking(move || decode(&bytes))
+            let cache = self.cache.clone();
+            spawn_blocking(move || decode(&bytes, &cache))
         } else {
             return Err("only http(s):// and file:// URLs of wav and mp3 files, \
                         silence_stream:// and tone_stream:// can be played"
                 .into());
         };
-        rendering.await.map_err(|_| "the decoder failed".to_owned())?.map(Arc::new)
+        rendering.await.map_err(|_| "the decoder failed".to_owned())?
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<Pcm, String> {
-    file::decode(bytes, RATE).map_err(|error| error.to_string())
+fn decode(bytes: &[u8], cache: &PromptCache) -> Result<Arc<Pcm>, String> {
+    let key = Key::of(bytes);
+    if let Some(known) = cache.get(key) {
+        return Ok(known);
+    }
+    let decoded = file::decode(bytes, RATE).map_err(|error| error.to_string())?;
+    Ok(cache.insert(key, Arc::new(decoded)))
 }
 
 fn silence(ms: &str) -> Result<Arc<Pcm>, String> {

@@ -23,7 +23,8 @@ impl CallActor {
     ) {
         self.playing = Some(run);
         let client = self.desk.hooks.clone();
-        let source = Source { client, sounds: self.desk.config.media.sounds_dir.clone() };
+        let sounds = self.desk.config.media.sounds_dir.clone();
+        let source = Source { client, sounds, cache: self.desk.prompts.clone() };
         let fetching = async move { source.fetch_all(&urls).await };
         ctx.spawn(fetching.into_actor(self).map(move |fetched, this, ctx| {
             // Stopped or replaced while the files were on their way.
