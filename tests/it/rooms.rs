@@ -10,6 +10,7 @@ use ::support::{Heard, RtpPeer, ports, sdp as peer_sdp, wait};
 use actix::prelude::*;
 use media::codec::CodecKind;
 use media::leg::{Leg, LegConfig};
+use media::mixer::MixerConfig;
 use media::rtp::{SeqNo, Ssrc};
 use media::sdp::{self, LocalMedia, Negotiated};
 use media::source::tone;
@@ -187,7 +188,7 @@ impl Local {
     fn answer(&self, offer: &str) -> Negotiated {
         let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let local = LocalMedia { ip, rtp_port: self.0, session_id: 1, version: 1 };
-        sdp::answer(offer.as_bytes(), &local, &[CodecKind::Pcmu]).unwrap().1
+        sdp::answer(offer.as_bytes(), &local, &sdp::Policy::new(vec![CodecKind::Pcmu])).unwrap().1
     }
 }
 
@@ -209,7 +210,7 @@ impl Member {
 
 fn settings() -> MediaSettings {
     let inactivity = Duration::from_secs(60);
-    MediaSettings { inactivity, jitter: Default::default(), balance: false }
+    MediaSettings { inactivity, mixer: MixerConfig::default(), inband_dtmf: false, balance: false }
 }
 
 fn facts(call_sid: CallSid, account_sid: AccountSid) -> CallFacts {
