@@ -1,5 +1,6 @@
-//! Which processor runs what (sched_setaffinity(2)): the server on one, this program on another.
-//! The one module with `unsafe`: neither call is offered by a safe API.
+//! Which processor runs what (sched_setaffinity(2)): the server on one, this program on another, there
+//! before all others, so that it is not late. The one module with `unsafe`: none of these calls is
+//! offered by a safe API.
 #![allow(unsafe_code)]
 
 use std::fs;
@@ -57,6 +58,17 @@ pub(crate) fn process(pid: u32, cpu: usize) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Puts this thread before all ordinary ones of its processor (sched(7), `SCHED_FIFO`); what it starts
+/// is ordinary again. Needs root or `CAP_SYS_NICE`; whether it was granted.
+pub(crate) fn before_others() -> bool {
+    let lowest = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the pointer is to `lowest`, which outlives the call; 0 is this thread.
+    let done = unsafe {
+        libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const lowest)
+    };
+    done == 0
 }
 
 fn set(thread: libc::pid_t, cpu: usize) -> io::Result<()> {

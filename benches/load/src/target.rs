@@ -50,6 +50,8 @@ impl Target {
                 pin::process(pid, pins.server)?;
             }
             pin::this_thread(pins.own)?;
+            // Refused to an ordinary user: then it may be late on a busy machine, and says so.
+            pin::before_others();
         }
         Ok(target)
     }

@@ -16,8 +16,8 @@ use crate::codec::{Codec, Encoder, MAX_PAYLOAD, PACKETS_PER_SECOND};
 const COMFORT_DB: f64 = -60.0;
 /// Movements of a talker's loudness per second, and their depth.
 const SYLLABLES_HZ: f64 = 4.0;
-const SYLLABLE_DEPTH: f64 = 0.6;
-/// Encoded and thrown away first, so that a loop begins with the encoder in its stride.
+pub(crate) const SYLLABLE_DEPTH: f64 = 0.6;
+/// Encoded by Opus and thrown away first, so that a loop begins with the encoder in its stride.
 const WARM_UP_SECONDS: u32 = 4;
 /// So long of that warm-up a member that will be quiet speaks: an Opus encoder takes noise for
 /// background only once it has heard something louder.
@@ -130,7 +130,10 @@ impl Voice {
         let mut encoder = Encoder::new(codec, dtx)?;
         let (mut pcm, mut packet) = (vec![0; codec.frame()], [0; MAX_PAYLOAD]);
         let mut voice = Self { bytes: Vec::new(), frames: Vec::new() };
-        let warm_up = WARM_UP_SECONDS * PACKETS_PER_SECOND;
+        let warm_up = match codec {
+            Codec::Opus => WARM_UP_SECONDS * PACKETS_PER_SECOND,
+            Codec::Pcmu | Codec::Pcma => 0,
+        };
         let mut step = 0;
         for number in 0..warm_up + seconds * PACKETS_PER_SECOND {
             pcm.fill_with(|| {
