@@ -134,7 +134,8 @@ fn view(p: &ParticipantSnapshot, room: &ConferenceSnapshot, doors: &Doors, wire:
     if let (Some(call), Some(shown)) =
         (doors.live.call(room.account, p.call), shown.as_object_mut())
     {
-        shown.insert("talking".into(), json!(call.is_talking() && !p.muted));
+        let is_heard = p.standing == Standing::Joined && !p.muted;
+        shown.insert("talking".into(), json!(is_heard && call.is_talking()));
         if let Some(media) = call.media() {
             shown.insert("media".into(), json!(media));
         }

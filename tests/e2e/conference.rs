@@ -58,7 +58,10 @@ fn a_muted_participant_is_gone_for_others_within_100_ms_and_hears_on() {
     mute_and_unmute(&stage, &participant, 204, &alice, &bob);
 
     stage.put(&participant, &json!({ "mute_status": "mute" }));
-    assert_eq!(stage.get(&participant)["muted"], true);
+    // What reads show follows the room by a message.
+    support::wait::expect("alice is shown muted", SOON, || {
+        stage.get(&participant)["muted"] == true
+    });
 }
 
 #[test]
