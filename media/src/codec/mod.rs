@@ -7,6 +7,7 @@
 //! allocate nothing once made.
 
 mod activity;
+pub mod comfort;
 mod decoder;
 mod encoder;
 mod format;
@@ -17,6 +18,7 @@ mod pcma;
 mod pcmu;
 
 pub use activity::{Activity, activity};
+pub use comfort::ComfortNoise;
 pub use decoder::Decoder;
 pub use encoder::Encoder;
 pub use format::{OpusParams, SendFormat};

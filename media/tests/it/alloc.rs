@@ -9,10 +9,13 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use media::codec::{Decoder, Encoder, OpusParams, SendFormat, activity};
 use media::mixer::{Event, Play};
 use media::rtp::{MAX_DATAGRAM_BYTES, PayloadType, Sender, SeqNo, Ssrc};
 use media::source::tone;
-use media::{CodecKind, Mixer, MixerConfig, NtpTime, Received, RtpTime, SampleRate, SeatConfig};
+use media::{
+    CodecKind, Mixer, MixerConfig, NtpTime, Ptime, Received, RtpTime, SampleRate, SeatConfig,
+};
 
 use crate::call::{address, leg, negotiated};
 
@@ -142,4 +145,34 @@ fn the_counter_counts() {
     let boxed = std::hint::black_box(Box::new(5));
     assert_eq!(allocations() - before, 1);
     drop(boxed);
+}
+
+#[test]
+fn encoders_and_decoders_allocate_nothing_once_made() {
+    let mix = SampleRate::FULL;
+    for codec in CodecKind::ALL {
+        for ptime in Ptime::ALL {
+            let opus = OpusParams { fec: true, ..OpusParams::DEFAULT };
+            let format = SendFormat { codec, ptime, opus };
+            let mut encoder = Encoder::new(&format, mix).unwrap();
+            let mut other = Encoder::new(&format, mix).unwrap();
+            let mut decoder = Decoder::new(codec, mix).unwrap();
+            let rate = codec.pcm_rate(mix);
+            let pcm = tone::sine(rate, 440.0, -20.0, rate.samples(ptime));
+            let mut out = vec![0; pcm.len()];
+            let mut payload = vec![0; codec.max_payload_bytes(ptime)];
+            let before = allocations();
+            for _ in 0..20 {
+                let bytes = encoder.encode(&pcm, &mut payload);
+                other.copy_from(&encoder);
+                activity(codec, &payload[..bytes]);
+                decoder.decode_fec(&payload[..bytes], &mut out);
+                decoder.conceal(&mut out);
+                decoder.decode(&payload[..bytes], &mut out);
+            }
+            encoder.reset();
+            decoder.reset();
+            assert_eq!(allocations(), before, "{codec:?} {ptime:?}");
+        }
+    }
 }

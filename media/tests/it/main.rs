@@ -5,6 +5,7 @@
 
 mod alloc;
 mod call;
+mod codec;
 mod network;
 mod room;
 mod stream;

@@ -12,7 +12,7 @@ mod tests;
 use std::ffi::c_int;
 
 use opusic_sys as ffi;
-use packet::{Mode, Packet, Toc, write_length};
+use packet::{Mode, Packet, write_length};
 use raw::{RawEncoder, Setting};
 
 use super::{CodecKind, OpusParams};
@@ -25,6 +25,8 @@ pub(super) struct Encoder {
     raw: RawEncoder,
     ptime: Ptime,
     cbr: bool,
+    /// Of libopus; between the thirds of a packet only.
+    wanted_band: c_int,
 }
 
 impl Encoder {
@@ -42,7 +44,11 @@ impl Encoder {
             (Setting::Dtx, c_int::from(params.dtx)),
         ];
         let set = settings.into_iter().all(|(setting, value)| raw.set(setting, value));
-        if set { Ok(Self { raw, ptime, cbr: params.cbr }) } else { Err(refused) }
+        if set {
+            Ok(Self { raw, ptime, cbr: params.cbr, wanted_band: ffi::OPUS_AUTO })
+        } else {
+            Err(refused)
+        }
     }
 
     /// 0 if nothing is to be sent.
@@ -63,23 +69,16 @@ impl Encoder {
         self.raw.reset();
     }
 
-    /// Opus has no frame of 30 ms: three of 10 ms go into one packet (RFC 6716 §3.2.5). They share
-    /// their first byte, so the second and third are held to mode and bandwidth of the first.
+    /// Opus has no frame of 30 ms: three of 10 ms go into one packet (RFC 6716 §3.2.5).
     fn encode_thirds(&mut self, pcm: &[i16], out: &mut [u8]) -> usize {
         let room = (out.len().saturating_sub(MAX_HEADER_BYTES) / 3).min(MAX_FRAME_BYTES);
         let mut packets = [[0; MAX_FRAME_BYTES]; 3];
         let mut lengths = [0; 3];
-        let mut held = false;
-        for ((third, packet), length) in
-            pcm.chunks_exact((pcm.len() / 3).max(1)).zip(&mut packets).zip(&mut lengths)
-        {
-            *length = self.raw.encode(third, &mut packet[..room]);
-            if !held && let Some(first) = Packet::parse(&packet[..*length]) {
-                self.hold(first.toc());
-                held = true;
-            }
+        let mut thirds = pcm.chunks_exact((pcm.len() / 3).max(1));
+        for (n, (packet, length)) in packets.iter_mut().zip(&mut lengths).enumerate() {
+            *length = self.raw.encode(thirds.next().unwrap_or_default(), &mut packet[..room]);
+            self.hold(n, &packet[..*length]);
         }
-        self.release();
         let [a, b, c] = [0, 1, 2].map(|n| Packet::parse(&packets[n][..lengths[n]]));
         let (Some(a), Some(b), Some(c)) = (a, b, c) else { return 0 };
         let written = join([a, b, c], out);
@@ -91,19 +90,29 @@ impl Encoder {
         pad(written, wanted, out)
     }
 
-    fn hold(&mut self, toc: Toc) {
-        let mode = match toc.mode() {
-            Mode::Silk => 1_000,
-            Mode::Hybrid => 1_001,
-            Mode::Celt => 1_002,
+    /// What binds the third after number `n`, which is `packet`, so that all share one first byte: the
+    /// mode and bandwidth of the first. SILK goes over to another bandwidth in two steps, "ready" and
+    /// "switched", one frame each. The second third takes neither; the last may become ready, and
+    /// then the next packet begins switched. Going down, which needs a long row of such frames, stays
+    /// out: the bit rate of a stream does not change.
+    fn hold(&mut self, n: usize, packet: &[u8]) {
+        let (mode, band) = match (n, Packet::parse(packet)) {
+            (0, Some(packet)) => {
+                let toc = packet.toc();
+                self.wanted_band = self.raw.bandwidth();
+                (Some(toc.mode()), bandwidth(toc.bandwidth_hz()))
+            }
+            (1, Some(packet)) => (Some(packet.toc().mode()), self.wanted_band),
+            _ => (None, ffi::OPUS_AUTO),
+        };
+        let mode = match mode {
+            Some(Mode::Silk) => 1_000,
+            Some(Mode::Hybrid) => 1_001,
+            Some(Mode::Celt) => 1_002,
+            None => ffi::OPUS_AUTO,
         };
         self.raw.set(Setting::ForceMode, mode);
-        self.raw.set(Setting::Bandwidth, bandwidth(toc.bandwidth_hz()));
-    }
-
-    fn release(&mut self) {
-        self.raw.set(Setting::ForceMode, ffi::OPUS_AUTO);
-        self.raw.set(Setting::Bandwidth, ffi::OPUS_AUTO);
+        self.raw.set(Setting::Bandwidth, band);
     }
 }
 

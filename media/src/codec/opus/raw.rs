@@ -43,6 +43,16 @@ impl RawEncoder {
         result == ffi::OPUS_OK
     }
 
+    /// The bandwidth last decided on, one of `OPUS_BANDWIDTH_*`.
+    pub(super) fn bandwidth(&mut self) -> c_int {
+        let mut bandwidth = ffi::OPUS_AUTO;
+        let (request, out) = (ffi::OPUS_GET_BANDWIDTH_REQUEST, &raw mut bandwidth);
+        // SAFETY: the state was initialised by `new`; this request writes one 32-bit int.
+        let result = unsafe { ffi::opus_encoder_ctl(self.pointer(), request, out) };
+        debug_assert_eq!(result, ffi::OPUS_OK);
+        bandwidth
+    }
+
     /// Back to the beginning of a stream; the settings stay.
     pub(super) fn reset(&mut self) {
         // SAFETY: the state was initialised by `new`; this request reads no argument.
@@ -87,4 +97,13 @@ pub(super) enum Setting {
     Bandwidth = ffi::OPUS_SET_BANDWIDTH_REQUEST,
     /// SILK, hybrid or CELT: in `opus_private.h` for libopus' own tests, stable since 1.0.
     ForceMode = 11_002,
+}
+
+/// What libopus reads of a packet's flags, to compare ours with.
+#[cfg(test)]
+pub(super) fn has_redundancy(packet: &[u8]) -> bool {
+    // SAFETY: libopus reads as many bytes as the slice holds, and the first even if there is none,
+    // which is checked.
+    !packet.is_empty()
+        && unsafe { ffi::opus_packet_has_lbrr(packet.as_ptr(), packet.len() as i32) } == 1
 }
