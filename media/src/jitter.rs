@@ -40,6 +40,8 @@ pub struct JitterConfig {
     pub start: Duration,
     /// Delay it never exceeds; older audio is dropped.
     pub max: Duration,
+    /// Senders' comfort noise (RFC 3389) is heard; otherwise it is silence.
+    pub comfort_noise: bool,
 }
 
 impl Default for JitterConfig {
@@ -48,6 +50,7 @@ impl Default for JitterConfig {
             min: Duration::from_millis(20),
             start: Duration::from_millis(40),
             max: Duration::from_millis(200),
+            comfort_noise: false,
         }
     }
 }

@@ -24,6 +24,7 @@ pub mod jitter;
 pub mod leg;
 pub mod mixer;
 pub mod playout;
+pub mod quality;
 pub mod rtcp;
 pub mod rtp;
 pub mod sdp;

@@ -6,6 +6,7 @@ use super::conceal::Conceal;
 use super::output::Output;
 use super::stretch;
 use super::track::Track;
+use crate::codec::comfort::ComfortNoise;
 use crate::codec::{CodecKind, Decoder};
 use crate::dsp::{self, Resampler};
 use crate::error::Error;
@@ -216,6 +217,15 @@ impl Lane {
             self.conceal.jump(&mut self.track);
         }
         self.silence(units);
+    }
+
+    /// Adds comfort noise.
+    pub(super) fn add_noise(&mut self, noise: &mut ComfortNoise, units: u32) {
+        let count = self.samples(units);
+        let room = self.track.room(count);
+        noise.fill(room);
+        self.conceal.blend(room);
+        self.track.extend(count);
     }
 
     fn fade_out(&mut self, count: usize) -> usize {

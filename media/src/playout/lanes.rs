@@ -7,6 +7,7 @@
 use super::lane::Lane;
 use super::output::MAX_FRAME;
 use crate::codec::CodecKind;
+use crate::codec::comfort::ComfortNoise;
 use crate::dsp;
 use crate::error::Error;
 use crate::time::SampleRate;
@@ -129,6 +130,11 @@ impl Lanes {
     /// As [`Lane::hush`].
     pub(super) fn hush(&mut self, units: u32) {
         self.both(|lane| lane.hush(units));
+    }
+
+    /// As [`Lane::add_noise`].
+    pub(super) fn add_noise(&mut self, noise: &mut ComfortNoise, units: u32) {
+        self.both(|lane| lane.add_noise(noise, units));
     }
 
     /// As [`Lane::jump`].

@@ -21,6 +21,7 @@ mod track;
 use std::time::{Duration, Instant};
 
 use crate::codec::CodecKind;
+use crate::codec::comfort::ComfortNoise;
 use crate::jitter::{Inserted, JitterBuffer, JitterConfig, Pull, Sound};
 use crate::rtp::AudioPacket;
 use crate::time::SampleRate;
@@ -44,6 +45,8 @@ pub struct Playout {
     gate: Gate,
     control: Control,
     counts: Counts,
+    /// While the sender pauses, if it is to be heard.
+    noise: Option<ComfortNoise>,
 }
 
 impl Playout {
@@ -56,6 +59,7 @@ impl Playout {
             gate: Gate::default(),
             control: Control::default(),
             counts: Counts::default(),
+            noise: None,
         }
     }
 
@@ -95,7 +99,8 @@ impl Playout {
     pub fn stats(&self) -> StreamStats {
         let (jitter, counts) = (self.jitter.stats(), &self.counts);
         let expected = jitter.played + jitter.missing;
-        let loss = if expected == 0 { 0.0 } else { jitter.missing as f32 / expected as f32 };
+        let missed = jitter.missing.saturating_sub(counts.recovered_packets);
+        let loss = if expected == 0 { 0.0 } else { missed as f32 / expected as f32 };
         StreamStats {
             packets_received: jitter.received,
             packets_lost: jitter.missing.saturating_sub(jitter.late),
@@ -131,7 +136,8 @@ impl Playout {
 
     /// Pulls until a frame can be played.
     fn top_up(&mut self, now: Instant) {
-        let Self { rate, jitter, lanes, gate, counts, .. } = self;
+        let Self { rate, jitter, lanes, gate, counts, noise, .. } = self;
+        let wants_noise = jitter.config().comfort_noise;
         loop {
             let want = match lanes {
                 Some(lanes) if lanes.heard().pending() >= lanes.heard().frame() => return,
@@ -140,17 +146,22 @@ impl Playout {
             };
             match jitter.pull(now, want) {
                 Pull::Packet { codec, payload, units, sound } => {
+                    *noise = None;
                     if let Some(lanes) = lanes_for(lanes, gate, codec, *rate) {
                         play(lanes, gate, counts, &Packet { payload, units, sound });
                     } else {
                         counts.undecodable += 1;
                     }
                 }
+                Pull::Noise { payload } if wants_noise => {
+                    noise.get_or_insert_default().update(payload);
+                }
                 Pull::Noise { .. } => {}
                 Pull::Lost { units, next } => {
                     let Some(lanes) = lanes else { return };
                     if next.is_some_and(|next| lanes.recover(next, units)) {
                         counts.recovered += jitter.clock().duration_of(u64::from(units));
+                        counts.recovered_packets += 1;
                     } else if gate.is_quiet() {
                         lanes.hush(units);
                     } else {
@@ -164,9 +175,10 @@ impl Playout {
                         lanes.jump();
                     }
                 }
-                Pull::Silence { units } => match lanes {
-                    Some(lanes) => lanes.hush(units),
-                    None => return,
+                Pull::Silence { units } => match (&mut *lanes, &mut *noise) {
+                    (Some(lanes), Some(noise)) => lanes.add_noise(noise, units),
+                    (Some(lanes), None) => lanes.hush(units),
+                    (None, _) => return,
                 },
                 Pull::Wait => match lanes {
                     Some(lanes) => lanes.hush(want),

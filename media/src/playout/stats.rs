@@ -37,7 +37,7 @@ pub struct StreamStats {
     pub delay: Duration,
     /// How long a packet should wait to be played.
     pub target_delay: Duration,
-    /// Packets not there in their time, as a part of those expected: 0 to 1.
+    /// Packets not there in their time and not recovered, as a part of those expected: 0 to 1.
     pub loss: f32,
     /// Mean length of the runs of such packets over that of random loss (ITU-T G.107 BurstR): 1 for
     /// random loss, more for bursts.
@@ -52,6 +52,7 @@ pub(super) struct Counts {
     pub(super) undecodable: u64,
     pub(super) concealed: Duration,
     pub(super) recovered: Duration,
+    pub(super) recovered_packets: u64,
     pub(super) stretched: Duration,
     pub(super) compressed: Duration,
 }

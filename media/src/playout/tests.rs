@@ -242,6 +242,23 @@ fn comfort_noise_and_what_follows_it_are_silence_and_no_loss() {
 }
 
 #[test]
+fn comfort_noise_is_heard_if_asked_for_until_speech_comes() {
+    let mut bench = Bench::of_tone(CodecKind::Pcmu, 430.0, RATES[1]);
+    bench.playout =
+        Playout::new(RATES[1], JitterConfig { comfort_noise: true, ..JitterConfig::default() });
+    bench.run(50);
+    bench.send_content(&[40], None, Content::ComfortNoise);
+    let heard: Vec<_> = (0..100).flat_map(|_| bench.hear()).collect();
+    let steady = &heard[16_000..];
+    assert_eq!(heard.len(), 100 * 320);
+    // 40 dB below overload, whose sine is at +3.17 dBm0; half the band is empty after resampling.
+    let level = dsp::rms_dbfs(dsp::energy(steady), steady.len());
+    assert!((-42.0..-34.0).contains(&level), "{level}");
+    let heard = bench.run(50);
+    assert!(fit(&heard[8_000..], 430.0, RATES[1]).2 < -26.0);
+}
+
+#[test]
 fn a_gap_without_a_number_missing_fades_and_the_timing_stays() {
     let mut bench = Bench::of_tone(CodecKind::Pcmu, 430.0, RATES[0]);
     bench.run(50);
