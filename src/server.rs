@@ -213,7 +213,13 @@ fn bind_ip(media_ip: IpAddr) -> IpAddr {
 
 fn media_settings(config: &Config) -> MediaSettings {
     let (rtp, media) = (&config.rtp, &config.media);
-    let jitter = JitterConfig { min: rtp.jitter_min, start: rtp.jitter_start, max: rtp.jitter_max };
+    let jitter = JitterConfig {
+        min: rtp.jitter_min,
+        start: rtp.jitter_start,
+        max: rtp.jitter_max,
+        // In a room the noise of many would add up, and its gate leaves it out.
+        comfort_noise: false,
+    };
     let mixer = MixerConfig {
         jitter,
         max_rate: SampleRate::new(media.max_rate).unwrap_or(SampleRate::FULL),

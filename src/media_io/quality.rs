@@ -10,6 +10,7 @@ use std::time::Duration;
 use media::codec::CodecKind;
 use media::leg::Leg;
 use media::mixer::{Mixer, SeatId};
+use media::quality::{self, Conditions};
 use serde::{Serialize, Serializer};
 
 /// Declares the figures once: as they are read, and as the atomics that hold them.
@@ -146,8 +147,10 @@ pub(super) fn sample(
         return None;
     }
     let remote = stats.remote_report;
+    let heard = stats.hears.unwrap_or(codec);
     let ms = |duration: Duration| rounded(duration.as_secs_f64() * 1e3);
     let stream = mixer.seat_stats(seat).unwrap_or_default();
+    let conditions = Conditions::of(heard, &stream, format.ptime, stats.round_trip);
     Some(Quality {
         codec,
         ptime_ms: u64::from(format.ptime.ms()),
@@ -166,7 +169,7 @@ pub(super) fn sample(
         round_trip_ms: stats.round_trip.map(ms),
         remote_loss_percent: remote.map(|r| rounded(f64::from(r.fraction_lost) / 2.56)),
         remote_jitter_ms: remote.map(|r| ms(r.jitter)),
-        mos: None,
+        mos: (stats.packets_received > 0).then(|| rounded(quality::mos(&conditions).into())),
     })
 }
 
