@@ -25,8 +25,8 @@ pub(crate) fn of(report: &Report, plan: &str) -> String {
             ),
         );
     }
-    if set_up.with_levels > 0 {
-        row("audio levels sent by", set_up.with_levels.to_string());
+    if let Some(callers) = set_up.with_levels {
+        row("audio levels", format!("taken from {callers} of {} callers", set_up.answered));
     }
     if let Some(server) = &report.server {
         row(
