@@ -18,6 +18,9 @@ use crate::voice::Quiet;
 const LATE_P99_MS: f64 = 5.0;
 const LATE_WORST_MS: f64 = 40.0;
 
+/// Packets a second that the worst served receiver must get for two costs to be compared.
+const PACE: f64 = 49.0;
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     tool: String,
@@ -73,9 +76,10 @@ pub(crate) struct ServerCost {
 #[derive(Debug, Serialize)]
 pub(crate) struct BareCost {
     pub(crate) cpu_us_per_participant_second: f64,
-    /// The server's cost over this one.
+    /// The server's cost over this one; `null` when either did not keep its pace, which makes it
+    /// look cheap.
     pub(crate) server_over_bare: Option<f64>,
-    packets_per_second_worst: f64,
+    pub(crate) packets_per_second_worst: f64,
     own_lateness_ms: Spread,
 }
 
@@ -155,11 +159,13 @@ impl Report {
     pub(crate) fn compare(&mut self, args: &Args, bare: &Measured) {
         let Some(cpu) = &bare.server else { return };
         let each = each_us(cpu.us(), bare);
+        let pace = Receive::of(bare, args.seconds).packets_per_second_worst;
+        let kept_pace = pace.min(self.receive.packets_per_second_worst) >= PACE;
         let server = self.server.as_ref().map(|server| server.cpu_us_per_participant_second);
         self.bare = Some(BareCost {
             cpu_us_per_participant_second: round(each),
-            server_over_bare: server.filter(|_| each > 0.0).map(|us| round(us / each)),
-            packets_per_second_worst: Receive::of(bare, args.seconds).packets_per_second_worst,
+            server_over_bare: server.filter(|_| kept_pace).map(|us| round(us / each)),
+            packets_per_second_worst: pace,
             own_lateness_ms: bare.lateness.clone(),
         });
     }

@@ -41,7 +41,15 @@ pub(crate) fn of(report: &Report, plan: &str) -> String {
         }
     }
     if let Some(bare) = &report.bare {
-        let ratio = bare.server_over_bare.map_or_else(String::new, |x| format!(": {x:.2} times"));
+        let ratio = bare.server_over_bare.map_or_else(
+            || {
+                format!(
+                    ", not comparable: {:.1} packets/s at its worst",
+                    bare.packets_per_second_worst
+                )
+            },
+            |times| format!(": {times:.2} times"),
+        );
         row(
             "a bare receive-and-send loop",
             format!("{:.0} us{ratio}", bare.cpu_us_per_participant_second),
