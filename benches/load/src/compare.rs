@@ -26,9 +26,10 @@ pub(crate) fn table(named: &[String]) -> Result<String> {
         table.push_str(&row(name, &report));
         if let Some(bare) = report["bare"]["cpu_us_per_participant_second"].as_f64() {
             let members = report["plan"]["calls"].as_u64().unwrap_or(0);
+            let pace = report["bare"]["packets_per_second_worst"].as_f64().unwrap_or(f64::NAN);
             let _ = writeln!(
                 table,
-                "| (a bare receive-and-send loop) | {members} | {bare:.0} | | | | | |"
+                "| (a bare receive-and-send loop) | {members} | {bare:.0} | {pace:.1} | | | | |"
             );
         }
         footer = footer_of(&report);

@@ -93,9 +93,17 @@ impl Media {
     /// # Errors
     /// When the kernel refuses the address.
     pub(crate) fn begin(&mut self, remote: SocketAddr, level_id: Option<u8>) -> Result<()> {
+        self.level_id = level_id;
+        self.turn_to(remote)
+    }
+
+    /// Sends the same to another address.
+    ///
+    /// # Errors
+    /// When the kernel refuses the address.
+    pub(crate) fn turn_to(&mut self, remote: SocketAddr) -> Result<()> {
         self.socket.connect(remote)?;
         self.remote = Some(remote);
-        self.level_id = level_id;
         Ok(())
     }
 

@@ -12,10 +12,14 @@ use crate::pin::Pins;
 use crate::proc::{CpuTime, Machine};
 use crate::run::{Measured, Run};
 use crate::spread::{Spread, median, millis, round};
+use crate::voice::Quiet;
 
 /// The generator paces what the server receives: later than this, a gap or loss may be its own fault.
 const LATE_P99_MS: f64 = 5.0;
 const LATE_WORST_MS: f64 = 40.0;
+
+/// Packets a second that the worst served receiver must get for two costs to be compared.
+const PACE: f64 = 49.0;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -53,8 +57,8 @@ pub(crate) struct SetUp {
     pub(crate) failures: BTreeMap<String, usize>,
     /// INVITE to 200, a challenge in between included.
     pub(crate) ms: Spread,
-    /// Callers whose audio levels the server takes.
-    pub(crate) with_levels: usize,
+    /// Callers whose audio levels the server takes, when they were offered.
+    pub(crate) with_levels: Option<usize>,
 }
 
 #[derive(Debug, Serialize)]
@@ -72,9 +76,10 @@ pub(crate) struct ServerCost {
 #[derive(Debug, Serialize)]
 pub(crate) struct BareCost {
     pub(crate) cpu_us_per_participant_second: f64,
-    /// The server's cost over this one.
+    /// The server's cost over this one; `null` when either did not keep its pace, which makes it
+    /// look cheap.
     pub(crate) server_over_bare: Option<f64>,
-    packets_per_second_worst: f64,
+    pub(crate) packets_per_second_worst: f64,
     own_lateness_ms: Spread,
 }
 
@@ -123,7 +128,7 @@ impl Report {
         idle_kib: Option<u64>,
         pid: Option<u32>,
     ) -> Result<Self> {
-        let set_up = SetUp::of(run);
+        let set_up = SetUp::of(args, run);
         let tones = Tones::of(args, &run.seats, &measured.heard)?;
         let receive = Receive::of(measured, args.seconds);
         let all_receive = args.uri.is_some() || receive.packets_per_second_worst > 0.0;
@@ -136,7 +141,9 @@ impl Report {
             pinned: pins,
             plan: Plan::of(args),
             set_up,
+            // Without participants there is no cost of one.
             server: pid
+                .filter(|_| measured.standing > 0)
                 .zip(measured.server.as_ref())
                 .map(|(pid, cpu)| ServerCost::of(pid, cpu, measured, idle_kib)),
             bare: None,
@@ -152,11 +159,13 @@ impl Report {
     pub(crate) fn compare(&mut self, args: &Args, bare: &Measured) {
         let Some(cpu) = &bare.server else { return };
         let each = each_us(cpu.us(), bare);
+        let pace = Receive::of(bare, args.seconds).packets_per_second_worst;
+        let kept_pace = pace.min(self.receive.packets_per_second_worst) >= PACE;
         let server = self.server.as_ref().map(|server| server.cpu_us_per_participant_second);
         self.bare = Some(BareCost {
             cpu_us_per_participant_second: round(each),
-            server_over_bare: server.filter(|_| each > 0.0).map(|us| round(us / each)),
-            packets_per_second_worst: Receive::of(bare, args.seconds).packets_per_second_worst,
+            server_over_bare: server.filter(|_| kept_pace).map(|us| round(us / each)),
+            packets_per_second_worst: pace,
             own_lateness_ms: bare.lateness.clone(),
         });
     }
@@ -178,7 +187,7 @@ impl Plan {
 }
 
 impl SetUp {
-    fn of(run: &Run) -> Self {
+    fn of(args: &Args, run: &Run) -> Self {
         let mut failures = BTreeMap::new();
         for why in run.callers().iter().filter_map(|caller| caller.failure.clone()) {
             *failures.entry(why).or_default() += 1;
@@ -188,16 +197,18 @@ impl SetUp {
             failed: failures.values().sum(),
             failures,
             ms: Spread::of(run.callers().iter().filter_map(|caller| caller.set_up).map(millis)),
-            with_levels: run.seats.iter().filter(|seat| seat.media.sends_levels()).count(),
+            with_levels: (args.quiet == Quiet::Levels)
+                .then(|| run.seats.iter().filter(|seat| seat.media.sends_levels()).count()),
         }
     }
 }
 
 impl ServerCost {
     fn of(pid: u32, cpu: &CpuTime, measured: &Measured, idle_kib: Option<u64>) -> Self {
-        let grown = measured.server_resident_kib.zip(idle_kib).map(|(now, idle)| {
-            round(now.saturating_sub(idle) as f64 / measured.standing.max(1) as f64)
-        });
+        let grown = measured
+            .server_resident_kib
+            .zip(idle_kib)
+            .map(|(now, idle)| round(now.saturating_sub(idle) as f64 / measured.standing as f64));
         Self {
             pid,
             cpu_us_per_participant_second: round(each_us(cpu.us(), measured)),
@@ -270,7 +281,7 @@ impl OwnCost {
 
 /// Of a participant-second.
 fn each_us(us: u64, measured: &Measured) -> f64 {
-    us as f64 / (measured.standing.max(1) as f64 * measured.length.as_secs_f64())
+    us as f64 / (measured.standing as f64 * measured.length.as_secs_f64())
 }
 
 fn percent(us: u64, length: Duration) -> f64 {

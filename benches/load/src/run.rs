@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use crate::args::Args;
 use crate::bare::BareLoop;
 use crate::caller::{Caller, Outcome};
-use crate::codec::Codec;
+use crate::codec::{Codec, LEVEL_ID};
 use crate::media::{Media, Scratch};
 use crate::pin::{self, Pins};
 use crate::proc::{self, CpuTime};
@@ -119,11 +119,17 @@ impl Run {
                 for (number, seat) in self.seats.iter_mut().enumerate() {
                     let local = seat.media.local_addr()?;
                     let remote = janus.join(number, self.codec, local, self.levels)?;
-                    seat.begin(remote, self.levels.then_some(crate::codec::LEVEL_ID))?;
+                    seat.begin(remote, self.levels.then_some(LEVEL_ID))?;
                 }
                 self.next_turn = Instant::now();
             }
-            Door::Bare(bare) => self.aim_at(bare)?,
+            Door::Bare(bare) => {
+                let level_id = self.levels.then_some(LEVEL_ID);
+                for (seat, &remote) in self.seats.iter_mut().zip(&bare.sockets) {
+                    seat.begin(remote, level_id)?;
+                }
+                self.next_turn = Instant::now();
+            }
         }
         self.turns_for(SETTLE)
     }
@@ -146,16 +152,6 @@ impl Run {
             }
         }
         Ok(())
-    }
-
-    /// Speaks to the bare loop from now on, with the same sockets and voices.
-    ///
-    /// # Errors
-    /// When a socket is broken.
-    pub(crate) fn aim_at(&mut self, bare: &BareLoop) -> Result<()> {
-        self.next_turn = Instant::now();
-        let levels = self.levels.then_some(crate::codec::LEVEL_ID);
-        self.seats.iter_mut().zip(&bare.sockets).try_for_each(|(seat, &to)| seat.begin(to, levels))
     }
 
     /// The callers of a run over SIP.
@@ -220,7 +216,10 @@ impl Run {
         if let Some(pins) = pins {
             pin::process(bare.pid(), pins.server)?;
         }
-        self.aim_at(&bare)?;
+        for (seat, &remote) in self.seats.iter_mut().zip(&bare.sockets) {
+            seat.media.turn_to(remote)?;
+        }
+        self.next_turn = Instant::now();
         self.turns_for(SETTLE)?;
         let measured = self.measure(Duration::from_secs(args.seconds.into()), Some(bare.pid()))?;
         self.seats.iter_mut().for_each(|seat| seat.media.stop());

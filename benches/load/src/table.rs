@@ -25,8 +25,8 @@ pub(crate) fn of(report: &Report, plan: &str) -> String {
             ),
         );
     }
-    if set_up.with_levels > 0 {
-        row("audio levels sent by", set_up.with_levels.to_string());
+    if let Some(callers) = set_up.with_levels {
+        row("audio levels", format!("taken from {callers} of {} callers", set_up.answered));
     }
     if let Some(server) = &report.server {
         row(
@@ -41,7 +41,15 @@ pub(crate) fn of(report: &Report, plan: &str) -> String {
         }
     }
     if let Some(bare) = &report.bare {
-        let ratio = bare.server_over_bare.map_or_else(String::new, |x| format!(": {x:.2} times"));
+        let ratio = bare.server_over_bare.map_or_else(
+            || {
+                format!(
+                    ", not comparable: {:.1} packets/s at its worst",
+                    bare.packets_per_second_worst
+                )
+            },
+            |times| format!(": {times:.2} times"),
+        );
         row(
             "a bare receive-and-send loop",
             format!("{:.0} us{ratio}", bare.cpu_us_per_participant_second),
