@@ -30,7 +30,9 @@ fn both_ways(
     let mut encoder = Encoder::new(format, mix).expect("a rate of the codec");
     let mut payload = vec![0; format.codec.max_payload_bytes(Ptime::TICK)];
     group.bench_function(format!("{name}/encode"), |b| {
-        b.iter(|| encoder.encode(black_box(frames.next().unwrap()), black_box(&mut payload)));
+        b.iter(|| {
+            encoder.encode(black_box(frames.next().expect("endless")), black_box(&mut payload))
+        });
     });
 
     encoder.reset();
@@ -50,25 +52,27 @@ fn both_ways(
     let mut decoder = Decoder::new(format.codec, mix).expect("a rate of the codec");
     let mut out = vec![0; samples];
     group.bench_function(format!("{name}/decode"), |b| {
-        b.iter(|| decoder.decode(black_box(next.next().unwrap()), black_box(&mut out)));
+        b.iter(|| decoder.decode(black_box(next.next().expect("endless")), black_box(&mut out)));
     });
     if decoder.conceal(&mut out) {
         group.bench_function(format!("{name}/conceal"), |b| {
             b.iter(|| {
                 // Made up every third time only: concealment fades to nothing, and then costs less.
-                decoder.decode(next.next().unwrap(), &mut out);
-                decoder.decode(next.next().unwrap(), &mut out);
+                decoder.decode(next.next().expect("endless"), &mut out);
+                decoder.decode(next.next().expect("endless"), &mut out);
                 decoder.conceal(black_box(&mut out))
             });
         });
     }
     if packets.iter().any(|packet| decoder.decode_fec(packet, &mut out)) {
         group.bench_function(format!("{name}/decode_fec"), |b| {
-            b.iter(|| decoder.decode_fec(black_box(next.next().unwrap()), black_box(&mut out)));
+            b.iter(|| {
+                decoder.decode_fec(black_box(next.next().expect("endless")), black_box(&mut out))
+            });
         });
     }
     group.bench_function(format!("{name}/activity"), |b| {
-        b.iter(|| activity(format.codec, black_box(next.next().unwrap())));
+        b.iter(|| activity(format.codec, black_box(next.next().expect("endless"))));
     });
     let mut copy = Encoder::new(format, mix).expect("a rate of the codec");
     group

@@ -33,7 +33,7 @@ impl<'a> Packet<'a> {
         self.frames as u32 * self.toc.frame_units()
     }
 
-    /// All frames have these properties; its two bits on their number are not meant.
+    /// Mode, bandwidth and length of the frames.
     pub(super) fn toc(&self) -> Toc {
         self.toc
     }

@@ -1,3 +1,5 @@
+//! Our own against libopus: what packets say, redundancy, pauses, packets of thirds, broken input.
+
 use proptest::prelude::*;
 
 use super::packet::Voice;
