@@ -141,18 +141,19 @@ impl Drop for House {
 }
 
 /// A message that the room takes, looks up its call, and drops: the hop and no work.
-fn stray() -> Leave {
-    Leave { call: CallSid::random(), exit: Exit::Left, run: Some(RunId(1)), base: None }
+fn stray(call: CallSid) -> Leave {
+    Leave { call, exit: Exit::Left, run: Some(RunId(1)), base: None }
 }
 
 /// Sends `count` messages in batches and waits for the last of each; gives the time.
 async fn send(room: Addr<ConferenceActor>, count: u64) -> Duration {
+    let call = CallSid::random();
     let begun = Instant::now();
     let mut left = count;
     while left > 0 {
         let batch = left.min(BATCH);
-        (1..batch).for_each(|_| room.do_send(stray()));
-        room.send(stray()).await.expect("the room is open");
+        (1..batch).for_each(|_| room.do_send(stray(call)));
+        room.send(stray(call)).await.expect("the room is open");
         left -= batch;
     }
     begun.elapsed()
@@ -181,9 +182,10 @@ fn control(c: &mut Criterion) {
     group.bench_function("other_thread_round_trip", |b| {
         b.iter_custom(|count| {
             system.block_on(async {
+                let call = CallSid::random();
                 let begun = Instant::now();
                 for _ in 0..count {
-                    house.room.send(stray()).await.expect("the room is open");
+                    house.room.send(stray(call)).await.expect("the room is open");
                 }
                 begun.elapsed()
             })
