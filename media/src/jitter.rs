@@ -297,8 +297,11 @@ impl JitterBuffer {
             State::Playing => {}
         }
         let (span, most) = (self.span(), self.clock_units(self.config.max));
-        if span > most && span > self.enough() && self.len > 1 {
-            return Pull::Skipped { units: self.trim() };
+        if span > most && span > self.enough() {
+            let units = self.trim();
+            if units > 0 {
+                return Pull::Skipped { units };
+            }
         }
         let Some(first) = self.waiting().first().copied() else {
             return self.starve(want);
@@ -495,12 +498,12 @@ impl JitterBuffer {
     }
 
     fn store(&mut self, payload: &[u8]) -> Option<u16> {
-        if self.len == 0 {
-            self.arena.clear();
+        if payload.is_empty() {
+            return Some(0);
         }
-        self.arena.put(payload).or_else(|| {
+        self.arena.put(payload, &self.entries[..self.len]).or_else(|| {
             self.arena.close_up(&mut self.entries[..self.len]);
-            self.arena.put(payload)
+            self.arena.put(payload, &self.entries[..self.len])
         })
     }
 
@@ -525,8 +528,10 @@ impl JitterBuffer {
     /// Removes the oldest entry; its bytes stay until the next insert.
     fn take_first(&mut self) -> Entry {
         let first = self.entries[0];
-        self.entries.copy_within(1..self.len, 0);
         self.len -= 1;
+        for at in 0..self.len {
+            self.entries[at] = self.entries[at + 1]; // few: no call
+        }
         first
     }
 
@@ -599,10 +604,12 @@ impl JitterBuffer {
     fn trim(&mut self) -> u32 {
         let from = self.cursor;
         let enough = self.enough();
-        while self.span() > enough && self.len > 1 {
+        while self.span() > enough {
             let first = self.entries[0];
             if first.timestamp.since(self.cursor) > 0 {
                 self.cursor = first.timestamp;
+            } else if self.len == 1 {
+                break; // a long packet
             } else {
                 self.drop_first();
                 self.cursor = first.end();

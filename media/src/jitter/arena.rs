@@ -1,4 +1,4 @@
-//! Where waiting payloads lie: one block of bytes, filled from the front, closed up when it is full.
+//! Where waiting payloads lie: one block of bytes, used round and round, closed up when it is full.
 //!
 //! Payloads differ in length by a factor of a hundred (a SILK frame, 60 ms of G.711), so that slots of
 //! one length would waste most of a seat's memory.
@@ -9,7 +9,7 @@ use super::Entry;
 #[derive(Debug)]
 pub(super) struct Arena {
     bytes: Box<[u8]>,
-    /// Everything from here on is free.
+    /// Where the newest payload ends.
     end: usize,
 }
 
@@ -27,7 +27,7 @@ impl Arena {
         let bytes = bytes.min(Self::MAX_BYTES);
         if bytes > self.bytes.len() {
             let mut larger = vec![0; bytes].into_boxed_slice();
-            larger[..self.end].copy_from_slice(&self.bytes[..self.end]);
+            larger[..self.bytes.len()].copy_from_slice(&self.bytes);
             self.bytes = larger;
         }
     }
@@ -36,11 +36,21 @@ impl Arena {
         self.end = 0;
     }
 
-    /// Copies a payload in and gives its offset. `None` if there is no room at the end.
-    pub(super) fn put(&mut self, payload: &[u8]) -> Option<u16> {
-        let start = self.end;
-        self.bytes.get_mut(start..start + payload.len())?.copy_from_slice(payload);
-        self.end += payload.len();
+    /// Copies a payload in and gives its offset. `None` if there is no room beside those of `live`.
+    pub(super) fn put(&mut self, payload: &[u8], live: &[Entry]) -> Option<u16> {
+        let (mut front, mut next) = (self.bytes.len(), self.bytes.len());
+        for entry in live.iter().filter(|entry| entry.len > 0) {
+            let offset = usize::from(entry.offset);
+            front = front.min(offset);
+            if offset >= self.end {
+                next = next.min(offset);
+            }
+        }
+        // The front first: a stream then lives in the few hundred bytes that are in the cache.
+        let start = if payload.len() <= front { 0 } else { self.end };
+        let bound = if start == 0 { front } else { next };
+        self.bytes.get_mut(start..bound)?.get_mut(..payload.len())?.copy_from_slice(payload);
+        self.end = start + payload.len();
         Some(start as u16)
     }
 
@@ -80,25 +90,48 @@ mod tests {
     fn closing_up_keeps_every_payload_whatever_the_order_of_the_entries() {
         let mut arena = Arena::new();
         arena.reserve(12);
-        let offsets: Vec<_> = [[1u8; 4], [2; 4], [3; 4]].iter().map(|p| arena.put(p)).collect();
-        assert_eq!(offsets, [Some(0), Some(4), Some(8)]);
-        assert_eq!(arena.put(&[9]), None);
-        let mut entries = [entry(8, 4), entry(4, 4), entry(0, 0)];
-        arena.close_up(&mut entries);
-        assert_eq!(arena.get(&entries[0]), [3; 4]);
-        assert_eq!(arena.get(&entries[1]), [2; 4]);
-        assert_eq!(arena.put(&[5; 4]), Some(8));
-        assert_eq!(arena.put(&[6]), None);
+        let mut live = Vec::new();
+        for n in 1..=3u8 {
+            let offset = arena.put(&[n; 4], &live).unwrap();
+            live.push(entry(offset, 4));
+        }
+        assert_eq!(arena.put(&[9], &live), None);
+        live.remove(0); // 4 bytes are free at the front
+        live.reverse();
+        assert_eq!(arena.put(&[9; 5], &live), None);
+        arena.close_up(&mut live);
+        assert_eq!(arena.get(&live[0]), [3; 4]);
+        assert_eq!(arena.get(&live[1]), [2; 4]);
+        let offset = arena.put(&[5; 4], &live).unwrap();
+        live.push(entry(offset, 4));
+        assert_eq!(arena.put(&[6], &live), None);
+        assert_eq!(live.iter().map(|e| arena.get(e)[0]).collect::<Vec<_>>(), [3, 2, 5]);
+    }
+
+    #[test]
+    fn two_waiting_payloads_take_no_more_than_their_own_room() {
+        let mut arena = Arena::new();
+        arena.reserve(2_560);
+        let mut live = std::collections::VecDeque::new();
+        for n in 0..100u8 {
+            let offset = arena.put(&[n; 160], live.make_contiguous()).unwrap();
+            live.push_back(entry(offset, 160));
+            assert!(offset <= 320);
+            if live.len() > 2 {
+                live.pop_front();
+            }
+            assert!(live.iter().zip(n.saturating_sub(1)..).all(|(e, n)| arena.get(e)[0] == n));
+        }
     }
 
     #[test]
     fn growing_keeps_what_is_there() {
         let mut arena = Arena::new();
         arena.reserve(2);
-        assert_eq!(arena.put(&[7, 8]), Some(0));
+        let live = [entry(arena.put(&[7, 8], &[]).unwrap(), 2)];
         arena.reserve(4);
         arena.reserve(3);
-        assert_eq!(arena.put(&[9, 9]), Some(2));
-        assert_eq!(arena.get(&entry(0, 2)), [7, 8]);
+        assert_eq!(arena.put(&[9, 9], &live), Some(2));
+        assert_eq!(arena.get(&live[0]), [7, 8]);
     }
 }

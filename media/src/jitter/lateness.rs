@@ -38,6 +38,9 @@ pub(super) struct Lateness {
     last: i32,
     jitter_x16: i32,
     bins: [f32; BINS],
+    /// Sum of all bins, and the last that holds anything.
+    total: f32,
+    top: usize,
     /// What the next packet counts; grows, so that older ones count less.
     weight: f32,
     /// Packets since the target was found.
@@ -51,7 +54,7 @@ pub(super) struct Lateness {
 
 impl Lateness {
     /// How long a window is.
-    const WINDOW: Duration = Duration::from_secs(2);
+    const WINDOW_US: i32 = 2_000_000;
     /// The part of the packets that may come too late.
     const MISSED: f32 = 0.005;
     /// A packet counts as much as all before it from 300 packets (6 s) ago and more.
@@ -76,6 +79,8 @@ impl Lateness {
             last: 0,
             jitter_x16: 0,
             bins: [0.0; BINS],
+            total: 0.0,
+            top: 0,
             weight: 1.0,
             unseen: 0,
             seen: 0,
@@ -100,7 +105,9 @@ impl Lateness {
 
     /// Takes a packet of the running stream that plays for `units`.
     pub(super) fn on_packet(&mut self, arrival: Instant, timestamp: RtpTime, units: u32) {
-        let transit = self.transit(arrival, timestamp);
+        let Some(anchor) = self.anchor else { return };
+        let since = micros_between(anchor, arrival);
+        let transit = since.saturating_sub(self.media_us(timestamp));
         let step = (transit - self.last).abs().min(Self::MAX_LATE_US);
         self.jitter_x16 += step - ((self.jitter_x16 + 8) >> 4);
         self.last = transit;
@@ -113,10 +120,8 @@ impl Lateness {
             self.ptime_us = self.units_to_us(units as i32);
         }
         self.count(transit - self.base());
-        if let Some(anchor) = self.anchor
-            && arrival.saturating_duration_since(anchor) >= Self::WINDOW
-        {
-            self.end_window(arrival, anchor);
+        if since >= Self::WINDOW_US {
+            self.end_window(since, anchor);
         }
     }
 
@@ -127,6 +132,8 @@ impl Lateness {
         }
         let bin = bin_of(late_us);
         self.bins[bin] += self.weight;
+        self.total += self.weight;
+        self.top = self.top.max(bin);
         self.weight *= Self::GROWTH;
         self.unseen += 1;
         if self.unseen >= 16 || bin_end(bin) > self.late_us {
@@ -137,12 +144,11 @@ impl Lateness {
     /// Transit of something with this timestamp that happens at `now`.
     pub(super) fn transit(&self, now: Instant, timestamp: RtpTime) -> i32 {
         let Some(anchor) = self.anchor else { return 0 };
-        let since = match now.checked_duration_since(anchor) {
-            Some(since) => micros(since),
-            None => -micros(anchor.saturating_duration_since(now)),
-        };
-        let media = self.units_to_us(timestamp.since(self.anchor_timestamp));
-        since.saturating_sub(media)
+        micros_between(anchor, now).saturating_sub(self.media_us(timestamp))
+    }
+
+    fn media_us(&self, timestamp: RtpTime) -> i32 {
+        self.units_to_us(timestamp.since(self.anchor_timestamp))
     }
 
     /// The least transit of late.
@@ -180,13 +186,13 @@ impl Lateness {
         us.clamp(i64::from(i32::MIN / 2), i64::from(i32::MAX / 2)) as i32
     }
 
-    fn end_window(&mut self, arrival: Instant, anchor: Instant) {
+    fn end_window(&mut self, since_us: i32, anchor: Instant) {
         // The anchor moves along by whole seconds, which are whole units: transits stay as they are.
-        let passed = arrival.saturating_duration_since(anchor).as_secs();
-        self.anchor = Some(anchor + Duration::from_secs(passed));
-        let units = (passed as u32).wrapping_mul(self.clock.hz());
+        let passed = (since_us / 1_000_000) as u32;
+        self.anchor = Some(anchor + Duration::from_secs(u64::from(passed)));
+        let units = passed.wrapping_mul(self.clock.hz());
         self.anchor_timestamp = self.anchor_timestamp.plus(units);
-        self.seconds += passed as f64;
+        self.seconds += f64::from(passed);
         let jitter = self.jitter().as_micros() as f64;
         self.drift.add(self.seconds, f64::from(self.least), jitter);
         let before = self.base();
@@ -197,10 +203,22 @@ impl Lateness {
             self.shift_down(risen);
         }
         if self.weight > 1e6 {
-            let scale = self.weight.recip();
-            self.bins.iter_mut().for_each(|bin| *bin *= scale);
-            self.weight = 1.0;
+            self.rescale();
         }
+    }
+
+    /// Counts in new units, before they overflow. What counts for nothing by now is forgotten.
+    fn rescale(&mut self) {
+        let scale = self.weight.recip();
+        for bin in &mut self.bins {
+            *bin *= scale;
+            if *bin < 1e-3 {
+                *bin = 0.0;
+            }
+        }
+        self.weight = 1.0;
+        self.total = self.bins.iter().sum();
+        self.top = self.bins.iter().rposition(|&bin| bin > 0.0).unwrap_or(0);
     }
 
     /// The path has become longer by so many bins: what was late by the old measure no longer is.
@@ -209,17 +227,18 @@ impl Lateness {
         self.bins.copy_within(bins.., 0);
         self.bins[BINS - bins..].fill(0.0);
         self.bins[0] += on_time;
+        self.top = self.top.saturating_sub(bins);
         self.find_target();
     }
 
     fn find_target(&mut self) {
         self.unseen = 0;
-        let mut spare = self.bins.iter().sum::<f32>() * Self::MISSED;
+        let mut spare = self.total * Self::MISSED;
         let covers = |weight: &f32| {
             spare -= weight;
             spare < 0.0
         };
-        self.late_us = bin_end(self.bins.iter().rposition(covers).unwrap_or(0));
+        self.late_us = bin_end(self.bins[..=self.top].iter().rposition(covers).unwrap_or(0));
     }
 }
 
@@ -233,7 +252,14 @@ fn bin_end(bin: usize) -> i32 {
     if bin == 0 { 0 } else { FIRST_BIN_US + bin as i32 * BIN_US }
 }
 
-/// Saturating at 17 minutes.
+/// From one instant to another, whichever is first; saturating at 17 minutes.
+fn micros_between(from: Instant, to: Instant) -> i32 {
+    match to.checked_duration_since(from) {
+        Some(time) => micros(time),
+        None => -micros(from.saturating_duration_since(to)),
+    }
+}
+
 fn micros(time: Duration) -> i32 {
     if time.as_secs() > 1_000 {
         return 1_000_000_000;

@@ -365,6 +365,19 @@ fn digital_silence_takes_no_room_and_long_payloads_push_the_oldest_out() {
 }
 
 #[test]
+fn of_packets_seconds_apart_the_last_one_is_played_at_once() {
+    let mut bench = Bench::playing();
+    for n in [50u16, 97, 98] {
+        bench.put_at(n, u32::from(n) * 160, false);
+    }
+    assert_eq!(bench.tick(), Out::Byte(98));
+    assert!(bench.buffer.delay() <= Duration::from_millis(20), "{:?}", bench.buffer.delay());
+    let mut bench = Bench::playing();
+    bench.put_at(98, 98 * 160, false);
+    assert_eq!(bench.tick(), Out::Byte(98));
+}
+
+#[test]
 fn another_clock_starts_anew() {
     let mut bench = Bench::playing();
     let wide = AudioPacket {

@@ -20,15 +20,14 @@ pub(super) enum Wish {
     },
 }
 
-/// See the module text. Called once per tick.
+/// See the module text. Looks at the delay every 80 ms, which also limits how fast speech changes.
 #[derive(Debug, Default)]
 pub(super) struct Control {
-    /// Ticks for which the delay has been above the band.
+    ticks: u8,
+    /// Looks for which the delay has been above the band.
     above: u32,
-    /// Ticks for which it has been below.
+    /// Looks for which it has been below.
     below: u32,
-    /// Ticks until the audio may be touched again.
-    rest: u32,
     /// Going back to the middle of the band.
     shrinking: bool,
 }
@@ -38,17 +37,22 @@ impl Control {
     const MIDDLE_US: i32 = 12_000;
     const TOP_US: i32 = 22_000;
     const BOTTOM_US: i32 = -1_000;
-    /// Ticks the delay has to be above the band.
-    const PATIENCE: u32 = 25;
-    /// Ticks after which less likeness will do, and after which anything does.
-    const LONGING: u32 = 100;
-    const DESPAIR: u32 = 500;
-    /// Ticks between two changes: speech is at most 10 % faster or slower.
-    const REST: u32 = 5;
+    /// Ticks from one look to the next.
+    const PERIOD: u8 = 4;
+    /// Looks for which the delay has to be above the band: half a second.
+    const PATIENCE: u32 = 6;
+    /// Looks after which less likeness will do, and after which anything does: 2 and 10 seconds.
+    const LONGING: u32 = 25;
+    const DESPAIR: u32 = 125;
+
+    /// Whether this tick is one to ask for a wish.
+    pub(super) fn is_due(&mut self) -> bool {
+        self.ticks = self.ticks.wrapping_add(1);
+        self.ticks.is_multiple_of(Self::PERIOD)
+    }
 
     /// `excess_us` is how much longer than it should audio waits.
     pub(super) fn wish(&mut self, excess_us: i32) -> Wish {
-        self.rest = self.rest.saturating_sub(1);
         let limit = if self.shrinking { Self::MIDDLE_US } else { Self::TOP_US };
         if excess_us > limit {
             self.below = 0;
@@ -56,7 +60,7 @@ impl Control {
             if self.above >= Self::PATIENCE {
                 self.shrinking = true;
                 let likeness = likeness(self.above - Self::PATIENCE, excess_us);
-                return self.unless_resting(Wish::Compress { us: excess_us, likeness });
+                return Wish::Compress { us: excess_us, likeness };
             }
             return Wish::Keep;
         }
@@ -67,16 +71,7 @@ impl Control {
         }
         self.below += 1;
         let likeness = likeness(self.below, -excess_us);
-        self.unless_resting(Wish::Expand { us: -excess_us, likeness })
-    }
-
-    /// The wish was fulfilled, audibly or in silence.
-    pub(super) fn on_changed(&mut self) {
-        self.rest = Self::REST;
-    }
-
-    fn unless_resting(&self, wish: Wish) -> Wish {
-        if self.rest > 0 { Wish::Keep } else { wish }
+        Wish::Expand { us: -excess_us, likeness }
     }
 }
 
@@ -111,19 +106,21 @@ mod tests {
             assert_eq!(control.wish(30_000), Wish::Keep);
         }
         assert_eq!(control.wish(30_000), Wish::Compress { us: 30_000, likeness: 0.9 });
-        control.on_changed();
-        for _ in 1..Control::REST {
-            assert_eq!(control.wish(20_000), Wish::Keep);
-        }
         assert!(matches!(control.wish(20_000), Wish::Compress { .. }));
         assert_eq!(control.wish(12_000), Wish::Keep);
         assert_eq!(control.wish(20_000), Wish::Keep);
     }
 
     #[test]
+    fn one_tick_in_four_is_looked_at() {
+        let mut control = Control::default();
+        assert_eq!((0..1_024).filter(|_| control.is_due()).count(), 256);
+    }
+
+    #[test]
     fn after_ten_seconds_anything_will_do() {
         let mut control = Control::default();
-        let last = (0..600).map(|_| control.wish(60_000)).last();
+        let last = (0..140).map(|_| control.wish(60_000)).last();
         assert_eq!(last, Some(Wish::Compress { us: 60_000, likeness: -1.0 }));
     }
 }

@@ -72,7 +72,9 @@ impl Playout {
     /// undefined.
     pub fn fill(&mut self, now: Instant, out: &mut [i16]) -> bool {
         self.top_up(now);
-        if let Some(excess_us) = self.excess_us(now) {
+        if self.control.is_due()
+            && let Some(excess_us) = self.excess_us(now)
+        {
             match self.control.wish(excess_us) {
                 Wish::Keep => {}
                 Wish::Expand { us, likeness } => self.expand(us, likeness),
@@ -192,7 +194,6 @@ impl Playout {
         let Some(lanes) = &mut self.lanes else { return };
         let count = lanes.expand(us, likeness);
         if count > 0 {
-            self.control.on_changed();
             self.counts.stretched += lanes.heard().rate().duration_of(count as u64);
         }
     }
@@ -201,7 +202,6 @@ impl Playout {
         let Some(lanes) = &mut self.lanes else { return };
         let count = lanes.compress(us, likeness);
         if count > 0 {
-            self.control.on_changed();
             self.counts.compressed += lanes.heard().rate().duration_of(count as u64);
             self.top_up(now);
         }

@@ -24,7 +24,7 @@ pub(super) struct Track {
 impl Track {
     /// Keeps `past` samples, which have been silent.
     pub(super) fn new(past: usize) -> Self {
-        let samples = vec![0; 3 * past].into_boxed_slice();
+        let samples = vec![0; 2 * past].into_boxed_slice();
         Self { samples, at: past, end: past, silence: 0, hushed: true, ended: true, past }
     }
 

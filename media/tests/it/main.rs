@@ -6,6 +6,7 @@
 mod alloc;
 mod call;
 mod codec;
+mod hearing;
 mod network;
 mod room;
 mod stream;

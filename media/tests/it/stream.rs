@@ -44,6 +44,7 @@ pub(crate) struct Stream {
     pcm: Vec<i16>,
     payload: Vec<u8>,
     frame: Vec<i16>,
+    arrived: Vec<(Instant, Vec<u8>)>,
 }
 
 impl Stream {
@@ -64,16 +65,29 @@ impl Stream {
             pcm: vec![0; samples],
             payload: vec![0; 4_000],
             frame: vec![0; rate_frame(mix)],
+            arrived: Vec::new(),
             talker,
         }
     }
 
     /// One tick: what has arrived goes in, one frame comes out; silence is empty.
     pub(crate) fn tick(&mut self) -> &[i16] {
+        self.send();
+        if self.receive() { &self.frame } else { &[] }
+    }
+
+    /// The far half of a tick: everything the talker has sent by now is on its way, or here.
+    pub(crate) fn send(&mut self) {
         self.now += TICK;
         self.speak();
-        while let Some((arrival, bytes)) = self.link.poll_arrival(self.now) {
-            let packet = Packet::parse(&bytes).unwrap();
+        self.arrived.clear();
+        self.arrived.extend(std::iter::from_fn(|| self.link.poll_arrival(self.now)));
+    }
+
+    /// The near half of it: `true` if there is anything to be heard.
+    pub(crate) fn receive(&mut self) -> bool {
+        for (arrival, bytes) in &self.arrived {
+            let packet = Packet::parse(bytes).unwrap();
             let packet = AudioPacket {
                 ssrc: packet.ssrc,
                 seq: packet.seq,
@@ -84,9 +98,9 @@ impl Stream {
                 level: self.talker.level,
                 payload: packet.payload,
             };
-            self.playout.push(arrival, &packet);
+            self.playout.push(*arrival, &packet);
         }
-        if self.playout.fill(self.now, &mut self.frame) { &self.frame } else { &[] }
+        self.playout.fill(self.now, &mut self.frame)
     }
 
     /// What is heard in so many ticks.
