@@ -5,7 +5,7 @@ use std::time::Duration;
 use media::codec::{CodecKind, OpusParams, SendFormat};
 use media::dsp;
 use media::sim::{Dice, LinkConfig};
-use media::source::{tone, wav};
+use media::source::{file, tone};
 use media::{Ptime, SampleRate};
 
 use crate::stream::{Stream, Talker};
@@ -15,7 +15,7 @@ const FULL: SampleRate = SampleRate::FULL;
 /// Five seconds of a man.
 fn speech() -> Vec<i16> {
     let file = include_bytes!("../data/audio/speech-a-16k.wav");
-    wav::parse(file, FULL).unwrap().samples().to_vec()
+    file::decode_at(file, FULL).unwrap().samples().to_vec()
 }
 
 fn opus(params: OpusParams) -> SendFormat {
@@ -118,7 +118,7 @@ fn speech_keeps_its_loudness_and_has_no_holes_while_the_clock_drifts() {
     for (codec, drift_ppm) in [(CodecKind::Pcmu, 300.0), (CodecKind::G722, -300.0)] {
         let rate = codec.sample_rate();
         let file = include_bytes!("../data/audio/speech-a-16k.wav");
-        let says = wav::parse(file, rate).unwrap().samples().to_vec();
+        let says = file::decode_at(file, rate).unwrap().samples().to_vec();
         let length = says.len();
         let whole = level(&says);
         let talker = Talker { drift_ppm, ..Talker::new(codec, says) };
