@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use media::{MixerConfig, SampleRate};
 use media::source::tone;
+use media::{MixerConfig, SampleRate};
 use tokio::sync::oneshot;
 use trunkline::conference::actor::{ConferenceActor, Identity};
 use trunkline::conference::message::Leave;
