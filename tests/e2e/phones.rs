@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use support::Baresip;
-use support::baresip::Phone;
+use support::baresip::{Codec, Phone};
 use support::heard::median_level_db;
 
 use crate::stage::{LEVEL_DB, PASSWORD, SOON, Stage};
@@ -20,6 +20,7 @@ fn start_phone(stage: &Stage, user: &str, hz: f64) -> Baresip {
         server: stage.server.sip(),
         transport: if user == "bob" { "tcp" } else { "udp" },
         tone: (hz, LEVEL_DB),
+        codec: Codec::Pcmu,
     };
     Baresip::start(&phone).expect("baresip runs")
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use support::rtp_peer::Voice;
 use support::sip_peer::SipCall;
-use support::{HookServer, Reply, RtpPeer, Server, SipPeer, Tenant};
+use support::{HookServer, Reply, RtpFormat, RtpPeer, Server, SipPeer, Tenant};
 
 /// Longest wait for anything that should happen at once, generous for a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -49,6 +49,10 @@ impl Stage {
 
     /// Every caller is put into that conference; its events go to `/conference`.
     pub(crate) fn answer_with_conference(&self, name: &str) {
+        self.answer_with_conference_telling(name, &["start", "end", "join", "leave"]);
+    }
+
+    pub(crate) fn answer_with_conference_telling(&self, name: &str, events: &[&str]) {
         self.hooks.on("/conference", Reply::Status(204));
         self.hooks.on_json(
             "/call",
@@ -56,7 +60,7 @@ impl Stage {
                 "verb": "conference",
                 "name": name,
                 "statusHook": self.hooks.url("/conference"),
-                "statusEvents": ["start", "end", "join", "leave"],
+                "statusEvents": events,
             }]),
         );
     }
@@ -74,8 +78,13 @@ impl Stage {
 
     /// A new client that has called and been answered, sending a tone.
     pub(crate) fn caller(&self, user: &str, hz: f64) -> Caller {
+        self.caller_speaking(user, RtpFormat::PCMU, Voice::tone(hz, LEVEL_DB))
+    }
+
+    /// The same in another format, saying something else.
+    pub(crate) fn caller_speaking(&self, user: &str, format: RtpFormat, voice: Voice) -> Caller {
         let mut sip = self.phone(user);
-        let rtp = RtpPeer::start(Voice::tone(hz, LEVEL_DB));
+        let rtp = RtpPeer::speaking(format, voice);
         let call = sip
             .call(&self.uri("1000"), &rtp)
             .unwrap_or_else(|refused| panic!("refused: {refused}\n{}", sip.history()));

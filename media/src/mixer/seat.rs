@@ -150,16 +150,13 @@ impl Seat {
             // What came before was too faint to hear: speech is there from its first sample.
             self.talk = Ramp::steady(self.gain);
         }
-        self.note_talking(talk.change)
+        self.note_talking()
     }
 
-    /// Talking is what others could hear: a muted member does not talk.
-    fn note_talking(&mut self, change: Option<TalkChange>) -> Option<TalkChange> {
-        let talking = match change {
-            Some(TalkChange::Started) => true,
-            Some(TalkChange::Stopped) => false,
-            None => self.is_talking,
-        } && !self.muted;
+    /// Talking is what others could hear: a muted member does not talk, and one that is unmuted in the
+    /// middle of a word begins with it.
+    fn note_talking(&mut self) -> Option<TalkChange> {
+        let talking = self.talk_detector.is_talking() && !self.muted;
         if talking == self.is_talking {
             return None;
         }

@@ -41,6 +41,27 @@ pub struct Phone<'a> {
     pub transport: &'a str,
     /// Frequency (Hz) and level (dB) of the tone it sends.
     pub tone: (f64, f64),
+    pub codec: Codec,
+}
+
+/// The one codec a phone speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    Pcmu,
+    G722,
+    /// One channel, 48 kHz.
+    Opus,
+}
+
+impl Codec {
+    /// Name in an account, module, and samples per second.
+    fn facts(self) -> (&'static str, &'static str, u32) {
+        match self {
+            Self::Pcmu => ("PCMU/8000/1", "g711.so", 8_000),
+            Self::G722 => ("G722/16000/1", "g722.so", 16_000),
+            Self::Opus => ("opus/48000/1", "opus.so", 48_000),
+        }
+    }
 }
 
 /// A running phone. Dropping it kills it.
@@ -153,7 +174,8 @@ impl Baresip {
             .with_context(|| format!("no {kind} within {within:?}\n{}", self.log()))
     }
 
-    /// What its current or last call has let it hear so far, at 8000 samples a second.
+    /// What its current or last call has let it hear so far, at 8000 samples a second: of higher
+    /// rates every so many-th sample, which leaves tones below 4 kHz as they are.
     ///
     /// The recording grows in steps of a few hundred milliseconds.
     ///
@@ -168,8 +190,8 @@ impl Baresip {
         recordings.sort();
         let latest = recordings.last().context("baresip has recorded nothing")?;
         let (rate, samples) = wav::read(latest)?;
-        ensure!(rate == 8_000, "recorded at {rate}");
-        Ok(samples)
+        ensure!(rate.is_multiple_of(8_000), "recorded at {rate}");
+        Ok(samples.into_iter().step_by(rate as usize / 8_000).collect())
     }
 
     /// Listens until `seconds` more have been heard, and gives them.
@@ -205,7 +227,10 @@ fn write_config(phone: &Phone<'_>, dir: &TempDir, ports: u16, control: u16) -> R
     let path = dir.path();
     let (hz, level) = phone.tone;
     let source = path.join("source.wav");
-    wav::write(&source, 8_000, &Tone::render(hz, level, SOURCE_SECONDS))?;
+    let (codec, module, rate) = phone.codec.facts();
+    let mut samples = vec![0; SOURCE_SECONDS as usize * rate as usize];
+    Tone::at_rate(hz, level, rate).fill(&mut samples);
+    wav::write(&source, rate, &samples)?;
     let (source, dir) = (source.display(), path.display());
     let (rtp_first, rtp_last) = (ports + 10, ports + 39);
     fs::write(
@@ -217,8 +242,8 @@ fn write_config(phone: &Phone<'_>, dir: &TempDir, ports: u16, control: u16) -> R
              audio_player aubridge,nil{ports}\n\
              audio_source aufile,{source}\n\
              audio_alert aubridge,alert{ports}\n\
-             ausrc_srate 8000\n\
-             auplay_srate 8000\n\
+             ausrc_srate {rate}\n\
+             auplay_srate {rate}\n\
              ausrc_channels 1\n\
              auplay_channels 1\n\
              rtp_ports {rtp_first}-{rtp_last}\n\
@@ -226,7 +251,9 @@ fn write_config(phone: &Phone<'_>, dir: &TempDir, ports: u16, control: u16) -> R
              rtp_stats yes\n\
              net_interface 127.0.0.1\n\
              module_path {MODULES}\n\
-             module g711.so\n\
+             opus_stereo no\n\
+             opus_sprop_stereo no\n\
+             module {module}\n\
              module aufile.so\n\
              module aubridge.so\n\
              module sndfile.so\n\
@@ -246,7 +273,7 @@ fn write_config(phone: &Phone<'_>, dir: &TempDir, ports: u16, control: u16) -> R
         format!(
             "<sip:{user}@{realm};transport={transport}>;auth_user={user};auth_pass={password};\
              outbound=\"sip:{server};transport={transport}\";regint=300;answermode=auto;\
-             audio_codecs=PCMU/8000/1\n"
+             audio_codecs={codec}\n"
         ),
     )?;
     fs::write(path.join("contacts"), "")?;
@@ -304,6 +331,7 @@ mod tests {
             server: registrar.local_addr(),
             transport: "udp",
             tone: (450.0, -16.0),
+            codec: Codec::Pcmu,
         };
         let mut baresip = Baresip::start(&phone).expect("baresip runs");
         let register = registrar.expect_request("REGISTER", PATIENCE);

@@ -3,7 +3,7 @@
 //! Nothing here uses the server's own `sip` or `media` crates: a peer built from them would only prove
 //! that the server agrees with itself. Everything binds and speaks to the loopback interface.
 //!
-//! - wire: [`message`], [`digest`], [`dialog`], [`sdp`], [`rtp`], [`g711`]
+//! - wire: [`message`], [`digest`], [`dialog`], [`sdp`], [`rtp`], [`rtp_format`], [`g711`]
 //! - sound: [`tone`] (generate, measure), [`heard`] (what a peer received), [`wav`]
 //! - clock: [`stamp`] (kernel receive times), [`wait`] (a condition with a deadline)
 //! - peers: [`sip_peer`], [`rtp_peer`], [`hook_server`], [`baresip`], [`sipp`]
@@ -19,6 +19,7 @@ pub mod message;
 pub mod ports;
 pub mod rest;
 pub mod rtp;
+pub mod rtp_format;
 pub mod rtp_peer;
 pub mod sdp;
 pub mod server;
@@ -38,6 +39,7 @@ pub use heard::Heard;
 pub use hook_server::{HookRequest, HookServer, Reply};
 pub use message::Message;
 pub use rest::{Answer, Rest};
+pub use rtp_format::RtpFormat;
 pub use rtp_peer::RtpPeer;
 pub use server::Server;
 pub use sip_peer::SipPeer;

@@ -58,16 +58,33 @@ impl Writer {
 
     /// One packet into `out` (cleared first); the clock then advances by one unit per payload byte.
     pub fn write(&mut self, payload_type: u8, payload: &[u8], out: &mut Vec<u8>) {
+        self.write_with(payload_type, None, payload, payload.len() as u32, out);
+    }
+
+    /// One packet into `out` (cleared first) with a one-byte header extension (RFC 8285 §4.2: id and
+    /// value); the clock then advances by `units`.
+    pub fn write_with(
+        &mut self,
+        payload_type: u8,
+        extension: Option<(u8, u8)>,
+        payload: &[u8],
+        units: u32,
+        out: &mut Vec<u8>,
+    ) {
         let marker = if self.started { 0 } else { 0x80 };
         self.started = true;
         out.clear();
-        out.extend_from_slice(&[0x80, marker | (payload_type & 0x7F)]);
+        let version = if extension.is_some() { 0x90 } else { 0x80 };
+        out.extend_from_slice(&[version, marker | (payload_type & 0x7F)]);
         out.extend_from_slice(&self.seq.to_be_bytes());
         out.extend_from_slice(&self.timestamp.to_be_bytes());
         out.extend_from_slice(&self.ssrc.to_be_bytes());
+        if let Some((id, value)) = extension {
+            out.extend_from_slice(&[0xBE, 0xDE, 0, 1, id << 4, value, 0, 0]);
+        }
         out.extend_from_slice(payload);
         self.seq = self.seq.wrapping_add(1);
-        self.timestamp = self.timestamp.wrapping_add(payload.len() as u32);
+        self.timestamp = self.timestamp.wrapping_add(units);
     }
 }
 

@@ -1,16 +1,48 @@
-//! The one session description our peers speak: G.711 mu-law and telephone-event, one stream.
+//! The session descriptions our peers speak: one stream of one codec, with what goes beside it.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
+
+use crate::rtp_format::{COMFORT_NOISE, EVENTS, RtpFormat};
 
 /// An offer or answer with PCMU and telephone-event at `local`.
 #[must_use]
 pub fn pcmu(local: SocketAddr) -> String {
+    audio(local, &RtpFormat::PCMU)
+}
+
+/// An offer or answer of that format at `local`.
+#[must_use]
+pub fn audio(local: SocketAddr, format: &RtpFormat) -> String {
+    let number = format.payload_type;
+    let mut numbers = number.to_string();
+    let mut lines = format!("a=rtpmap:{number} {}\r\n", format.coding.rtpmap());
+    let rate = format.coding.rate();
+    if format.comfort_noise {
+        let _ = write!(numbers, " {COMFORT_NOISE}");
+        let _ = write!(lines, "a=rtpmap:{COMFORT_NOISE} CN/8000\r\n");
+    }
+    if format.events {
+        let _ = write!(numbers, " {EVENTS}");
+        let _ =
+            write!(lines, "a=rtpmap:{EVENTS} telephone-event/{rate}\r\na=fmtp:{EVENTS} 0-15\r\n");
+    }
+    if let Some(id) = format.level_extension {
+        let _ =
+            write!(lines, "a=extmap:{id} urn:ietf:params:rtp-hdrext:ssrc-audio-level vad=on\r\n");
+    }
+    let _ = write!(lines, "a=ptime:{}\r\n", format.ptime_ms);
+    stream(local, &numbers, &lines)
+}
+
+/// A description of one stream: payload types with spaces between, and its attribute lines.
+#[must_use]
+pub fn stream(local: SocketAddr, payload_types: &str, attributes: &str) -> String {
     let (ip, port) = (local.ip(), local.port());
     let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
     format!(
         "v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
-         m=audio {port} RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
-         a=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n"
+         m=audio {port} RTP/AVP {payload_types}\r\n{attributes}a=sendrecv\r\n"
     )
 }
 

@@ -289,8 +289,23 @@ impl SipPeer {
     /// # Panics
     /// When a 200 makes no dialog or its answer has no audio.
     pub fn call(&mut self, uri: &str, rtp: &RtpPeer) -> Result<SipCall, Box<Message>> {
-        let invite =
-            self.request("INVITE", uri).with_body("application/sdp", sdp::pcmu(rtp.local_addr()));
+        self.call_offering(uri, rtp, &sdp::audio(rtp.local_addr(), rtp.format()))
+    }
+
+    /// [`SipPeer::call`] with that offer.
+    ///
+    /// # Errors
+    /// The final response, when it is none of 2xx.
+    ///
+    /// # Panics
+    /// When a 200 makes no dialog or its answer has no audio.
+    pub fn call_offering(
+        &mut self,
+        uri: &str,
+        rtp: &RtpPeer,
+        offer: &str,
+    ) -> Result<SipCall, Box<Message>> {
+        let invite = self.request("INVITE", uri).with_body("application/sdp", offer);
         let (invite, response) = self.transact_authorized(invite);
         if response.code().is_none_or(|code| code >= 300) {
             return Err(Box::new(response));

@@ -4,7 +4,7 @@
 
 use std::f64::consts::TAU;
 
-/// Samples per second of everything here.
+/// Samples per second of everything measured here, and of tones unless another rate is named.
 pub const RATE: f64 = 8_000.0;
 
 /// Level reported for "nothing at all", so that arithmetic on levels stays finite.
@@ -13,7 +13,8 @@ pub const FLOOR_DB: f64 = -120.0;
 /// An endless sine.
 #[derive(Debug, Clone)]
 pub struct Tone {
-    hz: f64,
+    /// Cycles per sample.
+    pace: f64,
     peak: f64,
     step: u64,
 }
@@ -21,12 +22,18 @@ pub struct Tone {
 impl Tone {
     #[must_use]
     pub fn new(hz: f64, level_db: f64) -> Self {
-        Self { hz, peak: peak_of(level_db), step: 0 }
+        Self::at_rate(hz, level_db, RATE as u32)
+    }
+
+    /// The same at another number of samples per second.
+    #[must_use]
+    pub fn at_rate(hz: f64, level_db: f64, rate: u32) -> Self {
+        Self { pace: hz / f64::from(rate), peak: peak_of(level_db), step: 0 }
     }
 
     /// The next sample. The phase is computed from a counter, so it does not drift over hours.
     pub fn sample(&mut self) -> i16 {
-        let phase = (self.step as f64 * self.hz / RATE).fract();
+        let phase = (self.step as f64 * self.pace).fract();
         self.step += 1;
         ((phase * TAU).sin() * self.peak).round() as i16
     }
