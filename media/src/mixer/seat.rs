@@ -55,6 +55,8 @@ pub(super) struct Seat {
     gain: f32,
     muted: bool,
     is_audible: bool,
+    /// It was not audible in the tick before.
+    begins: bool,
     is_talking: bool,
     talks: bool,
     energy: u64,
@@ -93,6 +95,7 @@ impl Seat {
             gain: 1.0,
             muted: config.muted,
             is_audible: false,
+            begins: false,
             is_talking: false,
             talks: false,
             energy: 0,
@@ -146,20 +149,14 @@ impl Seat {
         }
         let was_audible = self.is_audible;
         self.is_audible = mean_square > FAINTEST && (talk.audible || !gated);
-        if self.is_audible && !was_audible && !self.muted {
-            // What came before was too faint to hear: speech is there from its first sample.
-            self.talk = Ramp::steady(self.gain);
-        }
-        self.note_talking(talk.change)
+        self.begins = self.is_audible && !was_audible;
+        self.note_talking()
     }
 
-    /// Talking is what others could hear: a muted member does not talk.
-    fn note_talking(&mut self, change: Option<TalkChange>) -> Option<TalkChange> {
-        let talking = match change {
-            Some(TalkChange::Started) => true,
-            Some(TalkChange::Stopped) => false,
-            None => self.is_talking,
-        } && !self.muted;
+    /// Talking is what others could hear: a muted member does not talk, and who is unmuted in the
+    /// middle of a sentence does.
+    fn note_talking(&mut self) -> Option<TalkChange> {
+        let talking = self.talk_detector.is_talking() && !self.muted;
         if talking == self.is_talking {
             return None;
         }
@@ -172,6 +169,10 @@ impl Seat {
     pub(super) fn speak(&mut self, row: &mut [i16], chosen: bool) -> bool {
         let heard = self.is_audible && chosen && !self.muted;
         self.talk.aim(if heard { self.gain } else { 0.0 });
+        if heard && self.begins {
+            // What came before was too faint to hear: speech is there from its first sample.
+            self.talk = Ramp::steady(self.gain);
+        }
         self.talks = self.energy > 0 && !self.talk.is_shut();
         if self.talks {
             self.talk.apply(row);
