@@ -147,6 +147,11 @@ impl Chain {
         self.filled == 0
     }
 
+    /// Milliseconds of audio that wait for the rest of their packet.
+    pub(super) fn pending_ms(&self) -> u32 {
+        self.filled as u32 * Ptime::TICK.ms() / self.tick as u32
+    }
+
     /// Takes over the state of a chain of the same format and rate. Allocates nothing, unless the rate
     /// has just changed.
     pub(super) fn copy_from(&mut self, other: &Self) {

@@ -73,6 +73,9 @@ pub(super) struct Seat {
     pub(super) stream: Stream,
     pub(super) player: Option<Player>,
     pub(super) output: Output,
+    /// Milliseconds that pass without a packet: told in this tick, and yet to be told.
+    pub(super) skipped_ms: u32,
+    pub(super) unsent_ms: u32,
 }
 
 impl Seat {
@@ -109,6 +112,8 @@ impl Seat {
             stream,
             player: None,
             output: Output::Silence,
+            skipped_ms: 0,
+            unsent_ms: 0,
         }
     }
 
