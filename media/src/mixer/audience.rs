@@ -118,18 +118,16 @@ impl Audiences {
         self.all.iter().position(|audience| audience.tag == only_to)
     }
 
-    /// Keeps an audience for exactly these tags; `true` if that changed anything.
-    pub(super) fn keep_only(&mut self, spoken_to: &[Tag]) -> bool {
-        let before = self.all.len();
+    /// Keeps an audience for exactly these tags. Gives the new index of each that there was.
+    pub(super) fn keep_only(&mut self, spoken_to: &[Tag]) -> Vec<Option<usize>> {
+        let before: Vec<Option<Tag>> = self.all.iter().map(|audience| audience.tag).collect();
         self.all.retain(|audience| audience.tag.is_none_or(|tag| spoken_to.contains(&tag)));
-        let mut changed = self.all.len() != before;
         for tag in spoken_to {
             if !self.all.iter().any(|audience| audience.tag == Some(*tag)) {
                 self.all.push(Audience::new(Some(*tag), self.frame));
-                changed = true;
             }
         }
-        changed
+        before.iter().map(|tag| self.index_for_voice(*tag)).collect()
     }
 
     /// At another rate, silent.

@@ -95,6 +95,14 @@ impl Groups {
         }
     }
 
+    /// Audiences have other indexes: `moved` has the new one of each. Of a group whose audience is no
+    /// more every member is about to leave.
+    pub(super) fn follow_audiences(&mut self, moved: &[Option<usize>]) {
+        for group in self.all.iter_mut().filter(|group| group.members > 0) {
+            group.audience = moved[group.audience].unwrap_or(usize::MAX);
+        }
+    }
+
     /// The chain that followers of the group are sent.
     pub(super) fn chain(&self, group: usize) -> Option<&Chain> {
         self.all[group].chain.as_deref()
@@ -139,8 +147,8 @@ impl Groups {
             }
             Stream::Own { settle, .. } if is_plain(&self.all[group].format, mix) => *settle -= 1,
             Stream::Own { settle, .. } if alone => *settle = converge,
-            // A group of one has nothing to share.
-            Stream::Own { .. } if self.all[group].members < 2 => {}
+            // A group of one has nothing to share, and nothing to converge with.
+            Stream::Own { settle, .. } if self.all[group].members < 2 => *settle = converge,
             Stream::Own { chain, settle } => {
                 let target = &mut self.all[group];
                 let is_idle = !target.is_live && !target.is_wanted;

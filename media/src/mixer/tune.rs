@@ -49,28 +49,34 @@ impl Mixer {
         self.voices.resize(self.seats.slots() * frame, 0);
     }
 
-    /// Keeps a sum for each tag that somebody speaks to, and everybody in the right audience.
+    /// Keeps a sum for each tag that somebody speaks to, and everybody in the right audience. Who
+    /// stays in his own keeps his stream: in a large room a tag must not cost an encode for each seat.
     pub(super) fn follow_tags(&mut self) {
         let mut spoken_to: Vec<Tag> = self.seats.iter().filter_map(|seat| seat.only_to).collect();
         spoken_to.sort_unstable();
         spoken_to.dedup();
-        self.audiences.keep_only(&spoken_to);
+        let moved = self.audiences.keep_only(&spoken_to);
         let Self { seats, groups, audiences, rate, .. } = self;
+        groups.follow_audiences(&moved);
         for seat in seats.iter_mut() {
             let audience = audiences.index_of(seat.tag);
-            if matches!(seat.stream, Stream::Following)
-                && let Some(chain) = groups.copy_of(seat.group, *rate)
-            {
-                // It may hear another mix from now on, and its group be another one.
-                let settle = chain::converges_after(seat.format.codec);
-                seat.stream = Stream::Own { chain, settle };
-            }
+            let stays = moved[seat.audience] == Some(audience);
             seat.audience = audience;
-        }
-        // Indexes of audiences moved: everybody leaves before anybody joins.
-        seats.iter().for_each(|seat| groups.leave(seat.group));
-        for seat in seats.iter_mut() {
-            seat.group = groups.join(&seat.format, seat.audience);
+            if stays {
+                continue;
+            }
+            let converge = chain::converges_after(seat.format.codec);
+            match &mut seat.stream {
+                Stream::Following => {
+                    if let Some(chain) = groups.copy_of(seat.group, *rate) {
+                        seat.stream = Stream::Own { chain, settle: converge };
+                    }
+                }
+                Stream::Own { settle, .. } => *settle = converge,
+                Stream::Plain | Stream::Starting(_) => {}
+            }
+            groups.leave(seat.group);
+            seat.group = groups.join(&seat.format, audience);
         }
     }
 }
