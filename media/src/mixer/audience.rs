@@ -130,11 +130,14 @@ impl Audiences {
         before.iter().map(|tag| self.index_for_voice(*tag)).collect()
     }
 
-    /// At another rate, silent.
-    pub(super) fn set_frame(&mut self, frame: usize) {
+    /// Goes on at another rate; `convert` takes what was heard last there, so that it remains to be had.
+    pub(super) fn set_rate(&mut self, frame: usize, convert: impl Fn(&[i16]) -> Vec<i16>) {
         self.frame = frame;
         for audience in &mut self.all {
-            *audience = Audience::new(audience.tag, frame);
+            let mix = convert(audience.mix());
+            let sum = mix.iter().map(|&sample| sample.into()).collect();
+            let fresh = Audience::new(audience.tag, frame);
+            *audience = Audience { sum, mix, is_mixed: true, ..fresh };
         }
     }
 

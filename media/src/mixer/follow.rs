@@ -8,6 +8,7 @@
 //!
 //! G.711 in a mixer at 8 kHz has no state at all: such seats are `Plain` and need none of this.
 
+use super::audience::Audiences;
 use super::chain::{Chain, converges_after, ticks_per_cycle};
 use crate::codec::{CodecKind, SendFormat};
 use crate::error::Error;
@@ -190,6 +191,21 @@ impl Groups {
         }
     }
 
+    /// Gives a group that nobody follows a chain that can be followed at once, by all who were sent the
+    /// same until now. `false` if that cannot be made.
+    pub(super) fn revive(
+        &mut self,
+        group: usize,
+        chain: impl FnOnce() -> Option<Box<Chain>>,
+    ) -> bool {
+        let group = &mut self.all[group];
+        if !group.is_live {
+            group.chain = chain();
+            group.is_live = group.chain.is_some();
+        }
+        group.is_live
+    }
+
     /// A chain that continues the group's stream.
     pub(super) fn copy_of(&mut self, group: usize, mix: SampleRate) -> Option<Box<Chain>> {
         let group = &self.all[group];
@@ -232,11 +248,11 @@ impl Groups {
     }
 
     /// Goes on at another rate; see [`Chain::set_rate`].
-    pub(super) fn set_rate(&mut self, mix: SampleRate, last: &[i16]) {
+    pub(super) fn set_rate(&mut self, mix: SampleRate, audiences: &mut Audiences) {
         self.spare.clear();
         for group in &mut self.all {
             if let Some(chain) = &mut group.chain
-                && chain.set_rate(mix, last).is_err()
+                && chain.set_rate(mix, audiences.get_mut(group.audience).mix()).is_err()
             {
                 // Nobody may follow a chain that cannot go on.
                 group.chain = None;

@@ -237,6 +237,11 @@ impl Seat {
         self.talks && (self.only_to.is_none() || self.only_to == self.tag)
     }
 
+    /// Whether its plain payload, if it had one, was that of its whole audience.
+    pub(super) fn was_sent_what_all_heard(&self) -> bool {
+        !self.is_in_own_mix() && self.hear.is_open() && !matches!(self.output, Output::Own { .. })
+    }
+
     pub(super) fn energy(&self) -> u64 {
         self.energy
     }
