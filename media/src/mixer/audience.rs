@@ -118,25 +118,26 @@ impl Audiences {
         self.all.iter().position(|audience| audience.tag == only_to)
     }
 
-    /// Keeps an audience for exactly these tags; `true` if that changed anything.
-    pub(super) fn keep_only(&mut self, spoken_to: &[Tag]) -> bool {
-        let before = self.all.len();
+    /// Keeps an audience for exactly these tags. Gives the new index of each that there was.
+    pub(super) fn keep_only(&mut self, spoken_to: &[Tag]) -> Vec<Option<usize>> {
+        let before: Vec<Option<Tag>> = self.all.iter().map(|audience| audience.tag).collect();
         self.all.retain(|audience| audience.tag.is_none_or(|tag| spoken_to.contains(&tag)));
-        let mut changed = self.all.len() != before;
         for tag in spoken_to {
             if !self.all.iter().any(|audience| audience.tag == Some(*tag)) {
                 self.all.push(Audience::new(Some(*tag), self.frame));
-                changed = true;
             }
         }
-        changed
+        before.iter().map(|tag| self.index_for_voice(*tag)).collect()
     }
 
-    /// At another rate, silent.
-    pub(super) fn set_frame(&mut self, frame: usize) {
+    /// Goes on at another rate; `convert` takes what was heard last there, so that it remains to be had.
+    pub(super) fn set_rate(&mut self, frame: usize, convert: impl Fn(&[i16]) -> Vec<i16>) {
         self.frame = frame;
         for audience in &mut self.all {
-            *audience = Audience::new(audience.tag, frame);
+            let mix = convert(audience.mix());
+            let sum = mix.iter().map(|&sample| sample.into()).collect();
+            let fresh = Audience::new(audience.tag, frame);
+            *audience = Audience { sum, mix, is_mixed: true, ..fresh };
         }
     }
 

@@ -137,13 +137,19 @@ impl Chain {
     pub(super) fn packets(&self) -> impl Iterator<Item = Outgoing<'_>> {
         let units = self.format.codec.clock_units(self.format.ptime);
         let rows = self.out.chunks_exact(self.row).zip(self.lens).take(self.count);
-        let is_silent = self.silent > 0;
+        // Not if the packet's first ticks were heard, and only its last was silent.
+        let is_silent = self.silent as usize * self.tick >= self.packet + self.filled;
         rows.map(move |(row, len)| Outgoing { payload: &row[..len], units, is_silent })
     }
 
     /// Whether a packet begins with the next tick: only then can a seat change to another chain.
     pub(super) fn is_between_packets(&self) -> bool {
         self.filled == 0
+    }
+
+    /// Milliseconds of audio that wait for the rest of their packet.
+    pub(super) fn pending_ms(&self) -> u32 {
+        self.filled as u32 * Ptime::TICK.ms() / self.tick as u32
     }
 
     /// Takes over the state of a chain of the same format and rate. Allocates nothing, unless the rate
@@ -315,6 +321,22 @@ mod tests {
                 assert!(chain.packets().all(is_silence), "{ptime:?}");
             }
             assert!(packets > 0, "{ptime:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_packet_is_silent_only_if_all_of_it_is() {
+        for ptime in [Ptime::Ms30, Ptime::Ms40, Ptime::Ms60] {
+            let mut chain = Chain::new(format(CodecKind::Pcmu, ptime), SampleRate::NARROW).unwrap();
+            chain.feed(&[9_000; 160]);
+            let mut silent = Vec::new();
+            for _ in 0..5 {
+                silent.extend(chain.packets().map(|packet| packet.is_silent));
+                chain.feed_silence(&[0; 160]);
+            }
+            silent.extend(chain.packets().map(|packet| packet.is_silent));
+            let first = silent.remove(0);
+            assert!(!first && silent.iter().all(|&silent| silent), "{ptime:?}: {silent:?}");
         }
     }
 

@@ -8,6 +8,7 @@
 //!
 //! G.711 in a mixer at 8 kHz has no state at all: such seats are `Plain` and need none of this.
 
+use super::audience::Audiences;
 use super::chain::{Chain, converges_after, ticks_per_cycle};
 use crate::codec::{CodecKind, SendFormat};
 use crate::error::Error;
@@ -95,6 +96,14 @@ impl Groups {
         }
     }
 
+    /// Audiences have other indexes: `moved` has the new one of each. Of a group whose audience is no
+    /// more every member is about to leave.
+    pub(super) fn follow_audiences(&mut self, moved: &[Option<usize>]) {
+        for group in self.all.iter_mut().filter(|group| group.members > 0) {
+            group.audience = moved[group.audience].unwrap_or(usize::MAX);
+        }
+    }
+
     /// The chain that followers of the group are sent.
     pub(super) fn chain(&self, group: usize) -> Option<&Chain> {
         self.all[group].chain.as_deref()
@@ -139,8 +148,8 @@ impl Groups {
             }
             Stream::Own { settle, .. } if is_plain(&self.all[group].format, mix) => *settle -= 1,
             Stream::Own { settle, .. } if alone => *settle = converge,
-            // A group of one has nothing to share.
-            Stream::Own { .. } if self.all[group].members < 2 => {}
+            // A group of one has nothing to share, and nothing to converge with.
+            Stream::Own { settle, .. } if self.all[group].members < 2 => *settle = converge,
             Stream::Own { chain, settle } => {
                 let target = &mut self.all[group];
                 let is_idle = !target.is_live && !target.is_wanted;
@@ -180,6 +189,21 @@ impl Groups {
             self.most_own = own;
             self.spare.reserve(own);
         }
+    }
+
+    /// Gives a group that nobody follows a chain that can be followed at once, by all who were sent the
+    /// same until now. `false` if that cannot be made.
+    pub(super) fn revive(
+        &mut self,
+        group: usize,
+        chain: impl FnOnce() -> Option<Box<Chain>>,
+    ) -> bool {
+        let group = &mut self.all[group];
+        if !group.is_live {
+            group.chain = chain();
+            group.is_live = group.chain.is_some();
+        }
+        group.is_live
     }
 
     /// A chain that continues the group's stream.
@@ -224,11 +248,11 @@ impl Groups {
     }
 
     /// Goes on at another rate; see [`Chain::set_rate`].
-    pub(super) fn set_rate(&mut self, mix: SampleRate, last: &[i16]) {
+    pub(super) fn set_rate(&mut self, mix: SampleRate, audiences: &mut Audiences) {
         self.spare.clear();
         for group in &mut self.all {
             if let Some(chain) = &mut group.chain
-                && chain.set_rate(mix, last).is_err()
+                && chain.set_rate(mix, audiences.get_mut(group.audience).mix()).is_err()
             {
                 // Nobody may follow a chain that cannot go on.
                 group.chain = None;

@@ -227,10 +227,19 @@ impl Mixer {
         if place.format == format {
             return Ok(());
         }
-        place.stream = match is_plain(&format, *rate) {
+        let stream = match is_plain(&format, *rate) {
             true => Stream::Plain,
             false => Stream::Starting(groups.fresh(&format, *rate)?),
         };
+        let former = std::mem::replace(&mut place.stream, stream);
+        // What had not filled a packet is not sent any more, but its time has passed.
+        let cut = match &former {
+            Stream::Own { chain, .. } => chain.pending_ms(),
+            Stream::Following => groups.chain(place.group).map_or(0, Chain::pending_ms),
+            Stream::Plain | Stream::Starting(_) => 0,
+        };
+        place.unsent_ms += cut;
+        place.skipped_ms = 0;
         wishes.remove(place.format.sample_rate());
         wishes.add(format.sample_rate());
         groups.leave(place.group);
@@ -365,7 +374,8 @@ impl Mixer {
     }
 
     /// What this tick completed for the seat: one packet mostly, two of 10 ms, none while a longer
-    /// one fills. Nothing if the seat is gone.
+    /// one fills. While a stream of long packets waits for its first, an empty one tells of the time
+    /// that passes. Nothing if the seat is gone.
     pub fn outgoing(&self, seat: SeatId) -> impl Iterator<Item = Outgoing<'_>> {
         let place = self.seats.get(seat);
         let chain = place.and_then(|place| match &place.stream {
@@ -374,7 +384,8 @@ impl Mixer {
             Stream::Plain | Stream::Starting(_) => None,
         });
         let plain = place.and_then(|place| self.plain_payload(seat, place));
-        plain.into_iter().chain(chain.into_iter().flat_map(Chain::packets))
+        let skipped = place.and_then(Self::skipped);
+        skipped.into_iter().chain(plain).chain(chain.into_iter().flat_map(Chain::packets))
     }
 
     /// What everybody hears who wears no tag, at [`rate`](Self::rate), as of the last tick: for
@@ -407,6 +418,11 @@ impl Mixer {
     /// What happened, oldest first; poll until `None` after each tick.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    fn skipped(place: &Seat) -> Option<Outgoing<'_>> {
+        let units = place.format.codec.clock_hz() / 1_000 * place.skipped_ms;
+        (units > 0).then_some(Outgoing { payload: &[], units, is_silent: true })
     }
 
     fn plain_payload<'a>(&'a self, id: SeatId, place: &'a Seat) -> Option<Outgoing<'a>> {

@@ -7,6 +7,7 @@ use super::play::PlayTarget;
 use super::seat::Output;
 use super::{Event, MAX_UNGATED_SEATS, Mixer, PLAIN_BYTES};
 use crate::dsp::{self, TalkChange};
+use crate::time::Ptime;
 
 impl Mixer {
     /// First pass: every seat's frame into its row, and the sums.
@@ -77,8 +78,10 @@ impl Mixer {
             let has_player = seat.player.is_some();
             let alone = in_mix || has_player || !seat.hear.is_open();
             groups.settle(&mut seat.stream, seat.group, alone, ticks, rate);
+            seat.skipped_ms = std::mem::take(&mut seat.unsent_ms);
             match &mut seat.stream {
                 Stream::Starting(_) => {
+                    seat.skipped_ms += Ptime::TICK.ms();
                     seat.hear.settle();
                     continue;
                 }

@@ -158,6 +158,15 @@ impl Player {
             Ok(convert) => self.convert = convert,
             Err(_) => self.state = State::Ended(PlayEnd::Stopped),
         }
+        if let Some(convert) = &mut self.convert {
+            // A filter without a past would leave a hole of its own length.
+            let from = self.position.saturating_sub(convert.input.len());
+            let past = &self.pcm.samples()[from..self.position];
+            convert.input.fill(0);
+            let at = convert.input.len() - past.len();
+            convert.input[at..].copy_from_slice(past);
+            convert.resampler.process(&convert.input, &mut vec![0; tick_samples(mixer)]);
+        }
     }
 
     /// Goes on from this sample of the PCM, or from its end.
@@ -332,6 +341,22 @@ mod tests {
                 }
                 let level = dsp::goertzel_dbfs(&heard[heard.len() / 10..], to.hz(), 1_000.0);
                 assert!((level + 12.0).abs() < 0.3, "{from:?} to {to:?}: {level}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_of_the_mixers_rate_leaves_no_hole() {
+        let narrow = SampleRate::NARROW;
+        let pcm = Arc::new(Pcm::new(vec![10_000; 8_000], narrow));
+        let mut player = Player::new(PlayId(0), Play::forever(pcm), narrow).unwrap();
+        for to in [narrow, SampleRate::FULL, SampleRate::WIDE, narrow] {
+            player.set_rate(to);
+            for _ in 0..2 {
+                let mut frame = vec![0; tick_samples(to)];
+                player.render(&mut frame);
+                let off = frame.iter().position(|sample| (sample - 10_000).abs() > 100);
+                assert!(off.is_none(), "{to:?}: {off:?}");
             }
         }
     }

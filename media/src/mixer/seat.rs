@@ -55,6 +55,8 @@ pub(super) struct Seat {
     gain: f32,
     muted: bool,
     is_audible: bool,
+    /// It was not audible in the tick before.
+    begins: bool,
     is_talking: bool,
     talks: bool,
     energy: u64,
@@ -71,6 +73,9 @@ pub(super) struct Seat {
     pub(super) stream: Stream,
     pub(super) player: Option<Player>,
     pub(super) output: Output,
+    /// Milliseconds that pass without a packet: told in this tick, and yet to be told.
+    pub(super) skipped_ms: u32,
+    pub(super) unsent_ms: u32,
 }
 
 impl Seat {
@@ -93,6 +98,7 @@ impl Seat {
             gain: 1.0,
             muted: config.muted,
             is_audible: false,
+            begins: false,
             is_talking: false,
             talks: false,
             energy: 0,
@@ -106,6 +112,8 @@ impl Seat {
             stream,
             player: None,
             output: Output::Silence,
+            skipped_ms: 0,
+            unsent_ms: 0,
         }
     }
 
@@ -146,15 +154,12 @@ impl Seat {
         }
         let was_audible = self.is_audible;
         self.is_audible = mean_square > FAINTEST && (talk.audible || !gated);
-        if self.is_audible && !was_audible && !self.muted {
-            // What came before was too faint to hear: speech is there from its first sample.
-            self.talk = Ramp::steady(self.gain);
-        }
+        self.begins = self.is_audible && !was_audible;
         self.note_talking()
     }
 
-    /// Talking is what others could hear: a muted member does not talk, and one that is unmuted in the
-    /// middle of a word begins with it.
+    /// Talking is what others could hear: a muted member does not talk, and who is unmuted in the
+    /// middle of a sentence does.
     fn note_talking(&mut self) -> Option<TalkChange> {
         let talking = self.talk_detector.is_talking() && !self.muted;
         if talking == self.is_talking {
@@ -169,6 +174,10 @@ impl Seat {
     pub(super) fn speak(&mut self, row: &mut [i16], chosen: bool) -> bool {
         let heard = self.is_audible && chosen && !self.muted;
         self.talk.aim(if heard { self.gain } else { 0.0 });
+        if heard && self.begins {
+            // What came before was too faint to hear: speech is there from its first sample.
+            self.talk = Ramp::steady(self.gain);
+        }
         self.talks = self.energy > 0 && !self.talk.is_shut();
         if self.talks {
             self.talk.apply(row);
@@ -226,6 +235,11 @@ impl Seat {
     /// Whether what it said is in the mix its own audience hears.
     pub(super) fn is_in_own_mix(&self) -> bool {
         self.talks && (self.only_to.is_none() || self.only_to == self.tag)
+    }
+
+    /// Whether its plain payload, if it had one, was that of its whole audience.
+    pub(super) fn was_sent_what_all_heard(&self) -> bool {
+        !self.is_in_own_mix() && self.hear.is_open() && !matches!(self.output, Output::Own { .. })
     }
 
     pub(super) fn energy(&self) -> u64 {

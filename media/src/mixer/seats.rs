@@ -80,6 +80,15 @@ impl Seats {
         self.slots.iter_mut().filter_map(|slot| slot.seat.as_mut())
     }
 
+    /// Who is here, in the order of the tables' rows.
+    pub(super) fn ids(&self) -> impl Iterator<Item = SeatId> {
+        self.slots
+            .iter()
+            .enumerate()
+            .filter(|(_, slot)| slot.seat.is_some())
+            .map(|(index, slot)| SeatId { index: index as u32, generation: slot.generation })
+    }
+
     /// Every slot in the order of the tables' rows, empty ones too.
     pub(super) fn slots_mut(&mut self) -> impl Iterator<Item = (SeatId, Option<&mut Seat>)> {
         self.slots.iter_mut().enumerate().map(|(index, slot)| {

@@ -1,6 +1,8 @@
 //! The room, with real codecs and tones: who hears whom, and how loud.
 
 mod listeners;
+mod model;
+mod ops;
 mod rates;
 mod streams;
 mod talk;
@@ -9,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate as media;
 use crate::codec::{Decoder, Encoder};
 use crate::dsp::goertzel_dbfs;
 use crate::rtp::{Content, SeqNo, Ssrc};

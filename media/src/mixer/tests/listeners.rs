@@ -113,3 +113,45 @@ fn the_whole_mix_and_single_voices_can_be_listened_to() {
     assert!((goertzel_dbfs(&voice, rate, TONES[0]) - LEVEL).abs() <= 0.5);
     assert!(goertzel_dbfs(&voice, rate, TONES[1]) <= -50.0);
 }
+
+#[test]
+fn who_is_not_among_the_loudest_is_not_heard_even_as_he_begins() {
+    let mut room = Room::with(MixerConfig { loudest: 1, ..MixerConfig::default() });
+    room.join(CodecKind::Pcmu, 500.0);
+    room.join(CodecKind::Pcmu, 0.0);
+    room.join(CodecKind::Pcmu, 0.0);
+    room.run(60);
+    room.forget();
+    room.members[1].says = tone::sine(SampleRate::NARROW, 1_300.0, LEVEL - 15.0, 8_000);
+    room.run(30);
+    let residue = worst_residue_db(&room.members[2].heard, SampleRate::NARROW, 500.0);
+    assert!(residue <= -30.0, "{residue} dB");
+}
+
+#[test]
+fn a_tag_costs_those_nothing_who_hear_the_same_as_before() {
+    let mut room = Room::new();
+    let coach = room.join(CodecKind::Opus, 500.0);
+    for _ in 0..4 {
+        room.join(CodecKind::Opus, 0.0);
+    }
+    room.run(60);
+    let place = |room: &Room, who: usize| {
+        let sent = room.mixer.outgoing(room.members[who].seat).next();
+        sent.unwrap().payload.as_ptr()
+    };
+    let agent = room.members[4].seat;
+    room.mixer.set_tag(agent, Some(TAG));
+    room.run(1);
+    assert!((2..5).all(|who| place(&room, who) == place(&room, 1)), "nobody speaks to the tag");
+    room.mixer.speak_only_to(coach, Some(TAG));
+    room.run(1);
+    assert!((2..4).all(|who| place(&room, who) == place(&room, 1)));
+    assert_ne!(place(&room, 4), place(&room, 1));
+    // The tags' order may change, which is nobody's concern either.
+    room.mixer.speak_only_to(room.members[1].seat, Some(Tag(1)));
+    room.run(1);
+    room.mixer.speak_only_to(coach, None);
+    room.run(1);
+    assert_eq!(place(&room, 2), place(&room, 3));
+}

@@ -101,3 +101,43 @@ fn a_change_of_the_rate_is_not_heard() {
     room.run(50);
     assert!((room.level(1, hz) - LEVEL).abs() <= 0.5);
 }
+
+#[test]
+fn a_talker_hears_nothing_of_himself_when_the_rate_changes() {
+    for codec in [CodecKind::Pcmu, CodecKind::L16Narrow, CodecKind::L16Wide] {
+        let mut room = Room::new();
+        room.join(codec, 440.0);
+        room.join(CodecKind::Pcma, 0.0);
+        room.run(60);
+        room.forget();
+        room.join(CodecKind::G722, 0.0);
+        room.join(CodecKind::Opus, 0.0);
+        room.run(10);
+        room.join(CodecKind::Opus, 0.0);
+        assert_eq!(room.mixer.rate(), SampleRate::FULL);
+        room.run(10);
+        (0..3).for_each(|_| room.leave(2));
+        room.run(10);
+        let peak = room.members[0].heard.iter().map(|sample| sample.unsigned_abs()).max();
+        assert!(peak < Some(40), "{codec:?}: {peak:?}");
+    }
+}
+
+#[test]
+fn a_rate_that_changes_twice_between_two_ticks_is_not_heard() {
+    let mut room = Room::new();
+    room.join(CodecKind::L16Narrow, 440.0);
+    room.join(CodecKind::Opus, 0.0);
+    room.run(60);
+    room.forget();
+    room.run(10);
+    room.join(CodecKind::Opus, 0.0);
+    assert_eq!(room.mixer.rate(), SampleRate::FULL);
+    room.leave(2);
+    assert_eq!(room.mixer.rate(), SampleRate::NARROW);
+    room.run(10);
+    let levels = room.members[1].heard.chunks_exact(240);
+    let levels = levels.map(|piece| dsp::rms_dbfs(dsp::energy(piece), 240));
+    let faintest = levels.fold(f32::MAX, f32::min);
+    assert!(faintest >= LEVEL - 6.0, "a hole: {faintest}");
+}

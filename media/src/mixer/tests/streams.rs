@@ -123,3 +123,31 @@ fn a_prompt_is_heard_by_one_and_leaves_no_trace() {
         assert_eq!(room.sent(1), room.sent(2), "{codec:?}");
     }
 }
+
+#[test]
+fn who_was_left_alone_while_converging_begins_again_with_the_next() {
+    for codec in STATEFUL {
+        let mut room = Room::new();
+        // A coach, heard by his tag alone; two of another format hold the room's rate.
+        let other = SendFormat { ptime: Ptime::Ms40, ..SendFormat::new(CodecKind::Opus) };
+        let coach = room.join(other, 440.0);
+        room.mixer.speak_only_to(coach, Some(Tag(1)));
+        room.join(other, 0.0);
+        let agents = [0, 1].map(|_| room.join(codec, 0.0));
+        room.mixer.set_tag(agents[1], Some(Tag(1)));
+        room.run(60);
+        let third = room.join(codec, 0.0);
+        room.mixer.set_tag(third, Some(Tag(1)));
+        // Just before it follows the second that leaves, and the first gets the tag.
+        room.run(chain::converges_after(codec) + 1);
+        room.leave(3);
+        room.run(30);
+        room.forget();
+        room.mixer.set_tag(agents[0], Some(Tag(1)));
+        room.run(40);
+        let rate = room.members[3].rate;
+        let residue = worst_residue_db(&room.members[3].heard, rate, 440.0);
+        assert!(residue <= -25.0, "{codec:?}: {residue} dB");
+        assert_eq!(room.sent(2), room.sent(3), "{codec:?}");
+    }
+}
