@@ -320,6 +320,11 @@ impl JitterBuffer {
         Some(delay - self.lateness.target_us())
     }
 
+    /// What is to be handed out next; empty if nothing waits.
+    pub(crate) fn first_payload(&self) -> &[u8] {
+        self.waiting().first().map_or(&[], |first| self.arena.get(first))
+    }
+
     /// The RTP clock of the stream.
     pub fn clock(&self) -> SampleRate {
         self.clock

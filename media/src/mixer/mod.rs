@@ -39,6 +39,7 @@ use crate::dtmf::DtmfEvent;
 use crate::error::Error;
 use crate::jitter::{Inserted, JitterConfig};
 use crate::playout::StreamStats;
+use crate::prefetch::prefetch;
 use crate::rtp::AudioPacket;
 use crate::source::tick_samples;
 use crate::time::{Ptime, SampleRate};
@@ -413,6 +414,13 @@ impl Mixer {
     /// How much audio the seat's jitter buffer holds back. `None` if it is gone.
     pub fn seat_delay(&self, seat: SeatId) -> Option<Duration> {
         Some(self.seats.get(seat)?.playout().delay())
+    }
+
+    /// Has the state of a seat that is about to be pushed to, or asked for its packets, on its way.
+    pub fn prefetch(&self, seat: SeatId) {
+        if let Some(seat) = self.seats.get(seat) {
+            prefetch(seat);
+        }
     }
 
     /// What happened, oldest first; poll until `None` after each tick.

@@ -150,7 +150,7 @@ impl Seat {
         let mean_square = self.energy as f32 / row.len() as f32;
         let talk = self.talk_detector.update(mean_square);
         if let (Some(agc), true) = (&mut self.agc, voiced) {
-            agc.apply(row, talk.audible);
+            agc.apply(row, self.talk_detector.is_talking());
         }
         let was_audible = self.is_audible;
         self.is_audible = mean_square > FAINTEST && (talk.audible || !gated);

@@ -1,6 +1,7 @@
 //! The seats of a mixer by number: slots that are used again under a new generation.
 
 use super::seat::Seat;
+use crate::prefetch::prefetch;
 
 /// A place in a mixer. Stays valid until [`remove_seat`](super::Mixer::remove_seat); never names a
 /// later occupant.
@@ -91,9 +92,15 @@ impl Seats {
 
     /// Every slot in the order of the tables' rows, empty ones too.
     pub(super) fn slots_mut(&mut self) -> impl Iterator<Item = (SeatId, Option<&mut Seat>)> {
-        self.slots.iter_mut().enumerate().map(|(index, slot)| {
-            let id = SeatId { index: index as u32, generation: slot.generation };
-            (id, slot.seat.as_mut())
+        let mut rest = &mut self.slots[..];
+        let mut index = 0;
+        std::iter::from_fn(move || {
+            let (slot, others) = std::mem::take(&mut rest).split_first_mut()?;
+            fetch_ahead(others);
+            rest = others;
+            index += 1;
+            let id = SeatId { index: index - 1, generation: slot.generation };
+            Some((id, slot.seat.as_mut()))
         })
     }
 
@@ -105,5 +112,16 @@ impl Seats {
     ) -> impl Iterator<Item = ((SeatId, &'a mut Seat), &'a mut [i16])> {
         let slots = self.slots_mut().zip(table.chunks_exact_mut(width));
         slots.filter_map(|((id, seat), row)| Some(((id, seat?), row)))
+    }
+}
+
+/// Has the next seats on their way: of the one after next the seat itself, of the next, which has
+/// arrived by now, what it points at.
+fn fetch_ahead(others: &[Slot]) {
+    if let Some(Slot { seat: Some(seat), .. }) = others.get(1) {
+        prefetch(seat);
+    }
+    if let Some(Slot { seat: Some(seat), .. }) = others.first() {
+        seat.playout().prefetch();
     }
 }

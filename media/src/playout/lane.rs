@@ -50,6 +50,11 @@ impl Lane {
         })
     }
 
+    /// Has on its way where the next samples go.
+    pub(super) fn prefetch(&self) {
+        self.track.prefetch();
+    }
+
     /// For audio of another codec that follows what is here.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use crate::codec::CodecKind;
 use crate::codec::comfort::ComfortNoise;
 use crate::jitter::{Inserted, JitterBuffer, JitterConfig, Pull, Sound};
+use crate::prefetch::prefetch;
 use crate::rtp::AudioPacket;
 use crate::time::SampleRate;
 
@@ -90,6 +91,14 @@ impl Playout {
     /// The mixer mixes at another rate from the next frame on.
     pub fn set_rate(&mut self, rate: SampleRate) {
         self.rate = rate;
+    }
+
+    /// Has on its way what the next frame will touch beside the playout itself.
+    pub(crate) fn prefetch(&self) {
+        prefetch(self.jitter.first_payload());
+        if let Some(lanes) = &self.lanes {
+            lanes.heard().prefetch();
+        }
     }
 
     /// How much audio is buffered, decoded or not.

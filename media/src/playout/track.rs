@@ -3,6 +3,8 @@
 //! One row of samples with a place in it where playing has got to. The past is kept for concealment
 //! and stretching. Silence is a number, not samples, so that silent seats touch no memory.
 
+use crate::prefetch::prefetch;
+
 /// See the module text.
 #[derive(Debug)]
 pub(super) struct Track {
@@ -26,6 +28,12 @@ impl Track {
     pub(super) fn new(past: usize) -> Self {
         let samples = vec![0; 2 * past].into_boxed_slice();
         Self { samples, at: past, end: past, silence: 0, hushed: true, ended: true, past }
+    }
+
+    /// Has on its way where the next samples are, or will be written.
+    pub(super) fn prefetch(&self) {
+        let ahead = self.at..(self.end + self.past / 4).min(self.samples.len());
+        prefetch(&self.samples[ahead]);
     }
 
     /// Samples that can be played.
