@@ -54,7 +54,8 @@ pub(super) struct Groups {
     all: Vec<Group>,
     #[allow(clippy::vec_box)] // they move between seats, groups and here
     spare: Vec<Box<Chain>>,
-    /// The most seats that were sent streams of their own at once: so many chains are kept.
+    /// The most seats that were sent streams of their own at once: so many chains are kept of each
+    /// format that has members.
     most_own: usize,
 }
 
@@ -93,6 +94,10 @@ impl Groups {
         group.members -= 1;
         if group.members == 0 {
             group.chain = None;
+            let format = group.format;
+            if self.all.iter().all(|group| group.members == 0 || group.format != format) {
+                self.spare.retain(|chain| *chain.format() != format);
+            }
         }
     }
 
@@ -219,11 +224,11 @@ impl Groups {
         Some(copy)
     }
 
-    /// Keeps a chain for the next seat that needs one.
+    /// Keeps a chain for the next seat that needs one of that format.
     pub(super) fn put_away(&mut self, chain: Option<Box<Chain>>) {
-        if let Some(chain) = chain
-            && self.spare.len() < self.most_own
-        {
+        let Some(chain) = chain else { return };
+        let alike = self.spare.iter().filter(|spare| spare.format() == chain.format()).count();
+        if alike < self.most_own {
             self.spare.push(chain);
         }
     }
@@ -259,5 +264,31 @@ impl Groups {
                 group.is_live = false;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spare_chains_are_kept_for_each_format_that_has_members() {
+        let (mix, mut groups) = (SampleRate::WIDE, Groups::default());
+        let formats = [CodecKind::Pcmu, CodecKind::G722].map(SendFormat::new);
+        let joined = formats.map(|format| groups.join(&format, 0));
+        groups.count_own(1);
+        for format in formats.iter().cycle().take(6) {
+            let chain = groups.fresh(format, mix).ok();
+            groups.put_away(chain);
+            groups.put_away(Chain::new(*format, mix).ok().map(Box::new));
+        }
+        let kept = |groups: &Groups| -> Vec<CodecKind> {
+            groups.spare.iter().map(|chain| chain.format().codec).collect()
+        };
+        let mut both = kept(&groups);
+        both.sort();
+        assert_eq!(both, [CodecKind::G722, CodecKind::Pcmu]);
+        groups.leave(joined[1]);
+        assert_eq!(kept(&groups), [CodecKind::Pcmu]);
     }
 }

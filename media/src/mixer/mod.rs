@@ -187,10 +187,10 @@ impl Mixer {
     pub fn remove_seat(&mut self, seat: SeatId) -> bool {
         let Some(gone) = self.seats.remove(seat) else { return false };
         self.wishes.remove(gone.format.sample_rate());
-        self.groups.leave(gone.group);
         if let Stream::Own { chain, .. } | Stream::Starting(chain) = gone.stream {
             self.groups.put_away(Some(chain));
         }
+        self.groups.leave(gone.group);
         if gone.only_to.is_some() {
             self.follow_tags();
         }
