@@ -19,7 +19,7 @@ fn start_phone(stage: &Stage, user: &str, hz: f64) -> Baresip {
         realm: &stage.tenant.realm,
         server: stage.server.sip(),
         transport: if user == "bob" { "tcp" } else { "udp" },
-        tone: (hz, LEVEL_DB),
+        tones: &[(hz, LEVEL_DB)],
         codec: Codec::Pcmu,
     };
     Baresip::start(&phone).expect("baresip runs")

@@ -39,8 +39,8 @@ pub struct Phone<'a> {
     pub server: SocketAddr,
     /// `udp` or `tcp`.
     pub transport: &'a str,
-    /// Frequency (Hz) and level (dB) of the tone it sends.
-    pub tone: (f64, f64),
+    /// Frequency (Hz) and level (dB) of the tones it sends.
+    pub tones: &'a [(f64, f64)],
     pub codec: Codec,
 }
 
@@ -177,21 +177,28 @@ impl Baresip {
     /// What its current or last call has let it hear so far, at 8000 samples a second: of higher
     /// rates every so many-th sample, which leaves tones below 4 kHz as they are.
     ///
+    /// # Errors
+    /// When it has recorded nothing.
+    pub fn heard(&self) -> Result<Vec<i16>> {
+        let (rate, samples) = self.recording()?;
+        ensure!(rate.is_multiple_of(8_000), "recorded at {rate}");
+        Ok(samples.into_iter().step_by(rate as usize / 8_000).collect())
+    }
+
+    /// The same at the rate of its codec, which comes first.
+    ///
     /// The recording grows in steps of a few hundred milliseconds.
     ///
     /// # Errors
     /// When it has recorded nothing.
-    pub fn heard(&self) -> Result<Vec<i16>> {
+    pub fn recording(&self) -> Result<(u32, Vec<i16>)> {
         let mut recordings: Vec<PathBuf> = fs::read_dir(self.dir.path())?
             .flatten()
             .map(|entry| entry.path())
             .filter(|path| path.to_string_lossy().ends_with("-dec.wav"))
             .collect();
         recordings.sort();
-        let latest = recordings.last().context("baresip has recorded nothing")?;
-        let (rate, samples) = wav::read(latest)?;
-        ensure!(rate.is_multiple_of(8_000), "recorded at {rate}");
-        Ok(samples.into_iter().step_by(rate as usize / 8_000).collect())
+        wav::read(recordings.last().context("baresip has recorded nothing")?)
     }
 
     /// Listens until `seconds` more have been heard, and gives them.
@@ -225,11 +232,13 @@ impl Drop for Baresip {
 
 fn write_config(phone: &Phone<'_>, dir: &TempDir, ports: u16, control: u16) -> Result<()> {
     let path = dir.path();
-    let (hz, level) = phone.tone;
     let source = path.join("source.wav");
     let (codec, module, rate) = phone.codec.facts();
     let mut samples = vec![0; SOURCE_SECONDS as usize * rate as usize];
-    Tone::at_rate(hz, level, rate).fill(&mut samples);
+    for &(hz, level) in phone.tones {
+        let mut tone = Tone::at_rate(hz, level, rate);
+        samples.iter_mut().for_each(|sample| *sample += tone.sample());
+    }
     wav::write(&source, rate, &samples)?;
     let (source, dir) = (source.display(), path.display());
     let (rtp_first, rtp_last) = (ports + 10, ports + 39);
@@ -330,7 +339,7 @@ mod tests {
             realm: "phones.test.example",
             server: registrar.local_addr(),
             transport: "udp",
-            tone: (450.0, -16.0),
+            tones: &[(450.0, -16.0)],
             codec: Codec::Pcmu,
         };
         let mut baresip = Baresip::start(&phone).expect("baresip runs");

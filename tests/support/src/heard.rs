@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::tone::{FLOOR_DB, frame_level_db, level_db};
+use crate::tone::{FLOOR_DB, RATE, frame_level_db, level_db};
 
 /// Samples of one look at a tone by [`Heard::level_db`] and [`median_level_db`]: 60 ms. Long enough
 /// to tell tones 70 Hz apart, short enough that a glitch now and then spoils only few looks.
@@ -92,8 +92,17 @@ impl Heard {
 /// decide. Less than one look reads as the floor.
 #[must_use]
 pub fn median_level_db(samples: &[i16], hz: f64) -> f64 {
-    let mut levels: Vec<f64> =
-        samples.windows(LOOK).step_by(LOOK_STEP).map(|look| level_db(look, hz)).collect();
+    median_level_at(samples, RATE as u32, hz)
+}
+
+/// The same of so many samples per second, a multiple of 8000.
+#[must_use]
+pub fn median_level_at(samples: &[i16], rate: u32, hz: f64) -> f64 {
+    let factor = (rate / RATE as u32) as usize;
+    // A look takes frequencies as those of 8000 samples a second.
+    let hz = hz / factor as f64;
+    let looks = samples.windows(LOOK * factor).step_by(LOOK_STEP * factor);
+    let mut levels: Vec<f64> = looks.map(|look| level_db(look, hz)).collect();
     levels.sort_by(f64::total_cmp);
     levels.get(levels.len() / 2).copied().unwrap_or(FLOOR_DB)
 }

@@ -46,6 +46,19 @@ fn a_muted_member_does_not_talk() {
 }
 
 #[test]
+fn a_member_unmuted_while_it_speaks_begins_to_talk() {
+    let mut room = Room::new();
+    let seat = room.join(CodecKind::Pcmu, 440.0);
+    room.mixer.mute(seat, true);
+    room.run(50);
+    assert_eq!(room.events(), []);
+    room.mixer.mute(seat, false);
+    room.run(2);
+    assert_eq!(room.events(), [Event::TalkStarted(seat)]);
+    assert!(room.mixer.is_talking(seat));
+}
+
+#[test]
 fn background_noise_of_many_is_left_out_and_its_senders_share_one_payload() {
     for codec in [CodecKind::Pcmu, CodecKind::G722] {
         let mut room = Room::new();
