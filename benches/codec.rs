@@ -9,12 +9,17 @@ use criterion::{
     BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
 };
 use media::codec::{ComfortNoise, Decoder, Encoder, OpusParams, SendFormat, activity};
-use media::source::wav;
+use media::dsp::Resampler;
+use media::source::file;
 use media::{CodecKind, Ptime, SampleRate};
 
 fn speech(rate: SampleRate) -> Vec<i16> {
     let file = include_bytes!("../media/tests/data/audio/speech-a-16k.wav");
-    wav::parse(file, rate).expect("our own file").samples().to_vec()
+    let pcm = file::decode(file, SampleRate::WIDE).expect("our own file");
+    let whole = &pcm.samples()[..pcm.samples().len() / 160 * 160];
+    let mut out = vec![0; whole.len() * rate.hz() as usize / 16_000];
+    Resampler::new(pcm.rate(), rate).expect("a telephone rate").process(whole, &mut out);
+    out
 }
 
 fn both_ways(
