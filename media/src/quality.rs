@@ -11,6 +11,9 @@
 //! | G.722 | wide | 13 | 25.1 | Ie: G.113 appendix IV, 64 kb/s; Bpl: ours, as G.711 |
 //! | L16/16000 | wide | 0 | 25.1 | no coding; Bpl: ours, as G.711 |
 //! | Opus | wide | 8 | 20 | ours: ITU-T has none. Ie as of AMR-WB at 23.85 kb/s |
+//!
+//! Values said to be from G.113 were written down without its text at hand: compare them before
+//! more than a status page depends on them.
 
 use std::time::Duration;
 
@@ -109,12 +112,11 @@ mod tests {
     }
 
     #[test]
-    fn ratings_have_the_scores_of_g_107_annex_b() {
-        // Table B.1, and the default rating.
+    fn the_default_rating_is_a_score_of_4_41_and_others_follow_the_polynomial() {
         for (r, score) in
-            [(93.2, 4.41), (90.0, 4.34), (80.0, 4.03), (70.0, 3.60), (60.0, 3.10), (50.0, 2.58)]
+            [(93.2, 4.409), (90.0, 4.339), (80.0, 4.024), (70.0, 3.597), (60.0, 3.1), (50.0, 2.575)]
         {
-            assert!((mos_of(r) - score).abs() < 0.007, "{r}: {}", mos_of(r));
+            assert!((mos_of(r) - score).abs() < 0.001, "{r}: {}", mos_of(r));
         }
         assert_eq!((mos_of(-20.0), mos_of(3.0), mos_of(130.0)), (1.0, 1.0, 4.5));
     }
@@ -138,10 +140,10 @@ mod tests {
         // 95 * 5 / (5 + 25.1) = 15.8; in bursts of double length 95 * 5 / (2.5 + 25.1) = 17.2.
         assert!((rating(&conditions(CodecKind::Pcmu, 0.05, 1.0, 0)) - 77.4).abs() < 0.1);
         assert!((rating(&conditions(CodecKind::Pcmu, 0.05, 2.0, 0)) - 76.0).abs() < 0.1);
-        // Idd of 200, 300 and 400 ms: 3.0, 14.7 and 24.4, computed by hand from equation 7-28.
-        for (ms, idd) in [(100, 0.0), (150, 0.1), (200, 3.0), (300, 14.7), (400, 24.4)] {
+        // Idd, the formula evaluated elsewhere in double precision.
+        for (ms, idd) in [(100, 0.0), (150, 0.164), (200, 3.044), (300, 14.761), (400, 24.070)] {
             let r = rating(&conditions(CodecKind::Pcmu, 0.0, 1.0, ms));
-            assert!((93.2 - r - idd).abs() < 0.35, "{ms} ms: {}", 93.2 - r);
+            assert!((93.2 - r - idd).abs() < 0.01, "{ms} ms: {}", 93.2 - r);
         }
     }
 
