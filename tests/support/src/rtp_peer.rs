@@ -29,7 +29,7 @@ pub enum Voice {
     Pair(Tone, Tone),
     Noise(Noise),
     /// One after the other, each for so many packets; the last for good.
-    Sequence(VecDeque<(u32, Voice)>),
+    Sequence(VecDeque<(u32, Self)>),
 }
 
 /// White noise, always the same.
