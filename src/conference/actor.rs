@@ -28,7 +28,7 @@ use crate::directory::{ConferenceChanged, ConferenceEmpty, ConferenceGone, Direc
 use crate::media_io::hub::Place;
 use crate::media_io::line::{Line, Moment, Scratch};
 use crate::media_io::settings::MediaSettings;
-use crate::media_io::tick::{Tick, TickMetrics};
+use crate::media_io::tick::{HalfTick, Tick, TickMetrics};
 use crate::model::{AccountSid, CallSid, ConferenceSid};
 use crate::participant::message::{HandOver, LineLost, ParticipantEvent, TakeBack};
 
@@ -58,6 +58,8 @@ pub struct ConferenceActor {
     seats: Vec<Seated>,
     scratch: Box<Scratch>,
     ticking: Option<SpawnHandle>,
+    /// Ticks between the ticks, while a member's packets need them.
+    halves: Option<SpawnHandle>,
     metrics: TickMetrics,
     residence: Residence,
     /// The room has just arrived here: its last tick, served elsewhere.
@@ -106,6 +108,7 @@ impl ConferenceActor {
             seats: Vec::new(),
             scratch: Box::default(),
             ticking: None,
+            halves: None,
             metrics: TickMetrics::new(),
             residence: Residence::Here,
             resumed_after: None,
@@ -164,10 +167,10 @@ impl ConferenceActor {
             inside.guest.participant.do_send(TakeBack(seated.line));
         }
         inside.guest.tell(Happened::Left(exit));
-        if self.seats.is_empty()
-            && let Some(handle) = self.ticking.take()
-        {
-            ctx.cancel_future(handle);
+        if self.seats.is_empty() {
+            for handle in [self.ticking.take(), self.halves.take()].into_iter().flatten() {
+                ctx.cancel_future(handle);
+            }
             self.resumed_after = None;
         }
     }
@@ -201,6 +204,23 @@ impl ConferenceActor {
             members,
             at: OffsetDateTime::now_utc(),
         });
+    }
+
+    /// Sends what the last tick left for the middle of the period.
+    fn send_rest(&mut self, now: Instant) {
+        for seated in &mut self.seats {
+            seated.line.send_rest(now, self.mixer.outgoing(seated.seat), &mut self.scratch);
+        }
+    }
+
+    /// Asks for the middles of the periods while a member's packets need them.
+    fn tick_between(&mut self, phase: u8, needed: bool, ctx: &mut Context<Self>) {
+        if needed && self.halves.is_none() {
+            let halves = self.place.arbiter.subscribe_between(phase);
+            self.halves = Some(ctx.add_stream(halves));
+        } else if !needed && let Some(handle) = self.halves.take() {
+            ctx.cancel_future(handle);
+        }
     }
 
     /// A member began or ceased to talk.
@@ -295,6 +315,9 @@ impl StreamHandler<Tick> for ConferenceActor {
     fn handle(&mut self, tick: Tick, ctx: &mut Context<Self>) {
         let at = Moment::now();
         let skipped = self.skipped(tick);
+        if self.halves.is_some() {
+            self.send_rest(at.now);
+        }
         let mut broken = None;
         let mut rest = &mut self.seats[..];
         while let Some((seated, others)) = rest.split_first_mut() {
@@ -319,11 +342,14 @@ impl StreamHandler<Tick> for ConferenceActor {
         }
         self.mixer.tick(at.now);
         let mut rest = &mut self.seats[..];
+        let mut needs_halves = false;
         while let Some((seated, others)) = rest.split_first_mut() {
             fetch_ahead(others, &self.mixer);
             rest = others;
             seated.line.send(at.now, self.mixer.outgoing(seated.seat), &mut self.scratch);
+            needs_halves |= seated.line.needs_halves();
         }
+        self.tick_between(tick.phase, needs_halves, ctx);
         while let Some(event) = self.mixer.poll_event() {
             match event {
                 Event::PlayDone(_) => {}
@@ -342,6 +368,14 @@ impl StreamHandler<Tick> for ConferenceActor {
         }
         self.place.spent(at.now.elapsed());
         self.depart(tick, ctx);
+    }
+
+    fn finished(&mut self, _: &mut Context<Self>) {}
+}
+
+impl StreamHandler<HalfTick> for ConferenceActor {
+    fn handle(&mut self, _: HalfTick, _: &mut Context<Self>) {
+        self.send_rest(Moment::now().now);
     }
 
     fn finished(&mut self, _: &mut Context<Self>) {}

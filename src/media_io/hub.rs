@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 
 use super::clock::{ActivePhases, ClockEntry, ClockWaker, MediaClock, PHASES};
 use super::load::{ArbiterLoad, Meter, Watch};
 use super::sys;
-use super::tick::{Tick, TickSlot, TickStream};
+use super::tick::{HalfTick, Tick, TickSlot, TickStream};
 
 /// Wakes the subscribed actors of one media arbiter.
 pub struct MediaHub {
@@ -159,6 +159,12 @@ impl MediaArbiter {
         let (slot, stream) = TickSlot::new(self.epoch);
         self.hub.do_send(Subscribe { slot, phase });
         stream
+    }
+
+    /// The instants half a period after the ticks of this phase.
+    pub fn subscribe_between(&self, phase: u8) -> impl Stream<Item = HalfTick> + use<> {
+        let phase = (usize::from(phase) + PHASES / 2) % PHASES;
+        self.subscribe_at(Some(phase as u8)).map(HalfTick)
     }
 
     pub fn handle(&self) -> &ArbiterHandle {

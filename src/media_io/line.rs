@@ -87,6 +87,8 @@ pub struct Line {
     ticks: u32,
     /// Packets of silence in a row.
     quiet: u32,
+    /// A packet of the last tick is still to be sent.
+    holds_back: bool,
     /// When the RTP socket was last looked at, and how many datagrams were there.
     looked_at: Instant,
     found: u32,
@@ -110,6 +112,7 @@ impl Line {
             connected: None,
             ticks: 0,
             quiet: 0,
+            holds_back: false,
             looked_at: now,
             found: 0,
             since: now,
@@ -131,6 +134,8 @@ impl Line {
 
     /// The line begins in a new seat, whose counts begin at zero.
     pub fn sit(&mut self) {
+        // What the former seat has left for later is no longer to be had.
+        self.holds_back = false;
         let (before, present) = std::mem::take(&mut self.counted);
         self.counted.0 = before.plus(present);
     }
@@ -260,7 +265,8 @@ impl Line {
         self.quality.set_talking(talking);
     }
 
-    /// Sends what the mixer has made for the line in this tick.
+    /// Sends what the mixer has made for the line in this tick; what is due half a tick later waits for
+    /// [`send_rest`](Self::send_rest).
     pub fn send<'a>(
         &mut self,
         now: Instant,
@@ -268,12 +274,35 @@ impl Line {
         scratch: &mut Scratch,
     ) {
         for packet in packets {
-            self.send_one(now, packet, scratch);
+            if packet.later {
+                self.holds_back = true;
+            } else {
+                self.send_one(now, packet, scratch);
+            }
         }
     }
 
+    /// Sends what the last tick left for later, given the same packets once more.
+    pub fn send_rest<'a>(
+        &mut self,
+        now: Instant,
+        packets: impl Iterator<Item = Outgoing<'a>>,
+        scratch: &mut Scratch,
+    ) {
+        if std::mem::take(&mut self.holds_back) {
+            for packet in packets.filter(|packet| packet.later) {
+                self.send_one(now, packet, scratch);
+            }
+        }
+    }
+
+    /// Whether packets of the line may be due between two ticks.
+    pub fn needs_halves(&self) -> bool {
+        self.format.is_some_and(|format| matches!(format.ptime, Ptime::Ms10 | Ptime::Ms30))
+    }
+
     fn send_one(&mut self, now: Instant, packet: Outgoing<'_>, scratch: &mut Scratch) {
-        let Outgoing { payload, units, is_silent } = packet;
+        let Outgoing { payload, units, is_silent, .. } = packet;
         self.quiet = if is_silent { self.quiet.wrapping_add(1) } else { 0 };
         let sent = match self.leg.takes_comfort_noise() {
             true if self.quiet > QUIET_BEFORE_NOISE => {

@@ -23,6 +23,10 @@ pub struct Tick {
     pub phase: u8,
 }
 
+/// The middle of a period: what was left for later is to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct HalfTick(pub Tick);
+
 /// The place where one actor's next tick lies until it is taken.
 pub struct TickSlot {
     epoch: Instant,

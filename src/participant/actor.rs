@@ -4,7 +4,7 @@
 //! the caller always receives audio, silence included. While the call sits in a conference the line
 //! is there (docs/adr/0002) and this actor only keeps the address.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use media::codec::SendFormat;
@@ -20,7 +20,7 @@ use crate::conference::message::{Renegotiated, SeatLine};
 use crate::media_io::hub::Place;
 use crate::media_io::line::{Line, Moment, Scratch};
 use crate::media_io::settings::MediaSettings;
-use crate::media_io::tick::Tick;
+use crate::media_io::tick::{HalfTick, Tick};
 use crate::model::CallSid;
 use crate::verb::{PlayReport, RunId};
 
@@ -37,6 +37,8 @@ pub struct ParticipantActor {
     /// What to play once the line is back.
     pending: Option<Play>,
     ticking: Option<SpawnHandle>,
+    /// Ticks between the ticks, while the call's packets need them.
+    halves: Option<SpawnHandle>,
     scratch: Box<Scratch>,
 }
 
@@ -78,6 +80,7 @@ impl ParticipantActor {
             passed_on: None,
             pending: None,
             ticking: None,
+            halves: None,
             scratch: Box::default(),
         })
     }
@@ -89,7 +92,7 @@ impl ParticipantActor {
     }
 
     fn tick_off(&mut self, ctx: &mut Context<Self>) {
-        if let Some(handle) = self.ticking.take() {
+        for handle in [self.ticking.take(), self.halves.take()].into_iter().flatten() {
             ctx.cancel_future(handle);
         }
     }
@@ -120,10 +123,18 @@ impl Actor for ParticipantActor {
 }
 
 impl StreamHandler<Tick> for ParticipantActor {
-    fn handle(&mut self, tick: Tick, _: &mut Context<Self>) {
+    fn handle(&mut self, tick: Tick, ctx: &mut Context<Self>) {
         let Whereabouts::Here(solo) = &mut self.line else { return };
         let (events, at) = (&self.events, Moment::now());
+        solo.send_rest(at.now, &mut self.scratch);
         solo.tick(tick, at, &mut self.scratch, |event| events.do_send(event));
+        let needs_halves = solo.line.needs_halves();
+        if needs_halves && self.halves.is_none() {
+            let halves = self.place.arbiter.subscribe_between(tick.phase);
+            self.halves = Some(ctx.add_stream(halves));
+        } else if !needs_halves && let Some(handle) = self.halves.take() {
+            ctx.cancel_future(handle);
+        }
         if !solo.told_inactive && solo.line.silence(tick.due) > self.settings.inactivity {
             solo.told_inactive = true;
             events.do_send(ParticipantEvent::Inactive);
@@ -132,6 +143,16 @@ impl StreamHandler<Tick> for ParticipantActor {
     }
 
     /// The stream never ends by itself; actix stops an actor whose stream did.
+    fn finished(&mut self, _: &mut Context<Self>) {}
+}
+
+impl StreamHandler<HalfTick> for ParticipantActor {
+    fn handle(&mut self, _: HalfTick, _: &mut Context<Self>) {
+        if let Whereabouts::Here(solo) = &mut self.line {
+            solo.send_rest(Moment::now().now, &mut self.scratch);
+        }
+    }
+
     fn finished(&mut self, _: &mut Context<Self>) {}
 }
 
@@ -302,6 +323,13 @@ impl Solo {
                 Event::TalkStopped(_) => self.line.set_talking(false),
                 Event::Digit(_, digit) => tell(ParticipantEvent::Digit(digit)),
             }
+        }
+    }
+
+    /// Sends what the last tick left for the middle of the period.
+    fn send_rest(&mut self, now: Instant, scratch: &mut Scratch) {
+        if let Some(seat) = self.seat {
+            self.line.send_rest(now, self.mixer.outgoing(seat), scratch);
         }
     }
 

@@ -22,6 +22,8 @@ pub struct Outgoing<'a> {
     pub units: u32,
     /// There is nothing to hear in it: a silence descriptor would do.
     pub is_silent: bool,
+    /// It is due half a tick after the others, so that packets of 10 and 30 ms leave evenly spaced.
+    pub later: bool,
 }
 
 /// What a chain goes on from after a change of the rate: filters of another delay give another part of
@@ -139,7 +141,12 @@ impl Chain {
         let rows = self.out.chunks_exact(self.row).zip(self.lens).take(self.count);
         // Not if the packet's first ticks were heard, and only its last was silent.
         let is_silent = self.silent as usize * self.tick >= self.packet + self.filled;
-        rows.map(move |(row, len)| Outgoing { payload: &row[..len], units, is_silent })
+        // What ends with the tick ends half a tick after what ends in its middle.
+        let last_later = self.filled == 0 && is_split(self.format.ptime);
+        rows.enumerate().map(move |(n, (row, len))| {
+            let later = last_later && n + 1 == self.count;
+            Outgoing { payload: &row[..len], units, is_silent, later }
+        })
     }
 
     /// Whether a packet begins with the next tick: only then can a seat change to another chain.
@@ -260,6 +267,11 @@ pub(super) const fn converges_after(codec: CodecKind) -> u32 {
     }
 }
 
+/// Whether packets of this length may end in the middle of a tick.
+pub(super) const fn is_split(ptime: Ptime) -> bool {
+    matches!(ptime, Ptime::Ms10 | Ptime::Ms30)
+}
+
 /// Ticks after which packets of this length begin with a tick again.
 pub(super) const fn ticks_per_cycle(ptime: Ptime) -> u64 {
     match ptime {
@@ -299,6 +311,21 @@ mod tests {
                 }
             }
             assert_eq!(sent, whole, "{ptime:?}");
+        }
+    }
+
+    #[test]
+    fn packets_of_any_length_leave_evenly_spaced() {
+        for ptime in Ptime::ALL {
+            let mut chain = Chain::new(format(CodecKind::Pcmu, ptime), SampleRate::NARROW).unwrap();
+            let mut leave_at = Vec::new();
+            for tick in 0..30 {
+                chain.feed(&[0; 160]);
+                let later = |packet: Outgoing<'_>| if packet.later { 10 } else { 0 };
+                leave_at.extend(chain.packets().map(|packet| 20 * tick + later(packet)));
+            }
+            let gaps: Vec<_> = leave_at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            assert!(gaps.iter().all(|&gap| gap == ptime.ms()), "{ptime:?}: {gaps:?}");
         }
     }
 

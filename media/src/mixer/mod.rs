@@ -430,7 +430,7 @@ impl Mixer {
 
     fn skipped(place: &Seat) -> Option<Outgoing<'_>> {
         let units = place.format.codec.clock_hz() / 1_000 * place.skipped_ms;
-        (units > 0).then_some(Outgoing { payload: &[], units, is_silent: true })
+        (units > 0).then_some(Outgoing { payload: &[], units, is_silent: true, later: false })
     }
 
     fn plain_payload<'a>(&'a self, id: SeatId, place: &'a Seat) -> Option<Outgoing<'a>> {
@@ -444,7 +444,8 @@ impl Mixer {
             Output::Own { len } => self.payloads.get(id.slot() * PLAIN_BYTES..)?.get(..len)?,
         };
         let is_silent = place.output == Output::Silence;
-        Some(Outgoing { payload, units: codec.clock_units(Ptime::TICK), is_silent })
+        let units = codec.clock_units(Ptime::TICK);
+        Some(Outgoing { payload, units, is_silent, later: false })
     }
 
     fn player(&mut self, play: PlayId) -> Option<&mut Player> {

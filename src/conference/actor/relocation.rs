@@ -78,7 +78,7 @@ impl ConferenceActor {
     }
 
     fn relocate(&mut self, place: Place, last: Option<Tick>, ctx: &mut Context<Self>) {
-        if let Some(handle) = self.ticking.take() {
+        for handle in [self.ticking.take(), self.halves.take()].into_iter().flatten() {
             ctx.cancel_future(handle);
         }
         let successor = Self {
@@ -97,6 +97,7 @@ impl ConferenceActor {
             seats: std::mem::take(&mut self.seats),
             scratch: std::mem::take(&mut self.scratch),
             ticking: None,
+            halves: None,
             metrics: Default::default(),
             residence: Residence::Here,
             resumed_after: last,
