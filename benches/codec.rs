@@ -100,7 +100,7 @@ fn opus(c: &mut Criterion) {
     let mut group = c.benchmark_group("codec/opus");
     let plain = OpusParams::DEFAULT;
     for mix in [SampleRate::NARROW, SampleRate::WIDE, SampleRate::FULL] {
-        for complexity in [0, 5, 10] {
+        for complexity in [0, 5, 7, 10] {
             for (kind, params) in [
                 ("", plain),
                 ("-fec", OpusParams { fec: true, ..plain }),

@@ -143,6 +143,6 @@ impl Default for Media {
 
 impl Default for Opus {
     fn default() -> Self {
-        Self { bitrate: 32_000, complexity: 5, fec: true, dtx: true }
+        Self { bitrate: 32_000, complexity: 7, fec: true, dtx: true }
     }
 }

@@ -57,7 +57,12 @@ pub(super) struct Groups {
     /// The most seats that were sent streams of their own at once: so many chains are kept of each
     /// format that has members.
     most_own: usize,
+    /// Seats that were on their way to a group in the last tick, and so far in this one.
+    converging: (usize, usize),
 }
+
+/// So many seats at a time may take the long way into their group, one more encoding each.
+const MAX_CONVERGING: usize = 8;
 
 impl Groups {
     /// The group of this format and audience, with one member more.
@@ -131,7 +136,16 @@ impl Groups {
                 if tick.is_multiple_of(ticks_per_cycle(chain.format().ptime))
                     && let Stream::Starting(chain) = std::mem::replace(stream, Stream::Following)
                 {
-                    *stream = Stream::Own { chain, settle: converge };
+                    // A decoder that has heard nothing yet can begin in the middle of a stream, if not
+                    // as smoothly: better than that a crowd at the door makes everybody's tick late.
+                    let is_crowded = self.converging.0.max(self.converging.1) >= MAX_CONVERGING;
+                    if is_crowded && !alone && self.all[group].is_live {
+                        self.all[group].is_wanted = true;
+                        self.put_away(Some(chain));
+                    } else {
+                        self.converging.1 += 1;
+                        *stream = Stream::Own { chain, settle: converge };
+                    }
                 }
             }
             Stream::Following if self.all[group].chain.is_none() => {
@@ -159,6 +173,7 @@ impl Groups {
                 let target = &mut self.all[group];
                 let is_idle = !target.is_live && !target.is_wanted;
                 target.is_wanted = true;
+                self.converging.1 += 1;
                 if is_idle || (*settle == 0 && chain.is_between_packets()) {
                     if let Stream::Own { chain, .. } = std::mem::replace(stream, Stream::Following)
                     {
@@ -177,6 +192,7 @@ impl Groups {
 
     /// Feeds every group that is followed: `feed` gets its audience and its chain.
     pub(super) fn feed(&mut self, mut feed: impl FnMut(usize, &mut Chain)) {
+        self.converging = (self.converging.1, 0);
         for group in &mut self.all {
             if group.is_wanted
                 && let Some(chain) = &mut group.chain

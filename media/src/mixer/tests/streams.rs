@@ -96,6 +96,24 @@ fn after_a_long_silence_speech_is_whole_from_its_start() {
 }
 
 #[test]
+fn a_crowd_at_the_door_does_not_make_an_encoding_each() {
+    let mut room = audience(CodecKind::Opus, 3);
+    for _ in 0..30 {
+        room.join(CodecKind::Opus, 0.0);
+    }
+    room.run(3);
+    let shared = room.sent(1);
+    let own = (4..34).filter(|&who| room.sent(who) != shared).count();
+    assert!((1..=8).contains(&own), "{own}");
+    room.run(80);
+    let shared = room.sent(1);
+    for who in 4..34 {
+        assert_eq!(room.sent(who), shared, "{who}");
+        assert!((room.level(who, 440.0) - LEVEL).abs() <= 0.5, "{who}");
+    }
+}
+
+#[test]
 fn silence_is_encoded_once_and_then_repeated() {
     let mut room = Room::new();
     for _ in 0..4 {
