@@ -144,7 +144,8 @@ fn g722_and_opus_keep_noise_below_speech_band_by_band() {
         (SendFormat::new(CodecKind::G722), [36.0, 36.0, 30.0, 22.0, 6.0]),
         (at(24_000), [7.0, 14.0, 15.0, 11.5, 3.0]),
         (at(32_000), [7.0, 15.0, 18.5, 15.0, 5.0]),
-        (at(64_000), [7.0, 15.5, 21.0, 23.0, 13.0]),
+        // Complexity 7 gives the lower and the highest band what 5 gave this one: 23 dB there.
+        (at(64_000), [7.0, 16.0, 20.5, 21.5, 14.5]),
     ] {
         for said in speeches(rate) {
             let heard = through(&format, rate, &said);
