@@ -152,19 +152,8 @@ impl CodecKind {
         }
     }
 
-    /// Whether `payload` is known to be silence without decoding it: digital silence, or a frame of
-    /// discontinuous transmission.
-    pub fn is_silence(self, payload: &[u8]) -> bool {
-        match self {
-            Self::Pcmu => pcmu::is_silence(payload),
-            Self::Pcma => pcma::is_silence(payload),
-            Self::L16Wide | Self::L16Narrow => payload.iter().all(|&byte| byte == 0),
-            Self::Opus => payload.len() <= 2,
-            Self::G722 => false,
-        }
-    }
-
-    /// Encodes `pcm` and gives the bytes written. Stops where `out` is full.
+    /// Encodes `pcm` as G.711, which needs no state, and gives the bytes written; stops where `out` is
+    /// full. 0 for every other codec: those need an [`Encoder`].
     pub fn encode(self, pcm: &[i16], out: &mut [u8]) -> usize {
         match self {
             Self::Pcmu => pcmu::encode(pcm, out),
@@ -173,18 +162,14 @@ impl CodecKind {
         }
     }
 
-    /// Decodes `payload` and gives the samples written. Stops where `out` is full.
+    /// Decodes G.711 and gives the samples written; stops where `out` is full. 0 for every other codec:
+    /// those need a [`Decoder`].
     pub fn decode(self, payload: &[u8], out: &mut [i16]) -> usize {
         match self {
             Self::Pcmu => pcmu::decode(payload, out),
             Self::Pcma => pcma::decode(payload, out),
             _ => 0,
         }
-    }
-
-    /// The most bytes [`encode`](Self::encode) makes of `samples` samples.
-    pub const fn encoded_len(self, samples: usize) -> usize {
-        samples
     }
 }
 
@@ -216,9 +201,9 @@ mod tests {
         for codec in G711 {
             let mut payload = [0u8; 160];
             assert_eq!(codec.encode(&[0i16; 160], &mut payload), 160);
-            assert!(codec.is_silence(&payload), "{codec:?}");
+            assert_eq!(activity(codec, &payload), Activity::Silence);
             codec.encode(&[900; 1], &mut payload[80..]);
-            assert!(!codec.is_silence(&payload), "{codec:?}");
+            assert_ne!(activity(codec, &payload), Activity::Silence);
         }
     }
 

@@ -284,6 +284,7 @@ pub(super) const fn ticks_per_cycle(ptime: Ptime) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::{Activity, activity};
     use crate::source::tone;
 
     fn format(codec: CodecKind, ptime: Ptime) -> SendFormat {
@@ -344,7 +345,9 @@ mod tests {
             for _ in 0..3 {
                 chain.feed_silence(&[0; 320]);
                 packets += chain.packets().count();
-                let is_silence = |packet: Outgoing<'_>| CodecKind::Pcma.is_silence(packet.payload);
+                let is_silence = |packet: Outgoing<'_>| {
+                    activity(CodecKind::Pcma, packet.payload) == Activity::Silence
+                };
                 assert!(chain.packets().all(is_silence), "{ptime:?}");
             }
             assert!(packets > 0, "{ptime:?}");

@@ -31,7 +31,7 @@ pub use seat::SeatConfig;
 pub use seats::SeatId;
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::codec::{CodecKind, SendFormat};
 use crate::dsp;
@@ -409,11 +409,6 @@ impl Mixer {
     /// What is known of the stream the seat sends. `None` if it is gone.
     pub fn seat_stats(&self, seat: SeatId) -> Option<StreamStats> {
         Some(self.seats.get(seat)?.playout().stats())
-    }
-
-    /// How much audio the seat's jitter buffer holds back. `None` if it is gone.
-    pub fn seat_delay(&self, seat: SeatId) -> Option<Duration> {
-        Some(self.seats.get(seat)?.playout().delay())
     }
 
     /// Has the state of a seat that is about to be pushed to, or asked for its packets, on its way.

@@ -104,15 +104,3 @@ fn automatic_gain_brings_a_faint_talker_up() {
     assert!(room.level(1, 440.0) >= -26.0, "{}", room.level(1, 440.0));
     assert!(room.level(0, 440.0) <= -50.0, "what is subtracted is what was added");
 }
-
-#[test]
-fn who_is_unmuted_in_the_middle_of_a_sentence_talks() {
-    let mut room = Room::new();
-    let seat = room.join(CodecKind::Pcmu, 440.0);
-    room.mixer.mute(seat, true);
-    room.run(50);
-    assert_eq!(room.events(), []);
-    room.mixer.mute(seat, false);
-    room.run(2);
-    assert_eq!(room.events(), [Event::TalkStarted(seat)]);
-}
