@@ -46,8 +46,8 @@ fuzz_target!(|input: &[u8]| {
     leg.send_digits("1w#", 2 * TICK, TICK).expect("events were agreed on");
     let mut negotiations = 0;
     let mut mixer = Mixer::new(MixerConfig::default());
-    let listener = mixer.add_seat(SeatConfig::new(CodecKind::Pcma));
-    let mut seat = mixer.add_seat(SeatConfig::new(CodecKind::Pcmu));
+    let listener = mixer.add_seat(SeatConfig::new(CodecKind::Pcma)).unwrap();
+    let mut seat = mixer.add_seat(SeatConfig::new(CodecKind::Pcmu)).unwrap();
     let mut out = [0; 1_500];
     let mut rest = input;
     while let [flags, len, after @ ..] = rest {
@@ -59,14 +59,16 @@ fuzz_target!(|input: &[u8]| {
         }
         if flags & 0x80 != 0 {
             mixer.remove_seat(seat);
-            seat = mixer.add_seat(SeatConfig::new(CodecKind::Pcmu));
+            seat = mixer.add_seat(SeatConfig::new(CodecKind::Pcmu)).unwrap();
         }
         for _ in 0..(flags >> 3) & 7 {
             now += TICK;
             mixer.tick(now);
-            assert_eq!(mixer.payload(listener).len(), 160);
-            if let Some(packet) = leg.write_rtp(now, mixer.payload(seat), 160, &mut out) {
-                assert!(packet.len <= out.len());
+            let units: u32 = mixer.outgoing(listener).map(|packet| packet.units).sum();
+            assert_eq!(units, 160);
+            for packet in mixer.outgoing(seat) {
+                let written = leg.write_rtp(now, packet.payload, packet.units, &mut out);
+                assert!(written.is_none_or(|packet| packet.len <= out.len()));
             }
             while mixer.poll_event().is_some() {}
         }
