@@ -44,6 +44,11 @@ impl Ptime {
         }
     }
 
+    /// Whether packets of this length may end in the middle of a tick.
+    pub const fn splits_ticks(self) -> bool {
+        !self.ms().is_multiple_of(Self::TICK.ms())
+    }
+
     /// As a [`Duration`].
     pub const fn duration(self) -> Duration {
         Duration::from_millis(self.ms() as u64)

@@ -298,7 +298,7 @@ impl Line {
 
     /// Whether packets of the line may be due between two ticks.
     pub fn needs_halves(&self) -> bool {
-        self.format.is_some_and(|format| matches!(format.ptime, Ptime::Ms10 | Ptime::Ms30))
+        self.format.is_some_and(|format| format.ptime.splits_ticks())
     }
 
     fn send_one(&mut self, now: Instant, packet: Outgoing<'_>, scratch: &mut Scratch) {

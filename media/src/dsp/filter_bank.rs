@@ -101,8 +101,8 @@ pub(super) fn prototype(up: usize, down: usize) -> Vec<f64> {
         .collect()
 }
 
-/// Modified Bessel function of the first kind, order 0, by its series.
-fn bessel_i0(x: f64) -> f64 {
+/// Modified Bessel function of the first kind, order 0, by its series: what Kaiser windows are made of.
+pub(crate) fn bessel_i0(x: f64) -> f64 {
     let (mut sum, mut term, mut n) = (1.0, 1.0, 1.0);
     while term > sum * 1e-15 {
         term *= (x / (2.0 * n)).powi(2);

@@ -13,6 +13,7 @@ mod sum;
 mod talk;
 
 pub use agc::Agc;
+pub(crate) use filter_bank::bessel_i0;
 pub use gain::{Ramp, cross_fade, join, ramp};
 pub use level::{energy, goertzel_dbfs, mean_square, mean_square_at, rms_dbfs};
 pub use resample::Resampler;

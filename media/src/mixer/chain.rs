@@ -142,7 +142,7 @@ impl Chain {
         // Not if the packet's first ticks were heard, and only its last was silent.
         let is_silent = self.silent as usize * self.tick >= self.packet + self.filled;
         // What ends with the tick ends half a tick after what ends in its middle.
-        let last_later = self.filled == 0 && is_split(self.format.ptime);
+        let last_later = self.filled == 0 && self.format.ptime.splits_ticks();
         rows.enumerate().map(move |(n, (row, len))| {
             let later = last_later && n + 1 == self.count;
             Outgoing { payload: &row[..len], units, is_silent, later }
@@ -265,11 +265,6 @@ pub(super) const fn converges_after(codec: CodecKind) -> u32 {
         CodecKind::G722 => 8,
         CodecKind::Opus => 12,
     }
-}
-
-/// Whether packets of this length may end in the middle of a tick.
-pub(super) const fn is_split(ptime: Ptime) -> bool {
-    matches!(ptime, Ptime::Ms10 | Ptime::Ms30)
 }
 
 /// Ticks after which packets of this length begin with a tick again.

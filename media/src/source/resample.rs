@@ -6,6 +6,7 @@
 
 use std::f64::consts::PI;
 
+use crate::dsp::bessel_i0;
 use crate::time::SampleRate;
 
 /// Zero crossings of the sinc on each side.
@@ -139,17 +140,6 @@ fn kernel(distance: f64) -> f64 {
     let angle = PI * CUTOFF * distance;
     let sinc = if angle == 0.0 { 1.0 } else { angle.sin() / angle };
     CUTOFF * sinc * bessel_i0(BETA * (1.0 - part * part).sqrt()) / bessel_i0(BETA)
-}
-
-/// Modified Bessel function of the first kind, order 0, by its series.
-fn bessel_i0(x: f64) -> f64 {
-    let (mut sum, mut term, mut n) = (1.0, 1.0, 1.0);
-    while term > sum * 1e-15 {
-        term *= (x / (2.0 * n)).powi(2);
-        sum += term;
-        n += 1.0;
-    }
-    sum
 }
 
 fn gcd(a: u64, b: u64) -> u64 {
