@@ -16,7 +16,7 @@ use media::source::tone;
 use media::time::SampleRate;
 use sip::auth::Nonces;
 use sip::registrar::Limits;
-use sip::{Endpoint, Timers};
+use sip::{Endpoint, Listener, Timers, Transport};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{self, AppState, Doors};
@@ -173,7 +173,9 @@ impl SipSockets {
             let recipient = ctx.address().recipient();
             let connections = Connections::new(MAX_CONNECTIONS, local, recipient);
             let sip = &config.sip;
-            let mut settings = sip::Config::new(public, public);
+            let listener = |transport| Listener { transport, local, public };
+            let listeners = vec![listener(Transport::Udp), listener(Transport::Tcp)];
+            let mut settings = sip::Config::new(listeners);
             settings.user_agent = sip.user_agent.clone();
             // MESSAGE has no taker yet.
             settings.allow_in_dialog = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";

@@ -20,7 +20,7 @@ fuzz_target!(|value: &str| {
         assert_ne!(nonces.check(*NOW, PEER, &given), NonceVerdict::Fresh);
     }
     if let Some(challenge) = Challenge::parse(value) {
-        let who = Credentials { username: "alice".into(), password: "wonder\"land".into() };
+        let who = Credentials::new("alice", "wonder\"land");
         let answer = authorize(&challenge, &who, &Method::Invite, "sip:bob@example.com", 1, "c0");
         if let Some(given) = DigestCredentials::parse(&answer) {
             let ha1 = ha1("alice", given.realm(), &who.password);

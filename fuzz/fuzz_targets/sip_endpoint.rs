@@ -48,7 +48,7 @@ impl Bench {
         let local = SocketAddr::from(([192, 0, 2, 1], 5060));
         let peer = SocketAddr::from(([192, 0, 2, 2], 5060));
         Self {
-            endpoint: Endpoint::new(Config::new(local, local), 1),
+            endpoint: Endpoint::new(Config::at(local), 1),
             now: *NOW,
             flow: Flow::udp(local, peer),
             dialogs: Vec::new(),
@@ -104,7 +104,7 @@ impl Bench {
         let uri: sip::Uri = "sip:bob@192.0.2.2".parse()?;
         let (from, to) = ("<sip:alice@192.0.2.1>".parse()?, "<sip:bob@192.0.2.2>".parse()?);
         let mut invite = Invite::new(uri, self.flow, from, to);
-        invite.credentials = Some(Credentials { username: "a".into(), password: "b".into() });
+        invite.credentials = Some(Credentials::new("a", "b"));
         let (dialog, _) = self.endpoint.invite(self.now, invite)?;
         self.dialogs.push(dialog);
         Ok(())

@@ -51,8 +51,8 @@ pub mod transaction;
 pub mod transport;
 
 pub use endpoint::{
-    Body, Config, Credentials, DialogId, EndCause, Endpoint, Event, Invite, Output, Reply,
-    TransactionId,
+    Body, Config, Credentials, DialogId, EndCause, Endpoint, Event, Invite, Listener, Output,
+    Outside, Reliable, Replaces, Reply, TransactionId,
 };
 pub use error::Error;
 pub use message::framing::{Frame, StreamFramer};

@@ -86,8 +86,7 @@ pub struct Pair {
 impl Pair {
     /// Two idle endpoints.
     pub fn new(transport: Transport, link: Link, seed: u64) -> Self {
-        let endpoint =
-            |side: Side, seed| Endpoint::new(Config::new(side.addr(), side.addr()), seed);
+        let endpoint = |side: Side, seed| Endpoint::new(Config::at(side.addr()), seed);
         Self {
             a: endpoint(Side::A, seed ^ 0xA),
             b: endpoint(Side::B, seed ^ 0xB),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use sip::{Flow, Request, Transport};
+use sip::{Flow, Request};
 
 use crate::hook::CallFacts;
 use crate::hook::payload::InviteText;
@@ -72,9 +72,6 @@ pub fn invite_text(request: &Request, flow: &Flow) -> InviteText {
         raw: request.raw_text().into_owned(),
         source_address: flow.peer.ip().to_string(),
         source_port: flow.peer.port(),
-        transport: match flow.transport {
-            Transport::Tcp => "tcp".to_owned(),
-            _ => "udp".to_owned(),
-        },
+        transport: flow.transport.name().to_owned(),
     }
 }

@@ -204,7 +204,7 @@ fn caller(desk: &Desk, account: &Account, create: &CreateCall) -> Result<NameAdd
 
 fn credentials(target: &Target) -> Option<Credentials> {
     let login = target.auth.as_ref()?;
-    Some(Credentials { username: login.username.clone(), password: login.password.0.clone() })
+    Some(Credentials::new(&login.username, &login.password.0))
 }
 
 /// The address behind a SIP URI: a literal, or what DNS says of its host.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sip::{Flow, Transport, Uri};
+use sip::{Flow, Uri};
 
 /// One contact of a user, with the flow that leads to it.
 #[derive(Clone, Debug)]
@@ -24,10 +24,7 @@ impl Contact {
     }
 
     pub fn protocol(&self) -> &'static str {
-        match self.flow.transport {
-            Transport::Tcp => "tcp",
-            _ => "udp",
-        }
+        self.flow.transport.name()
     }
 }
 

@@ -172,10 +172,10 @@ impl StackActor {
             Event::Request { txn, request, dialog: Some(dialog), .. } => {
                 self.on_info(txn, &request, dialog);
             }
-            Event::Provisional { dialog, response } => {
+            Event::Provisional { dialog, response, .. } => {
                 self.tell(dialog, DialogEvent::Provisional(response));
             }
-            Event::Answered { dialog, response } => {
+            Event::Answered { dialog, response, .. } => {
                 self.tell(dialog, DialogEvent::Answered(response));
             }
             Event::Acked { dialog, body } => self.tell(dialog, DialogEvent::Acked { body }),

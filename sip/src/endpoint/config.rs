@@ -5,14 +5,25 @@ use std::time::Duration;
 
 use super::refuse::ALLOW_IN_DIALOG;
 use crate::transaction::Timers;
+use crate::transport::{Flow, Transport};
+
+/// One address messages come in by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listener {
+    /// The protocol.
+    pub transport: Transport,
+    /// The address it is bound to, as in [`Flow::local`]; the IP may be unspecified.
+    pub local: SocketAddr,
+    /// The address for Via and Contact: what peers can reach. An unspecified IP stands for the
+    /// flow's local one.
+    pub public: SocketAddr,
+}
 
 /// Settings of an [`Endpoint`](crate::Endpoint).
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The address for Via and Contact over UDP: what peers can reach.
-    pub udp: SocketAddr,
-    /// The same over TCP.
-    pub tcp: SocketAddr,
+    /// Where messages come in, the preferred first. Never empty.
+    pub listeners: Vec<Listener>,
     /// User-Agent and Server.
     pub user_agent: String,
     /// Methods taken inside a dialog, as Allow lists them. INFO and MESSAGE belong here only if the
@@ -32,11 +43,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// Default settings on these addresses.
-    pub fn new(udp: SocketAddr, tcp: SocketAddr) -> Self {
+    /// Default settings on these listeners.
+    pub fn new(listeners: Vec<Listener>) -> Self {
         Self {
-            udp,
-            tcp,
+            listeners,
             user_agent: "Trunkline".to_owned(),
             allow_in_dialog: ALLOW_IN_DIALOG,
             timers: Timers::default(),
@@ -45,5 +55,29 @@ impl Config {
             max_transactions: 60_000,
             retry_after: Duration::from_secs(10),
         }
+    }
+
+    /// Default settings on one address that serves UDP and TCP.
+    pub fn at(address: SocketAddr) -> Self {
+        let listener = |transport| Listener { transport, local: address, public: address };
+        Self::new(vec![listener(Transport::Udp), listener(Transport::Tcp)])
+    }
+
+    /// Our address on a flow, as peers should see it: that of the flow's own listener, else of one
+    /// of the same transport and address family, else of the transport, else of any.
+    pub(crate) fn public_addr(&self, flow: &Flow) -> SocketAddr {
+        let is_family = |l: &&Listener| l.local.is_ipv4() == flow.peer.is_ipv4();
+        let same = || self.listeners.iter().filter(|l| l.transport == flow.transport);
+        let found = same()
+            .find(|l| l.local == flow.local)
+            .or_else(|| same().find(is_family))
+            .or_else(|| same().next())
+            .or_else(|| self.listeners.iter().find(is_family))
+            .or_else(|| self.listeners.first());
+        let mut address = found.map_or(flow.local, |listener| listener.public);
+        if address.ip().is_unspecified() {
+            address.set_ip(flow.local.ip());
+        }
+        address
     }
 }

@@ -94,6 +94,9 @@ impl Draft {
         let Some(challenge) = response.headers(asking).find_map(Challenge::parse) else {
             return false;
         };
+        if !self.credentials.as_ref().is_some_and(|own| own.are_for(&challenge.realm)) {
+            return false;
+        }
         let same = |a: &Answered| a.header == header && a.challenge.realm == challenge.realm;
         match self.answered.iter_mut().find(|answered| same(answered)) {
             // the same question again means the answer was wrong, unless only the nonce was old;

@@ -72,19 +72,73 @@ pub enum Event {
         /// The BYE.
         request: Arc<Request>,
     },
-    /// A provisional response (not 100) to our INVITE.
+    /// A provisional response (not 100) to our INVITE. A reliable one was acknowledged (RFC 3262),
+    /// unless it makes an offer.
     Provisional {
+        /// The dialog.
+        dialog: DialogId,
+        /// The response. Its To tag tells forks apart.
+        response: Arc<Response>,
+        /// Our INVITE had no offer and this reliable response has: order `ack` with the answer, which
+        /// goes out in the PRACK.
+        wants_answer: bool,
+    },
+    /// A reliable provisional response of ours was acknowledged.
+    Pracked {
+        /// The dialog.
+        dialog: DialogId,
+        /// The body of the PRACK: the answer, when the offer was in our response.
+        body: Option<Body>,
+    },
+    /// The peer makes an offer by UPDATE (RFC 3311), or in a PRACK once offer and answer are
+    /// complete. Answer it with `respond`; the session goes on as it was after a refusal.
+    Update {
+        /// The dialog.
+        dialog: DialogId,
+        /// The transaction.
+        txn: TransactionId,
+        /// The request.
+        request: Arc<Request>,
+    },
+    /// Our UPDATE was answered with 2xx.
+    UpdateAnswered {
         /// The dialog.
         dialog: DialogId,
         /// The response.
         response: Arc<Response>,
     },
-    /// The first 2xx to our INVITE. The ACK was sent.
+    /// Our UPDATE failed; the session goes on as it was.
+    UpdateRejected {
+        /// The dialog.
+        dialog: DialogId,
+        /// The status.
+        status: u16,
+        /// The reason phrase.
+        reason: String,
+        /// The response, if one came.
+        response: Option<Arc<Response>>,
+    },
+    /// The final answer to a request of [`send`](crate::Endpoint::send); 408 and 503 may be made here.
+    Response {
+        /// The transaction `send` named.
+        txn: TransactionId,
+        /// The status.
+        status: u16,
+        /// The reason phrase.
+        reason: String,
+        /// The CSeq number of the last try.
+        seq: u32,
+        /// The response, if one came.
+        response: Option<Arc<Response>>,
+    },
+    /// The first 2xx to our INVITE. The ACK was sent, unless the offer is the peer's.
     Answered {
         /// The dialog.
         dialog: DialogId,
         /// The response.
         response: Arc<Response>,
+        /// Our INVITE had no offer and this response has: order `ack` with the answer.
+        wants_answer: bool,
     },
     /// Our INVITE failed: its final response, or 408 (no answer at all), 487 (cancelled) or 503
     /// (transport) made here. Ends the dialog.
@@ -98,12 +152,14 @@ pub enum Event {
         /// The response, if one came.
         response: Option<Arc<Response>>,
     },
-    /// Our re-INVITE was answered with 2xx. The ACK was sent.
+    /// Our re-INVITE was answered with 2xx. The ACK was sent, unless the offer is the peer's.
     ReinviteAnswered {
         /// The dialog.
         dialog: DialogId,
         /// The response.
         response: Arc<Response>,
+        /// Our re-INVITE had no offer and this response has: order `ack` with the answer.
+        wants_answer: bool,
     },
     /// Our re-INVITE failed; the session goes on as it was.
     ReinviteRejected {
@@ -116,7 +172,8 @@ pub enum Event {
         /// The response, if one came.
         response: Option<Arc<Response>>,
     },
-    /// A request the caller must answer with `respond`: REGISTER, or INFO and MESSAGE in a dialog.
+    /// A request the caller must answer with `respond`: REGISTER, or INFO, MESSAGE, REFER and NOTIFY
+    /// in a dialog.
     Request {
         /// The transaction.
         txn: TransactionId,
@@ -168,4 +225,6 @@ pub enum EndCause {
     Transport,
     /// An INVITE stayed without final response for too long.
     SetupTimeout,
+    /// The session was not refreshed in time (RFC 4028 §10); a BYE was sent.
+    SessionExpired,
 }

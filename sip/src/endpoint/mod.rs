@@ -33,9 +33,9 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-pub use config::Config;
+pub use config::{Config, Listener};
 pub use event::{EndCause, Event, Output};
-pub use order::{Body, Credentials, Invite, Reply};
+pub use order::{Body, Credentials, Invite, Outside, Reliable, Replaces, Reply};
 
 pub use crate::dialog::DialogId;
 use crate::dialog::{DialogKey, Session};
@@ -43,7 +43,7 @@ use crate::message::{BRANCH_COOKIE, Uri};
 pub use crate::transaction::TransactionId;
 use crate::transaction::table::{ClientTable, ServerTable};
 use crate::transaction::{Machine, MergeKey, Wakes};
-use crate::transport::{Flow, Transport};
+use crate::transport::Flow;
 use sent::Sent;
 
 /// One SIP user agent on any number of transports.
@@ -148,16 +148,9 @@ impl Endpoint {
         format!("{BRANCH_COOKIE}{:016x}", self.rng.next_u64())
     }
 
-    /// Our address on a transport, as peers should see it.
+    /// Our address on a flow, as peers should see it.
     fn own_addr(&self, flow: &Flow) -> std::net::SocketAddr {
-        let mut addr = match flow.transport {
-            Transport::Udp => self.config.udp,
-            Transport::Tcp => self.config.tcp,
-        };
-        if addr.ip().is_unspecified() {
-            addr.set_ip(flow.local.ip());
-        }
-        addr
+        self.config.public_addr(flow)
     }
 
     /// Our Contact value on a flow; `user` is escaped already.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 pub use crate::message::build::Body;
-use crate::message::{NameAddr, Uri};
+use crate::message::{Method, NameAddr, Uri};
 use crate::transport::Flow;
 
 /// A response to send.
@@ -65,6 +65,8 @@ pub struct Invite {
     pub credentials: Option<Credentials>,
     /// Preloaded Route set, first hop first.
     pub route: Vec<NameAddr>,
+    /// The dialog this call takes the place of (RFC 3891).
+    pub replaces: Option<Replaces>,
 }
 
 impl Invite {
@@ -80,8 +82,61 @@ impl Invite {
             body: None,
             credentials: None,
             route: Vec::new(),
+            replaces: None,
         }
     }
+}
+
+/// A dialog as somebody else names it (RFC 3891 §3): tags from the view of the one who is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaces {
+    /// Call-ID.
+    pub call_id: String,
+    /// The tag of whoever receives this.
+    pub to_tag: String,
+    /// The tag of its peer.
+    pub from_tag: String,
+    /// Only if the dialog is not confirmed yet.
+    pub early_only: bool,
+}
+
+/// Whether provisional responses are sent reliably (RFC 3262).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reliable {
+    /// Only if the peer requires it.
+    WhenRequired,
+    /// Those with a body also if the peer can.
+    #[default]
+    WhenSupported,
+}
+
+/// A request of its own, outside any dialog: REGISTER to a carrier, OPTIONS to a gateway.
+#[derive(Debug, Clone)]
+pub struct Outside {
+    /// REGISTER, OPTIONS, MESSAGE, …; not INVITE, ACK, CANCEL or BYE.
+    pub method: Method,
+    /// Request-URI.
+    pub uri: Uri,
+    /// Where to send it.
+    pub flow: Flow,
+    /// From, without tag.
+    pub from: NameAddr,
+    /// To.
+    pub to: NameAddr,
+    /// `None` draws one. A series of REGISTERs keeps its own (RFC 3261 §10.2).
+    pub call_id: Option<String>,
+    /// CSeq number; a challenge that is answered takes the next one.
+    pub seq: u32,
+    /// User part of our Contact and its parameters (`;expires=300`, say); `None` sends no Contact.
+    pub contact: Option<(Option<String>, String)>,
+    /// Header fields to add.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Option<Body>,
+    /// Answers one 401 or 407 challenge.
+    pub credentials: Option<Credentials>,
+    /// Preloaded Route set, first hop first.
+    pub route: Vec<NameAddr>,
 }
 
 /// Name and password for digest challenges.
@@ -91,6 +146,21 @@ pub struct Credentials {
     pub username: String,
     /// The password. Never printed.
     pub password: String,
+    /// The only realm they are for; `None` where the peer alone decides (it was named by whoever gave
+    /// the credentials).
+    pub realm: Option<String>,
+}
+
+impl Credentials {
+    /// Credentials for whatever realm asks.
+    pub fn new(username: impl Into<String>, password: impl Into<String>) -> Self {
+        Self { username: username.into(), password: password.into(), realm: None }
+    }
+
+    /// Whether they are for this realm.
+    pub fn are_for(&self, realm: &str) -> bool {
+        self.realm.as_ref().is_none_or(|own| own.eq_ignore_ascii_case(realm))
+    }
 }
 
 impl fmt::Debug for Credentials {

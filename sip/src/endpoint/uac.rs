@@ -201,7 +201,7 @@ impl Endpoint {
         let Some(session) = self.sessions.get(&dialog) else { return };
         let Some(outgoing) = session.outgoing.as_ref().filter(|o| o.txn == id) else { return };
         if outgoing.cancel == Cancel::No && response.status() > 100 {
-            self.tell(Event::Provisional { dialog, response });
+            self.tell(Event::Provisional { dialog, response, wants_answer: false });
         }
         self.cancel_if_possible(now, dialog);
     }
@@ -290,9 +290,11 @@ impl Endpoint {
             }
             (Stage::Early, true) => {
                 session.stage = Stage::Confirmed;
-                self.tell(Event::Answered { dialog, response });
+                self.tell(Event::Answered { dialog, response, wants_answer: false });
             }
-            (Stage::Confirmed, _) => self.tell(Event::ReinviteAnswered { dialog, response }),
+            (Stage::Confirmed, _) => {
+                self.tell(Event::ReinviteAnswered { dialog, response, wants_answer: false });
+            }
             (Stage::Gone, _) => return self.end(now, dialog, None),
             _ => {}
         }

@@ -27,7 +27,7 @@ pub(crate) fn of_dialog(request: &Request, flow: &Flow, next_hop: &Uri) -> Flow 
 pub(crate) fn of_answer(sent: &Flow, came: &Flow) -> Flow {
     match sent.transport {
         Transport::Udp => *sent,
-        Transport::Tcp => *came,
+        _ => *came,
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn reply_flow(via: &Via, flow: &Flow) -> Flow {
             let port = via.port.filter(|port| *port != 0).unwrap_or(5060);
             Flow { peer: SocketAddr::new(flow.peer.ip(), port), ..*flow }
         }
-        Transport::Udp | Transport::Tcp => *flow,
+        _ => *flow,
     }
 }
 

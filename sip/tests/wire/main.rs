@@ -42,7 +42,7 @@ fn flow() -> Flow {
 /// What an endpoint does with one datagram: messages sent, events told.
 fn feed(bytes: &[u8]) -> (Vec<Vec<u8>>, Vec<Event>) {
     let local = flow().local;
-    let mut endpoint = Endpoint::new(Config::new(local, local), 1);
+    let mut endpoint = Endpoint::new(Config::at(local), 1);
     let mut now = epoch();
     endpoint.handle_message(now, flow(), bytes);
     let (mut sent, mut events) = (Vec::new(), Vec::new());

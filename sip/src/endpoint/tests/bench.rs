@@ -27,7 +27,7 @@ impl Bench {
     }
 
     pub(super) fn with(change: impl FnOnce(&mut Config), flow: Flow) -> Self {
-        let mut config = Config::new(addr("192.0.2.1:5060"), addr("192.0.2.1:5060"));
+        let mut config = Config::at(addr("192.0.2.1:5060"));
         change(&mut config);
         let ep = Endpoint::new(config, 1);
         Self { ep, now: epoch(), flow, events: Vec::new(), wire: Vec::new() }

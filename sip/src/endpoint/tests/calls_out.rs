@@ -5,7 +5,7 @@ use crate::auth::{DigestCredentials, challenge, ha1, verify};
 use crate::{Body, Credentials, EndCause, Error, Event, Flow, Invite, Method, Request};
 
 fn credentials() -> Option<Credentials> {
-    Some(Credentials { username: "alice".into(), password: "secret".into() })
+    Some(Credentials::new("alice", "secret"))
 }
 
 fn rejected(event: Event) -> (u16, bool) {

@@ -356,7 +356,7 @@ fn hanging_up_during_a_reinvite_of_either_side_leaves_nothing_behind() {
 #[test]
 fn a_challenged_bye_is_sent_again_with_credentials() {
     let mut bench = Bench::udp();
-    let user = crate::Credentials { username: "alice".into(), password: "s".into() };
+    let user = crate::Credentials::new("alice", "s");
     let (dialog, invite) = bench.outgoing(Some(user));
     bench.take(&response(&invite, 200, "b", CONTACT));
     bench.sent();
