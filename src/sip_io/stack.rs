@@ -4,6 +4,9 @@
 //! [`Gate`]; everything else goes to the owner of its dialog. What the endpoint wants sent goes out on
 //! the flow it names.
 
+mod admission;
+mod dialogs;
+
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -14,17 +17,14 @@ use actix::prelude::*;
 use bytes::Bytes;
 use sip::auth::Nonces;
 use sip::registrar::{Bindings, Limits};
-use sip::{DialogId, Endpoint, Event, Flow, Output, Reply, Request, TransactionId, Transport};
+use sip::{DialogId, Endpoint, Flow, Output, Transport};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 
-use super::gate::{Findings, Gate, Verdict};
-use super::info;
+use super::gate::Gate;
 use super::limiter::Limiter;
-use super::message::{
-    Action, DialogEvent, Drain, IncomingCall, Order, Originate, Originated, Revoke,
-};
-use super::registrations::{Contact, Registrations};
+use super::message::{DialogEvent, Drain};
+use super::registrations::Registrations;
 use super::tcp::{ConnectionId, Connections, StreamEvent};
 use super::udp::{self, Datagram, UdpStream};
 use crate::call::desk::Desk;
@@ -160,206 +160,6 @@ impl StackActor {
             self.parts.endpoint.handle_transport_error(Instant::now(), flow);
         }
     }
-
-    fn on_event(&mut self, event: Event, ctx: &mut Context<Self>) {
-        match event {
-            Event::Invite { dialog, request, flow, .. } => {
-                self.on_invite(dialog, request, flow, ctx)
-            }
-            Event::Request { txn, request, flow, dialog: None } => {
-                self.on_register(txn, request, flow, ctx);
-            }
-            Event::Request { txn, request, dialog: Some(dialog), .. } => {
-                self.on_info(txn, &request, dialog);
-            }
-            Event::Provisional { dialog, response, .. } => {
-                self.tell(dialog, DialogEvent::Provisional(response));
-            }
-            Event::Answered { dialog, response, .. } => {
-                self.tell(dialog, DialogEvent::Answered(response));
-            }
-            Event::Acked { dialog, body } => self.tell(dialog, DialogEvent::Acked { body }),
-            Event::Reinvite { dialog, request, .. } => {
-                self.tell(dialog, DialogEvent::Reinvite(request));
-            }
-            Event::Rejected { dialog, status, reason, response } => {
-                self.tell_last(dialog, DialogEvent::Rejected { status, reason, response });
-            }
-            Event::Cancelled { dialog, reason_header } => {
-                self.tell_last(dialog, DialogEvent::Cancelled { reason: reason_header });
-            }
-            Event::ByeReceived { dialog, request } => {
-                self.tell_last(dialog, DialogEvent::ByeReceived(request));
-            }
-            Event::Ended { dialog, cause } => self.tell_last(dialog, DialogEvent::Ended(cause)),
-            _ => {}
-        }
-    }
-
-    fn tell(&self, dialog: DialogId, event: DialogEvent) {
-        if let Some(owner) = self.owners.get(&dialog) {
-            owner.do_send(event);
-        }
-    }
-
-    fn tell_last(&mut self, dialog: DialogId, event: DialogEvent) {
-        self.deciding.remove(&dialog);
-        if let Some(owner) = self.owners.remove(&dialog) {
-            owner.do_send(event);
-        }
-    }
-
-    fn respond(&mut self, txn: TransactionId, reply: Reply) {
-        if let Err(error) = self.parts.endpoint.respond(Instant::now(), txn, reply) {
-            tracing::debug!(%error, "reply came too late");
-        }
-    }
-
-    fn reject(&mut self, dialog: DialogId, reply: Reply) {
-        if let Err(error) = self.parts.endpoint.reject(Instant::now(), dialog, reply) {
-            tracing::debug!(%error, "refusal came too late");
-        }
-    }
-
-    fn on_invite(
-        &mut self,
-        dialog: DialogId,
-        request: Arc<Request>,
-        flow: Flow,
-        ctx: &mut Context<Self>,
-    ) {
-        if self.owners.len() + self.deciding.len() >= self.parts.max_calls {
-            let busy = Reply::new(503).with_header("Retry-After", "10");
-            self.reject(dialog, busy.with_header("X-Reason", "too many calls"));
-            return;
-        }
-        self.deciding.insert(dialog);
-        let gate = self.parts.gate.clone();
-        let asked = request.clone();
-        let revoked = self.revoked;
-        let look_up = async move { gate.look_up(&asked).await };
-        ctx.spawn(look_up.into_actor(self).map(move |found, this, ctx| {
-            // The caller may have given up, or the INVITE expired, during the look-up.
-            if !this.deciding.remove(&dialog) {
-                return;
-            }
-            match found {
-                _ if this.revoked != revoked => this.on_invite(dialog, request, flow, ctx),
-                Ok(findings) => this.decide(dialog, request, flow, findings, ctx),
-                Err(error) => {
-                    tracing::error!(%error, "cannot look up who calls");
-                    this.reject(dialog, Reply::new(500));
-                }
-            }
-            this.pump(ctx);
-        }));
-    }
-
-    fn decide(
-        &mut self,
-        dialog: DialogId,
-        request: Arc<Request>,
-        flow: Flow,
-        findings: Findings,
-        ctx: &Context<Self>,
-    ) {
-        let now = Instant::now();
-        let source = flow.peer.ip();
-        match findings.on_invite(&request, source, &mut self.parts.nonces, now) {
-            Verdict::Refuse(reply) => {
-                if reply.status != 401 {
-                    tracing::info!(%source, status = reply.status, "call refused");
-                }
-                self.reject(dialog, reply);
-            }
-            Verdict::Pass(admitted) => {
-                let stack = ctx.address();
-                let call = IncomingCall { dialog, request, flow, admitted, stack };
-                self.owners.insert(dialog, self.parts.desk.answer(call));
-            }
-        }
-    }
-
-    /// INFO is the only request inside a dialog that comes here: no other is allowed.
-    fn on_info(&mut self, txn: TransactionId, request: &Request, dialog: DialogId) {
-        let reply = match info::key(request) {
-            Ok(key) => {
-                if let Some(key) = key {
-                    self.tell(dialog, DialogEvent::Key(key));
-                }
-                Reply::new(200)
-            }
-            Err(refusal) => refusal,
-        };
-        self.respond(txn, reply);
-    }
-
-    fn on_register(
-        &mut self,
-        txn: TransactionId,
-        request: Arc<Request>,
-        flow: Flow,
-        ctx: &mut Context<Self>,
-    ) {
-        let gate = self.parts.gate.clone();
-        let asked = request.clone();
-        let revoked = self.revoked;
-        let look_up = async move { gate.look_up(&asked).await };
-        ctx.spawn(look_up.into_actor(self).map(move |found, this, ctx| {
-            let reply = match found {
-                _ if this.revoked != revoked => return this.on_register(txn, request, flow, ctx),
-                Ok(findings) => this.register(&request, flow, findings),
-                Err(error) => {
-                    tracing::error!(%error, "cannot look up who registers");
-                    Reply::new(500)
-                }
-            };
-            this.respond(txn, reply);
-            this.pump(ctx);
-        }));
-    }
-
-    fn register(&mut self, request: &Request, flow: Flow, findings: Findings) -> Reply {
-        let now = Instant::now();
-        let nonces = &mut self.parts.nonces;
-        let registrant = match findings.on_register(request, flow.peer.ip(), nonces, now) {
-            Verdict::Refuse(reply) => return reply,
-            Verdict::Pass(registrant) => registrant,
-        };
-        let aor = registrant.aor;
-        match self.bindings.apply(now, &aor, request, flow, &self.parts.registrar) {
-            Err(reply) => reply,
-            Ok(applied) => {
-                tracing::info!(user = %aor, source = %flow.peer, "registered");
-                self.publish(now, &aor);
-                applied.reply
-            }
-        }
-    }
-
-    fn publish(&self, now: Instant, aor: &str) {
-        let contacts = self.bindings.lookup(now, aor);
-        let contacts = contacts.into_iter().map(|b| Contact {
-            uri: b.contact.clone(),
-            flow: b.flow,
-            expires_at: b.expires_at,
-        });
-        self.parts.registrations.publish(aor, contacts.collect());
-    }
-
-    fn unregister(&mut self, aor: &str) {
-        if !self.bindings.remove(aor).is_empty() {
-            tracing::info!(user = %aor, "registration dropped");
-        }
-        self.parts.registrations.publish(aor, Vec::new());
-    }
-
-    fn sweep(&mut self) {
-        let now = Instant::now();
-        for (aor, _) in self.bindings.expire(now) {
-            self.publish(now, &aor);
-        }
-    }
 }
 
 /// Users that can be registered at once.
@@ -427,61 +227,10 @@ impl Handler<StreamEvent> for StackActor {
     }
 }
 
-impl Handler<Originate> for StackActor {
-    type Result = Result<Originated, sip::Error>;
-
-    fn handle(&mut self, originate: Originate, ctx: &mut Context<Self>) -> Self::Result {
-        let placed = self.parts.endpoint.invite(Instant::now(), originate.invite);
-        if let Ok((dialog, _)) = &placed {
-            self.owners.insert(*dialog, originate.owner);
-        }
-        // The INVITE is handed to the socket before the caller hears of it.
-        self.pump(ctx);
-        placed.map(|(dialog, call_id)| Originated { dialog, call_id })
-    }
-}
-
 impl Handler<Drain> for StackActor {
     type Result = ();
 
     fn handle(&mut self, _: Drain, _: &mut Context<Self>) {
         self.parts.max_calls = 0;
-    }
-}
-
-impl Handler<Order> for StackActor {
-    type Result = ();
-
-    fn handle(&mut self, Order { dialog, action }: Order, ctx: &mut Context<Self>) {
-        let now = Instant::now();
-        let endpoint = &mut self.parts.endpoint;
-        let done = match action {
-            Action::Progress(reply) => endpoint.progress(now, dialog, reply),
-            Action::Answer(reply) => endpoint.answer(now, dialog, reply),
-            Action::Reject(reply) => endpoint.reject(now, dialog, reply),
-            Action::Cancel => endpoint.cancel(now, dialog),
-            Action::Bye(headers) => endpoint.bye(now, dialog, headers),
-        };
-        if let Err(error) = done {
-            tracing::debug!(%error, "order came too late");
-        }
-        self.pump(ctx);
-    }
-}
-
-impl Handler<Revoke> for StackActor {
-    type Result = ();
-
-    fn handle(&mut self, Revoke { realm, user }: Revoke, _: &mut Context<Self>) {
-        self.revoked = self.revoked.wrapping_add(1);
-        match (realm, user) {
-            (None, _) => {}
-            (Some(realm), Some(user)) => self.unregister(&format!("{user}@{realm}")),
-            (Some(realm), None) => {
-                for (aor, _) in self.parts.registrations.of_realm(&realm) {
-                    self.unregister(&aor);
-                }
-            }
-        }
     }
 }

@@ -1,0 +1,157 @@
+//! Who may come in: INVITEs and REGISTERs pass the gate, and registrations are published.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::prelude::*;
+use sip::{DialogId, Flow, Reply, Request, TransactionId};
+
+use super::StackActor;
+use crate::sip_io::gate::{Findings, Verdict};
+use crate::sip_io::message::{IncomingCall, Revoke};
+use crate::sip_io::registrations::Contact;
+
+impl StackActor {
+    pub(super) fn on_invite(
+        &mut self,
+        dialog: DialogId,
+        request: Arc<Request>,
+        flow: Flow,
+        ctx: &mut Context<Self>,
+    ) {
+        if self.owners.len() + self.deciding.len() >= self.parts.max_calls {
+            let busy = Reply::new(503).with_header("Retry-After", "10");
+            self.reject(dialog, busy.with_header("X-Reason", "too many calls"));
+            return;
+        }
+        self.deciding.insert(dialog);
+        let gate = self.parts.gate.clone();
+        let asked = request.clone();
+        let revoked = self.revoked;
+        let look_up = async move { gate.look_up(&asked).await };
+        ctx.spawn(look_up.into_actor(self).map(move |found, this, ctx| {
+            // The caller may have given up, or the INVITE expired, during the look-up.
+            if !this.deciding.remove(&dialog) {
+                return;
+            }
+            match found {
+                _ if this.revoked != revoked => this.on_invite(dialog, request, flow, ctx),
+                Ok(findings) => this.decide(dialog, request, flow, findings, ctx),
+                Err(error) => {
+                    tracing::error!(%error, "cannot look up who calls");
+                    this.reject(dialog, Reply::new(500));
+                }
+            }
+            this.pump(ctx);
+        }));
+    }
+
+    pub(super) fn decide(
+        &mut self,
+        dialog: DialogId,
+        request: Arc<Request>,
+        flow: Flow,
+        findings: Findings,
+        ctx: &Context<Self>,
+    ) {
+        let now = Instant::now();
+        let source = flow.peer.ip();
+        match findings.on_invite(&request, source, &mut self.parts.nonces, now) {
+            Verdict::Refuse(reply) => {
+                if reply.status != 401 {
+                    tracing::info!(%source, status = reply.status, "call refused");
+                }
+                self.reject(dialog, reply);
+            }
+            Verdict::Pass(admitted) => {
+                let stack = ctx.address();
+                let call = IncomingCall { dialog, request, flow, admitted, stack };
+                self.owners.insert(dialog, self.parts.desk.answer(call));
+            }
+        }
+    }
+
+    pub(super) fn on_register(
+        &mut self,
+        txn: TransactionId,
+        request: Arc<Request>,
+        flow: Flow,
+        ctx: &mut Context<Self>,
+    ) {
+        let gate = self.parts.gate.clone();
+        let asked = request.clone();
+        let revoked = self.revoked;
+        let look_up = async move { gate.look_up(&asked).await };
+        ctx.spawn(look_up.into_actor(self).map(move |found, this, ctx| {
+            let reply = match found {
+                _ if this.revoked != revoked => return this.on_register(txn, request, flow, ctx),
+                Ok(findings) => this.register(&request, flow, findings),
+                Err(error) => {
+                    tracing::error!(%error, "cannot look up who registers");
+                    Reply::new(500)
+                }
+            };
+            this.respond(txn, reply);
+            this.pump(ctx);
+        }));
+    }
+
+    pub(super) fn register(&mut self, request: &Request, flow: Flow, findings: Findings) -> Reply {
+        let now = Instant::now();
+        let nonces = &mut self.parts.nonces;
+        let registrant = match findings.on_register(request, flow.peer.ip(), nonces, now) {
+            Verdict::Refuse(reply) => return reply,
+            Verdict::Pass(registrant) => registrant,
+        };
+        let aor = registrant.aor;
+        match self.bindings.apply(now, &aor, request, flow, &self.parts.registrar) {
+            Err(reply) => reply,
+            Ok(applied) => {
+                tracing::info!(user = %aor, source = %flow.peer, "registered");
+                self.publish(now, &aor);
+                applied.reply
+            }
+        }
+    }
+
+    pub(super) fn publish(&self, now: Instant, aor: &str) {
+        let contacts = self.bindings.lookup(now, aor);
+        let contacts = contacts.into_iter().map(|b| Contact {
+            uri: b.contact.clone(),
+            flow: b.flow,
+            expires_at: b.expires_at,
+        });
+        self.parts.registrations.publish(aor, contacts.collect());
+    }
+
+    pub(super) fn unregister(&mut self, aor: &str) {
+        if !self.bindings.remove(aor).is_empty() {
+            tracing::info!(user = %aor, "registration dropped");
+        }
+        self.parts.registrations.publish(aor, Vec::new());
+    }
+
+    pub(super) fn sweep(&mut self) {
+        let now = Instant::now();
+        for (aor, _) in self.bindings.expire(now) {
+            self.publish(now, &aor);
+        }
+    }
+}
+
+impl Handler<Revoke> for StackActor {
+    type Result = ();
+
+    fn handle(&mut self, Revoke { realm, user }: Revoke, _: &mut Context<Self>) {
+        self.revoked = self.revoked.wrapping_add(1);
+        match (realm, user) {
+            (None, _) => {}
+            (Some(realm), Some(user)) => self.unregister(&format!("{user}@{realm}")),
+            (Some(realm), None) => {
+                for (aor, _) in self.parts.registrations.of_realm(&realm) {
+                    self.unregister(&aor);
+                }
+            }
+        }
+    }
+}
