@@ -4,7 +4,8 @@ use crate::hook::{HookError, HookId, HookReply};
 use crate::model::call::SipHeaders;
 use crate::verb::{ConferenceEvent, PlayReport, RunId};
 
-use super::{PlayId, TimerId};
+use super::{FarEnd, InDialog, PlayId, TimerId};
+use crate::sip_io::message::RequestId;
 
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -55,6 +56,18 @@ pub enum Input {
     },
     /// The far end's media stayed away for too long.
     MediaTimeout,
+    /// The far end asks something inside the dialog.
+    Request(Box<InDialog>),
+    /// The final answer to [`Effect::SendRequest`](super::Effect::SendRequest); not `is_heard`: none
+    /// came, for that reason.
+    RequestDone {
+        id: RequestId,
+        status: u16,
+        reason: String,
+        is_heard: bool,
+    },
+    /// A transfer is over, or the far end was replaced: who it is now, if it is another.
+    Transferred(Option<FarEnd>),
     /// An in-dialog request failed with 408 or 481: the far end is gone.
     DialogFailed,
 
