@@ -75,6 +75,8 @@ pub(crate) enum IncomingState {
 pub(crate) struct Outgoing {
     pub(crate) txn: TransactionId,
     pub(crate) cancel: Cancel,
+    /// The Reason header of the CANCEL (RFC 3326).
+    pub(crate) cancel_reason: Option<String>,
     /// When the endpoint loses patience: cancels, or after that gives up.
     pub(crate) give_up_at: Instant,
 }

@@ -151,9 +151,12 @@ impl Draft {
     }
 
     /// The CANCEL of this INVITE: the same Via, Route and number, no body, no credentials.
-    pub(crate) fn cancel(&self, via: &str) -> Bytes {
+    pub(crate) fn cancel(&self, via: &str, reason: Option<&str>) -> Bytes {
         let mut writer = self.start(&Method::Cancel, via);
         writer.header("To", &self.to);
+        if let Some(reason) = reason {
+            writer.header("Reason", reason);
+        }
         self.end_of_head(&mut writer, &Method::Cancel);
         writer.finish(None)
     }

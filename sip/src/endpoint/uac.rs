@@ -116,6 +116,20 @@ impl Endpoint {
     /// # Errors
     /// The dialog is unknown, or the call came in (that is what `reject` is for).
     pub fn cancel(&mut self, now: Instant, dialog: DialogId) -> Result<(), Error> {
+        self.cancel_for(now, dialog, None)
+    }
+
+    /// [`cancel`](Self::cancel) with a Reason header (RFC 3326 §2), for the CANCEL or the BYE.
+    ///
+    /// # Errors
+    /// As `cancel`; or the reason may not be written.
+    pub fn cancel_for(
+        &mut self,
+        now: Instant,
+        dialog: DialogId,
+        reason: Option<String>,
+    ) -> Result<(), Error> {
+        check_text(reason.as_deref().unwrap_or_default(), "Reason")?;
         let session = self.sessions.get_mut(&dialog).ok_or(Error::UnknownDialog(dialog))?;
         if session.is_told {
             return Err(Error::UnknownDialog(dialog));
@@ -124,11 +138,15 @@ impl Endpoint {
             (Stage::Early, Some(outgoing)) => {
                 if outgoing.cancel == Cancel::No {
                     outgoing.cancel = Cancel::Wanted;
+                    outgoing.cancel_reason = reason;
                     self.cancel_if_possible(now, dialog);
                 }
                 Ok(())
             }
-            (Stage::Confirmed, _) if session.is_caller => self.bye(now, dialog, Vec::new()),
+            (Stage::Confirmed, _) if session.is_caller => {
+                let reason = reason.map(|reason| ("Reason".to_owned(), reason));
+                self.bye(now, dialog, reason.into_iter().collect())
+            }
             _ => Err(Error::WrongState { dialog, order: "cancel" }),
         }
     }
@@ -163,8 +181,8 @@ impl Endpoint {
             return;
         };
         let txn = self.send_request(now, flow, draft, purpose);
-        let outgoing =
-            Outgoing { txn, cancel: Cancel::No, give_up_at: now + self.config.max_setup };
+        let give_up_at = now + self.config.max_setup;
+        let outgoing = Outgoing { txn, cancel: Cancel::No, cancel_reason: None, give_up_at };
         if let Some(session) = self.sessions.get_mut(&dialog) {
             session.outgoing = Some(outgoing);
         }
@@ -181,7 +199,7 @@ impl Endpoint {
         // §9.1: if no final response comes in 64*T1, the INVITE counts as cancelled
         outgoing.give_up_at = now + self.config.timers.give_up();
         let Sent { draft, via, branch, .. } = &invite.user;
-        let bytes = draft.cancel(via);
+        let bytes = draft.cancel(via, outgoing.cancel_reason.as_deref());
         let sent = Sent {
             purpose: Purpose::Errand,
             draft: Draft { method: Method::Cancel, ..draft.clone() },
@@ -192,6 +210,15 @@ impl Endpoint {
         let flow = invite.flow;
         self.open_client(now, flow, bytes, sent);
         self.rewake_dialog(dialog);
+    }
+
+    /// 100: somebody is there, and will answer.
+    pub(super) fn on_trying(&mut self, now: Instant, id: TransactionId, dialog: DialogId) {
+        let outgoing = self.sessions.get(&dialog).and_then(|s| s.outgoing.as_ref());
+        if outgoing.is_some_and(|outgoing| outgoing.is_wanted(id)) {
+            self.tell(Event::Trying { dialog });
+        }
+        self.cancel_if_possible(now, dialog);
     }
 
     pub(super) fn on_provisional(
