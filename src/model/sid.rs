@@ -46,6 +46,9 @@ sid! {
     PhoneNumberSid,
     ConferenceSid,
     WebhookSid,
+    VoipCarrierSid,
+    SipGatewaySid,
+    PredefinedCarrierSid,
 }
 
 #[cfg(test)]
