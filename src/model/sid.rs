@@ -44,6 +44,8 @@ sid! {
     ApiKeySid,
     ClientSid,
     PhoneNumberSid,
+    VoipCarrierSid,
+    SipGatewaySid,
     ConferenceSid,
     WebhookSid,
     VoipCarrierSid,
