@@ -3,11 +3,22 @@
 use md5::{Digest, Md5};
 use sha2::Sha256;
 
-use super::word::{DIGEST_ALGORITHM, ENCRYPTION};
+use super::word::words;
 use super::{
-    Account, AccountSid, ClientSid, DigestAlgorithm, Encryption, Fields, Invalid, Patch, Secret,
-    Timestamp,
+    Account, AccountSid, ClientSid, Encryption, Fields, Invalid, Patch, Secret, Timestamp,
+    encryption,
 };
+
+words! {
+    /// What a peer is challenged with (RFC 8760).
+    DigestAlgorithm {
+        Md5 = "MD5",
+        Sha256 = "SHA-256",
+    }
+}
+
+/// What a refusal of another word says.
+pub(super) const DIGEST_ALGORITHM: &str = "MD5 or SHA-256";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
@@ -130,7 +141,11 @@ impl ClientInput {
             allow_direct_app_calling: fields.flag("allow_direct_app_calling")?,
             allow_direct_queue_calling: fields.flag("allow_direct_queue_calling")?,
             allow_direct_user_calling: fields.flag("allow_direct_user_calling")?,
-            media_encryption: fields.one_of("media_encryption", ENCRYPTION, Encryption::parse)?,
+            media_encryption: fields.one_of(
+                "media_encryption",
+                encryption::EXPECTED,
+                Encryption::parse,
+            )?,
             digest_algorithm: fields.one_of(
                 "digest_algorithm",
                 DIGEST_ALGORITHM,

@@ -48,8 +48,6 @@ sid! {
     SipGatewaySid,
     ConferenceSid,
     WebhookSid,
-    VoipCarrierSid,
-    SipGatewaySid,
     PredefinedCarrierSid,
 }
 

@@ -28,31 +28,9 @@ macro_rules! words {
 
 pub(super) use words;
 
-words! {
-    /// SRTP by keys in the session description (SDES, RFC 4568) with one peer.
-    Encryption {
-        /// Plain RTP; keys that are offered are not taken.
-        Off = "off",
-        /// Taken when the peer offers it, offered beside plain RTP.
-        Offered = "offered",
-        /// No call without it.
-        Required = "required",
-    }
-
-    /// The digest that a peer is challenged with (RFC 8760).
-    DigestAlgorithm {
-        Md5 = "MD5",
-        Sha256 = "SHA-256",
-    }
-}
-
-/// What a refusal of another word says.
-pub(super) const ENCRYPTION: &str = "off, offered or required";
-pub(super) const DIGEST_ALGORITHM: &str = "MD5 or SHA-256";
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::model::{DigestAlgorithm, Encryption};
 
     #[test]
     fn a_word_is_the_same_everywhere() {

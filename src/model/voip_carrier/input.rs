@@ -1,11 +1,11 @@
 //! The body of a carrier's create or update.
 
 use super::{DtmfType, InboundAuth, Register, Smpp, TrunkType, VoipCarrier};
+use crate::model::client::DIGEST_ALGORITHM;
 use crate::model::sip_text::{is_host, is_proxy, is_user};
-use crate::model::word::{DIGEST_ALGORITHM, ENCRYPTION};
 use crate::model::{
     AccountSid, ApplicationSid, DigestAlgorithm, Encryption, Fields, Invalid, Patch, Secret,
-    ServiceProviderSid, Timestamp, VoipCarrierSid,
+    ServiceProviderSid, Timestamp, VoipCarrierSid, encryption,
 };
 
 #[derive(Debug, Default)]
@@ -92,7 +92,11 @@ impl VoipCarrierInput {
             inbound_auth_username: fields.login_name("inbound_auth_username")?,
             inbound_auth_password: fields.password("inbound_auth_password")?,
             smpp: SmppInput::read(fields)?,
-            media_encryption: fields.one_of("media_encryption", ENCRYPTION, Encryption::parse)?,
+            media_encryption: fields.one_of(
+                "media_encryption",
+                encryption::EXPECTED,
+                Encryption::parse,
+            )?,
             digest_algorithm: fields.one_of(
                 "digest_algorithm",
                 DIGEST_ALGORITHM,
