@@ -1,16 +1,20 @@
 //! Whether a call's audio is encrypted (SDES-SRTP, RFC 4568).
 
-use serde::{Deserialize, Serialize};
+use super::word::words;
 
-/// What a trunk, a client or the server wants of its calls' audio.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Encryption {
-    /// Never, not even when it is offered.
-    Off,
-    /// When both sides can.
-    #[default]
-    Offered,
-    /// Always: a call without it fails.
-    Required,
+words! {
+    /// What a trunk, a client or the server wants of its calls' audio.
+    #[derive(Default)]
+    Encryption {
+        /// Never, not even when it is offered.
+        Off = "off",
+        /// When both sides can.
+        #[default]
+        Offered = "offered",
+        /// Always: a call without it fails.
+        Required = "required",
+    }
 }
+
+/// What a refusal of another word says.
+pub(super) const EXPECTED: &str = "off, offered or required";

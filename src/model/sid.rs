@@ -48,6 +48,7 @@ sid! {
     SipGatewaySid,
     ConferenceSid,
     WebhookSid,
+    PredefinedCarrierSid,
 }
 
 #[cfg(test)]
