@@ -16,13 +16,15 @@ pub mod originate;
 pub mod prompt;
 pub mod prompt_cache;
 mod record;
-mod refer;
+pub mod refer;
+mod referred;
 pub mod route;
 mod setup;
 pub mod snapshot;
 mod sounds;
 mod state;
 mod status;
+pub mod tries;
 
 pub use effect::{ConferenceTarget, Effect, JoinConference, PlayId, TimerId, TransferOrder};
 pub use failure::AppFailure;

@@ -113,10 +113,7 @@ impl Subscription {
         } else {
             format!("active;expires={EXPIRES}")
         };
-        let fields = vec![
-            ("Event".to_owned(), event),
-            ("Subscription-State".to_owned(), state),
-        ];
+        let fields = vec![("Event".to_owned(), event), ("Subscription-State".to_owned(), state)];
         (fields, format!("SIP/2.0 {status} {reason}\r\n"))
     }
 }

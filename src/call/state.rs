@@ -101,6 +101,12 @@ impl State {
         self.base.facts = self.setup.facts.clone();
     }
 
+    /// Who answered, of several that were tried: the dialog's Call-ID and `ip:port`.
+    pub fn set_far_end(&mut self, call_id: String, remote_host: String) {
+        self.set_call_id(call_id);
+        self.setup.remote_host = Some(remote_host);
+    }
+
     /// Takes one input and appends what follows from it to `out`, in order.
     pub fn handle(
         &mut self,

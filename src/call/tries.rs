@@ -10,6 +10,7 @@ use std::time::Duration;
 use sip::Uri;
 
 use super::route::{Attempt, MAX_FORKS, Route};
+use crate::model::SipGatewaySid;
 
 /// One INVITE of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,7 +28,7 @@ pub enum Move {
     /// Say [`Tries::on_alarm`] of this stage after so long.
     Alarm { stage: u32, after: Duration },
     /// How an attempt ended, for the health of its gateway.
-    Report { id: TryId, outcome: Outcome },
+    Report { gateway: SipGatewaySid, outcome: Outcome },
     /// This one was answered first: the call goes on with it. Nothing follows.
     Won(TryId),
     /// Nobody is left. Nothing follows.
@@ -132,9 +133,9 @@ impl Tries {
         self.won.as_ref()
     }
 
-    /// Whether nothing will follow any more.
-    pub fn is_over(&self) -> bool {
-        self.course == Course::Over
+    /// Whether the call is given up.
+    pub fn is_cancelled(&self) -> bool {
+        self.course == Course::Cancelled
     }
 
     /// Sends the first stage.
@@ -156,7 +157,7 @@ impl Tries {
             return;
         }
         let won = self.open.swap_remove(place);
-        out.push(Move::Report { id, outcome: Outcome::Answered });
+        report(&won.attempt, Outcome::Answered, out);
         self.won = Some(won.attempt);
         self.course = Course::Over;
         self.drop_others(true, out);
@@ -178,7 +179,7 @@ impl Tries {
                 true => Outcome::Failed { retry_after: failure.retry_after },
                 false => Outcome::Answered,
             };
-            out.push(Move::Report { id, outcome });
+            report(&self.open[place].attempt, outcome, out);
             let is_redirect = (300..400).contains(&failure.status) && !contacts.is_empty();
             if is_redirect && let Some(left) = self.redirects_left.checked_sub(1) {
                 self.redirects_left = left;
@@ -224,8 +225,8 @@ impl Tries {
         let (silent, others) = std::mem::take(&mut self.open).into_iter().partition(is_silent);
         self.open = others;
         let silent: Vec<Try> = silent;
-        for Try { id, .. } in &silent {
-            out.push(Move::Report { id: *id, outcome: Outcome::Failed { retry_after: None } });
+        for Try { id, attempt, .. } in &silent {
+            report(attempt, Outcome::Failed { retry_after: None }, out);
             out.push(Move::Cancel { id: *id, elsewhere: false });
         }
         if !silent.is_empty() {
@@ -307,6 +308,10 @@ impl Tries {
             }
         }
     }
+}
+
+fn report(attempt: &Attempt, outcome: Outcome, out: &mut Vec<Move>) {
+    out.extend(attempt.gateway.map(|gateway| Move::Report { gateway, outcome }));
 }
 
 /// A chain of 3xx longer than this is a loop.

@@ -168,6 +168,25 @@ impl Findings {
         }
     }
 
+    /// Whether an INVITE that replaces a dialog comes from a client; of which account. What it dials
+    /// does not matter.
+    pub fn on_replacing(
+        self,
+        request: &Request,
+        source: IpAddr,
+        nonces: &mut Nonces,
+        now: Instant,
+    ) -> Verdict<AccountSid> {
+        if self.realm.is_none() {
+            return Verdict::Refuse(Reply::new(403));
+        }
+        match (self.prove(request, source, nonces, now), self.client) {
+            (Err(reply), _) => Verdict::Refuse(reply),
+            (Ok(()), Some(client)) => Verdict::Pass(client.account.sid),
+            (Ok(()), None) => Verdict::Refuse(Reply::new(403)),
+        }
+    }
+
     /// Whether this REGISTER is believed.
     pub fn on_register(
         self,

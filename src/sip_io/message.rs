@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use sip::{Body, DialogId, EndCause, Flow, Invite, Method, Reply, Request, Response, TransactionId};
+use sip::{
+    Body, DialogId, EndCause, Flow, Invite, Method, Reply, Request, Response, TransactionId,
+};
 
 use super::gate::Admitted;
+use crate::model::AccountSid;
 
 /// Place a call. The answer comes when the INVITE was handed to the socket.
 #[derive(Message)]
@@ -14,6 +17,8 @@ use super::gate::Admitted;
 pub struct Originate {
     pub invite: Invite,
     pub owner: Recipient<DialogEvent>,
+    /// Whose call it is.
+    pub account: AccountSid,
 }
 
 #[derive(Clone, Debug)]
@@ -38,17 +43,28 @@ pub enum Action {
     Progress(Reply),
     Answer(Reply),
     Reject(Reply),
-    /// CANCEL with these headers.
+    /// CANCEL with the Reason header among these, if there is one.
     Cancel(Fields),
     Bye(Fields),
     /// The answer to an offer that came in a response (`wants_answer`).
     Ack(Option<Body>),
     /// Our offer by re-INVITE; [`Happened::ReinviteAnswered`] or `ReinviteRejected` follows.
-    Reinvite { headers: Fields, body: Option<Body> },
+    Reinvite {
+        headers: Fields,
+        body: Option<Body>,
+    },
     /// Answers a [`Happened::Update`] or [`Happened::Request`].
-    Respond { txn: TransactionId, reply: Reply },
+    Respond {
+        txn: TransactionId,
+        reply: Reply,
+    },
     /// Any other request; [`Happened::RequestDone`] with this id follows, also when it cannot be sent.
-    Request { id: RequestId, method: Method, headers: Fields, body: Option<Body> },
+    Request {
+        id: RequestId,
+        method: Method,
+        headers: Fields,
+        body: Option<Body>,
+    },
 }
 
 /// A request inside a dialog, as its sender counts them.
@@ -62,6 +78,18 @@ pub struct IncomingCall {
     pub flow: Flow,
     pub admitted: Admitted,
     pub stack: Addr<super::stack::StackActor>,
+}
+
+/// An INVITE that replaces a dialog: it has the same owner from now on, who answers or rejects it.
+#[derive(Debug)]
+pub struct Replacing {
+    pub dialog: DialogId,
+    pub request: Arc<Request>,
+    pub flow: Flow,
+    /// Only if the call is not answered yet.
+    pub early_only: bool,
+    /// It comes from a registered user of the account.
+    pub is_client: bool,
 }
 
 /// What the store says about these users has changed: drops their registrations.
@@ -99,6 +127,8 @@ pub struct DialogEvent {
 
 #[derive(Debug)]
 pub enum Happened {
+    /// 100 to our INVITE: somebody is there.
+    Trying,
     Provisional {
         response: Arc<Response>,
         /// The response makes an offer: order `Ack` with the answer, which goes out in the PRACK.
@@ -154,8 +184,7 @@ pub enum Happened {
     },
     ByeReceived(Arc<Request>),
     Key(Key),
-    /// Somebody who may call in wants to take this dialog's place (RFC 3891): the new call's dialog
-    /// has the same owner from now on, who answers or rejects it.
-    Replaced(Box<IncomingCall>),
+    /// Somebody of the same account wants to take this dialog's place (RFC 3891).
+    Replaced(Box<Replacing>),
     Ended(EndCause),
 }

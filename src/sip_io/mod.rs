@@ -3,7 +3,7 @@
 
 pub mod dns;
 pub mod gate;
-mod info;
+pub mod info;
 pub mod limiter;
 pub mod message;
 pub mod peers;

@@ -6,6 +6,7 @@
 
 mod admission;
 mod dialogs;
+mod replacing;
 
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
@@ -17,18 +18,19 @@ use actix::prelude::*;
 use bytes::Bytes;
 use sip::auth::Nonces;
 use sip::registrar::{Bindings, Limits};
-use sip::{DialogId, Endpoint, Flow, Output, Transport};
+use sip::{DialogId, Endpoint, Flow, Output, TransactionId, Transport};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 
 use super::gate::Gate;
 use super::limiter::Limiter;
-use super::message::{DialogEvent, Drain};
+use super::message::{DialogEvent, Drain, RequestId};
 use super::peers::{ConnectionId, Peer, Peers};
 use super::registrations::Registrations;
 use super::tcp::{Connections, StreamEvent};
 use super::udp::{self, Datagram, UdpStream};
 use crate::call::desk::Desk;
+use crate::model::AccountSid;
 
 /// What the stack is built from.
 pub struct StackParts {
@@ -57,12 +59,21 @@ pub struct StackActor {
     streams: HashMap<ConnectionId, mpsc::Sender<Bytes>>,
     /// Messages for connections that are still being opened.
     opening: HashMap<ConnectionId, Vec<Bytes>>,
-    owners: HashMap<DialogId, Recipient<DialogEvent>>,
+    owners: HashMap<DialogId, Owner>,
+    /// Requests of owners inside their dialogs, until they are answered.
+    requests: HashMap<TransactionId, (DialogId, RequestId)>,
     /// INVITEs whose sender is being looked up.
     deciding: HashSet<DialogId>,
     /// Counts the [`Revoke`]s: what was looked up before one is not acted on after it.
     revoked: u64,
     wake: Option<(Instant, SpawnHandle)>,
+}
+
+/// Who hears of a dialog.
+struct Owner {
+    events: Recipient<DialogEvent>,
+    /// Whose call it is.
+    account: AccountSid,
 }
 
 /// Messages kept for one connection while it opens.
@@ -79,6 +90,7 @@ impl StackActor {
             streams: HashMap::new(),
             opening: HashMap::new(),
             owners: HashMap::new(),
+            requests: HashMap::new(),
             deciding: HashSet::new(),
             revoked: 0,
             wake: None,

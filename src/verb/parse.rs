@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::props::Props;
 use super::{
-    Answer, Conference, Config, Hangup, Pause, Play, Redirect, SipDecline, SipRefer, SipRequestVerb,
-    Tag, Verb, VerbError, VerbKind,
+    Answer, Conference, Config, Hangup, Pause, Play, Redirect, SipDecline, SipRefer,
+    SipRequestVerb, Tag, Verb, VerbError, VerbKind,
 };
 
 /// Reads an application's answer. Both forms of a verb are taken, `{"verb": "pause", "length": 1}`

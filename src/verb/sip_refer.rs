@@ -36,7 +36,8 @@ pub struct ReferOrder {
 impl SipRefer {
     pub(super) fn parse(props: &mut Props<'_>) -> Result<Self, VerbError> {
         props.required("referTo")?;
-        let refer_to = address(props, "referTo")?.ok_or_else(|| props.bad("referTo", "is empty"))?;
+        let refer_to =
+            address(props, "referTo")?.ok_or_else(|| props.bad("referTo", "is empty"))?;
         let referred_by_name = props.text("referredByDisplayName")?.filter(|name| !name.is_empty());
         if referred_by_name.as_ref().is_some_and(|name| !SipHeaders::is_value(name)) {
             return Err(props.bad("referredByDisplayName", "does not fit a header"));
@@ -117,7 +118,9 @@ impl SipRefer {
 fn address(props: &mut Props<'_>, name: &'static str) -> Result<Option<String>, VerbError> {
     let Some(text) = props.text(name)?.filter(|text| !text.is_empty()) else { return Ok(None) };
     let is_clean = text.len() <= MAX_ADDRESS
-        && !text.chars().any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"'));
+        && !text
+            .chars()
+            .any(|c| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"'));
     if is_clean { Ok(Some(text)) } else { Err(props.bad(name, "is no SIP address")) }
 }
 

@@ -9,12 +9,13 @@ use media::leg::{Leg, LegConfig};
 use media::rtp::{SeqNo, Ssrc};
 use media::sdp::{self, LocalMedia, Negotiated};
 use media::time::RtpTime;
-use sip::{Body, Reply, Request};
+use sip::{Body, DialogId, Reply, Request, Response, TransactionId};
 
 use super::CallActor;
 use crate::call::{Input, PlayId};
 use crate::media_io::line::Line;
 use crate::media_io::quality::QualityCell;
+use crate::model::Encryption;
 use crate::participant::actor::ParticipantActor;
 use crate::participant::message::{Negotiate, ParticipantEvent};
 use crate::sip_io::message::Action;
@@ -22,7 +23,7 @@ use crate::sip_io::message::Action;
 /// The call's own side of the session description, and where the exchange stands.
 #[derive(Default)]
 pub(super) struct Media {
-    local: Option<LocalMedia>,
+    pub(super) local: Option<LocalMedia>,
     /// Our answer to the offer of the INVITE or re-INVITE under way.
     pub(super) answer: Option<(String, Negotiated)>,
     /// Our offer went out in a 200; its answer comes with the ACK.
@@ -30,6 +31,22 @@ pub(super) struct Media {
     pub(super) agreed: Option<Negotiated>,
     /// How the call's line is doing, once there is one.
     pub(super) quality: Option<Arc<QualityCell>>,
+}
+
+impl Media {
+    /// From now on the session is one with somebody else.
+    pub(super) fn change_far_end(&mut self, local: LocalMedia) {
+        self.local = Some(local);
+        self.answer = None;
+        self.answer_is_due = false;
+        self.agreed = None;
+    }
+
+    /// Our offer where the far end made none (RFC 3264 §4): the answer is due with the ACK.
+    pub(super) fn offer_late(&mut self, local: &LocalMedia, policy: &sdp::Policy) -> String {
+        self.answer_is_due = true;
+        sdp::offer(local, policy)
+    }
 }
 
 impl CallActor {
@@ -65,6 +82,13 @@ impl CallActor {
         self.media.local = Some(local);
         self.media.quality = Some(quality);
         Ok(local)
+    }
+
+    /// Our side of a session of its own, on the line that is there.
+    pub(super) fn new_side(&self, _encryption: Encryption) -> Option<LocalMedia> {
+        let local = self.media.local?;
+        let session_id = u64::from(rand::random::<u32>());
+        Some(LocalMedia::new(local.ip, local.rtp_port, session_id))
     }
 
     pub(super) fn participant(&self) -> Option<&Addr<ParticipantActor>> {
@@ -103,10 +127,7 @@ impl CallActor {
                 text
             }
             // The INVITE had no offer: ours goes out now (RFC 3264 §4).
-            (None, Some(local)) => {
-                self.media.answer_is_due = true;
-                sdp::offer(&local, &self.desk.sdp_policy)
-            }
+            (None, Some(local)) => self.media.offer_late(&local, &self.desk.sdp_policy),
             (None, None) => return,
         };
         self.order(Action::Answer(Reply::new(200).with_body(description(text))));
@@ -130,28 +151,66 @@ impl CallActor {
             self.order(Action::Reject(Reply::new(488)));
             return;
         };
-        if is_foreign(request.body(), request.content_type()) {
-            let refusal = Reply::new(415).with_header("Accept", "application/sdp");
-            self.order(Action::Reject(refusal));
-            return;
-        }
-        let Some(offer) = sdp_body(request.body(), request.content_type()) else {
-            self.media.answer_is_due = true;
-            let text = sdp::offer(&local, &self.desk.sdp_policy);
-            self.order(Action::Answer(Reply::new(200).with_body(description(text))));
-            return;
+        let reply = match offer_of(request) {
+            Err(refusal) => refusal,
+            Ok(None) => {
+                let text = self.media.offer_late(&local, &self.desk.sdp_policy);
+                Reply::new(200).with_body(description(text))
+            }
+            Ok(Some(offer)) => self.take_offer(&offer, &local),
         };
-        match sdp::answer(&offer.bytes, &local, &self.desk.sdp_policy) {
+        // After a refusal the session goes on as it was (RFC 3261 §14.2).
+        self.order(match reply.status {
+            200 => Action::Answer(reply),
+            _ => Action::Reject(reply),
+        });
+    }
+
+    /// An offer by UPDATE, also before the call is answered (RFC 3311 §5.2).
+    pub(super) fn on_update(&mut self, txn: TransactionId, request: &Request) {
+        let reply = match (offer_of(request), self.media.agreed.is_some()) {
+            (Err(refusal), _) => refusal,
+            // It refreshes the session (RFC 4028) or the path.
+            (Ok(None), _) => Reply::new(200),
+            // The first offer is not answered yet.
+            (Ok(Some(_)), false) => Reply::new(500).with_header("Retry-After", "1"),
+            (Ok(Some(offer)), true) => match self.next_local() {
+                Some(local) => self.take_offer(&offer, &local),
+                None => Reply::new(488),
+            },
+        };
+        self.order(Action::Respond { txn, reply });
+    }
+
+    fn take_offer(&mut self, offer: &Body, local: &LocalMedia) -> Reply {
+        match sdp::answer(&offer.bytes, local, &self.desk.sdp_policy) {
             Ok((text, agreed)) => {
+                // What an answer of the call that is still to come has to repeat.
+                if let Some(answer) = &mut self.media.answer {
+                    *answer = (text.clone(), agreed.clone());
+                }
                 self.agree(agreed);
-                self.order(Action::Answer(Reply::new(200).with_body(description(text))));
+                Reply::new(200).with_body(description(text))
             }
-            // The session goes on as it was (RFC 3261 §14.2).
-            Err(error) => {
-                let refusal = Reply::new(488).with_header("X-Reason", error.to_string());
-                self.order(Action::Reject(refusal));
-            }
+            Err(error) => not_acceptable(&error.to_string()),
         }
+    }
+
+    /// The far end made an offer where we made none.
+    pub(super) fn answer_offer(&mut self, dialog: DialogId, response: &Response) {
+        let offer = sdp_body(response.body(), response.content_type());
+        let answer = match (offer, self.next_local()) {
+            (Some(offer), Some(local)) => {
+                sdp::answer(&offer.bytes, &local, &self.desk.sdp_policy).ok()
+            }
+            _ => None,
+        };
+        // Without a body the stack hangs up: there is no session.
+        let body = answer.map(|(text, agreed)| {
+            self.agree(agreed);
+            description(text)
+        });
+        self.guard.order_to(dialog, Action::Ack(body));
     }
 
     pub(super) fn media_failed(&mut self, status: u16, reason: &str, ctx: &mut Context<Self>) {
@@ -189,15 +248,32 @@ pub(super) fn description(text: String) -> Body {
     Body { content_type: "application/sdp".to_owned(), bytes: text.into() }
 }
 
-/// Whether there is a body that is no session description: it cannot be taken for "no offer".
-pub(super) fn is_foreign(body: &bytes::Bytes, content_type: Option<&str>) -> bool {
-    !body.is_empty() && sdp_body(body, content_type).is_none()
+/// 488, and why (RFC 3261 §20.43).
+pub(super) fn not_acceptable(why: &str) -> Reply {
+    Reply::new(488).with_header("Warning", warning(why)).with_header("X-Reason", why)
 }
 
-/// The body, if it is a session description.
+/// The value of a Warning header: code 399, an agent, a quoted text.
+pub(super) fn warning(why: &str) -> String {
+    format!("399 trunkline \"{}\"", why.replace(['"', '\\'], "'"))
+}
+
+/// The offer of a request, if it has one.
+///
+/// # Errors
+/// The refusal of a body that is no session description: it cannot be taken for "no offer".
+pub(super) fn offer_of(request: &Request) -> Result<Option<Body>, Reply> {
+    let (body, kind) = (request.body(), request.content_type());
+    match sdp_body(body, kind) {
+        None if !body.is_empty() => Err(Reply::new(415).with_header("Accept", ACCEPT)),
+        offer => Ok(offer),
+    }
+}
+
+const ACCEPT: &str = "application/sdp, multipart/mixed";
+
+/// The session description in a body, alone or as a part of it (RFC 5621 §3).
 pub(super) fn sdp_body(body: &bytes::Bytes, content_type: Option<&str>) -> Option<Body> {
-    let content_type = content_type?;
-    let kind = content_type.split(';').next().unwrap_or_default().trim();
-    (kind.eq_ignore_ascii_case("application/sdp") && !body.is_empty())
-        .then(|| Body { content_type: content_type.to_owned(), bytes: body.clone() })
+    sip::message::multipart::find(content_type?, body, "application/sdp")
+        .map(|bytes| Body { content_type: "application/sdp".to_owned(), bytes })
 }

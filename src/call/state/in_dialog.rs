@@ -38,7 +38,11 @@ pub(super) struct Requests {
 enum Inquiry {
     /// INFO or MESSAGE, answered already.
     Request,
-    Refer { answer: AnswerId, wants_notify: bool, subscription: Subscription },
+    Refer {
+        answer: AnswerId,
+        wants_notify: bool,
+        subscription: Subscription,
+    },
 }
 
 impl Requests {
@@ -102,8 +106,7 @@ impl State {
             return respond(answer, 480, turn);
         }
         self.requests.refers += 1;
-        let subscription =
-            Subscription { id: (self.requests.refers > 1).then_some(refer.seq) };
+        let subscription = Subscription { id: (self.requests.refers > 1).then_some(refer.seq) };
         let is_busy =
             self.requests.is_transferring || self.requests.inquiries.len() >= MAX_INQUIRIES;
         match (self.requests.refer_hook.clone(), self.setup.transfers) {
@@ -187,12 +190,7 @@ impl State {
         Ok(())
     }
 
-    fn send_notify(
-        &mut self,
-        fields: Vec<(String, String)>,
-        text: String,
-        turn: &mut Turn<'_>,
-    ) {
+    fn send_notify(&mut self, fields: Vec<(String, String)>, text: String, turn: &mut Turn<'_>) {
         let mut headers = SipHeaders::default();
         for (name, value) in &fields {
             headers.set(name, value);
@@ -257,13 +255,16 @@ impl State {
         let by = address(&by, &here);
         let mut headers = order.headers;
         headers.put("Refer-To", format!("<{refer_to}>"));
-        headers.put("Referred-By", match order.referred_by_name {
-            Some(name) => {
-                let name = name.replace('\\', "\\\\").replace('"', "\\\"");
-                format!("\"{name}\" <{by}>")
-            }
-            None => format!("<{by}>"),
-        });
+        headers.put(
+            "Referred-By",
+            match order.referred_by_name {
+                Some(name) => {
+                    let name = name.replace('\\', "\\\\").replace('"', "\\\"");
+                    format!("\"{name}\" <{by}>")
+                }
+                None => format!("<{by}>"),
+            },
+        );
         self.requests.has_referred = true;
         let request = SipRequest { method: "REFER".to_owned(), headers, content: None };
         self.send_request(request, Some(run), turn);

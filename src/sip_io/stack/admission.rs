@@ -6,7 +6,7 @@ use std::time::Instant;
 use actix::prelude::*;
 use sip::{DialogId, Flow, Reply, Request, TransactionId};
 
-use super::StackActor;
+use super::{Owner, StackActor};
 use crate::sip_io::gate::{Findings, Verdict};
 use crate::sip_io::message::{IncomingCall, Revoke};
 use crate::sip_io::registrations::Contact;
@@ -23,6 +23,9 @@ impl StackActor {
             let busy = Reply::new(503).with_header("Retry-After", "10");
             self.reject(dialog, busy.with_header("X-Reason", "too many calls"));
             return;
+        }
+        if request.header("Replaces").is_some() {
+            return self.on_replacing(dialog, request, flow, ctx);
         }
         self.deciding.insert(dialog);
         let gate = self.parts.gate.clone();
@@ -66,7 +69,9 @@ impl StackActor {
             Verdict::Pass(admitted) => {
                 let stack = ctx.address();
                 let call = IncomingCall { dialog, request, flow, admitted, stack };
-                self.owners.insert(dialog, self.parts.desk.answer(call));
+                let account = call.admitted.account.sid;
+                let events = self.parts.desk.answer(call);
+                self.owners.insert(dialog, Owner { events, account });
             }
         }
     }

@@ -1,14 +1,17 @@
 //! Dialogs and their owners: what the endpoint reports goes to the call that owns the dialog, and
 //! what calls order goes to the endpoint.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix::prelude::*;
 use sip::{DialogId, Event, Method, Reply, Request, TransactionId};
 
-use super::StackActor;
+use super::{Owner, StackActor};
 use crate::sip_io::info;
-use crate::sip_io::message::{Action, DialogEvent, Happened, Order, Originate, Originated, RequestId};
+use crate::sip_io::message::{
+    Action, DialogEvent, Happened, Order, Originate, Originated, RequestId,
+};
 
 impl StackActor {
     pub(super) fn on_event(&mut self, event: Event, ctx: &mut Context<Self>) {
@@ -21,6 +24,9 @@ impl StackActor {
             }
             Event::Request { txn, request, dialog: Some(dialog), .. } => {
                 self.on_request(txn, request, dialog);
+            }
+            Event::Trying { dialog } => {
+                self.tell(dialog, Happened::Trying);
             }
             Event::Provisional { dialog, response, wants_answer } => {
                 self.tell(dialog, Happened::Provisional { response, wants_answer });
@@ -62,20 +68,17 @@ impl StackActor {
         }
     }
 
-    /// Tells a dialog's owner; `false` if it has none.
-    pub(super) fn tell(&self, dialog: DialogId, happened: Happened) -> bool {
-        let owner = self.owners.get(&dialog);
-        if let Some(owner) = owner {
-            owner.do_send(DialogEvent { dialog, happened });
+    pub(super) fn tell(&self, dialog: DialogId, happened: Happened) {
+        if let Some(owner) = self.owners.get(&dialog) {
+            owner.events.do_send(DialogEvent { dialog, happened });
         }
-        owner.is_some()
     }
 
     pub(super) fn tell_last(&mut self, dialog: DialogId, happened: Happened) {
         self.deciding.remove(&dialog);
         self.requests.retain(|_, (of, _)| *of != dialog);
         if let Some(owner) = self.owners.remove(&dialog) {
-            owner.do_send(DialogEvent { dialog, happened });
+            owner.events.do_send(DialogEvent { dialog, happened });
         }
     }
 
@@ -93,17 +96,19 @@ impl StackActor {
 
     /// Keys in an INFO are answered here; every other request is its owner's to answer.
     fn on_request(&mut self, txn: TransactionId, request: Arc<Request>, dialog: DialogId) {
-        let reply = match info::key(&request) {
-            Ok(Some(key)) => {
-                self.tell(dialog, Happened::Key(key));
-                Reply::new(200)
-            }
-            Ok(None) if self.tell(dialog, Happened::Request { txn, request }) => return,
-            // Nobody owns the dialog yet: its call is still being admitted.
-            Ok(None) => Reply::new(480),
-            Err(refusal) => refusal,
+        let key = match request.method() {
+            Method::Info => info::key(&request).ok().flatten(),
+            _ => None,
         };
-        self.respond(txn, reply);
+        match key {
+            // Nobody owns the dialog yet: its call is still being admitted.
+            None if !self.owners.contains_key(&dialog) => self.respond(txn, Reply::new(480)),
+            None => self.tell(dialog, Happened::Request { txn, request }),
+            Some(key) => {
+                self.respond(txn, Reply::new(200));
+                self.tell(dialog, Happened::Key(key));
+            }
+        }
     }
 
     /// A request that cannot be sent is answered at once, as one that nobody answers is later.
@@ -133,7 +138,8 @@ impl Handler<Originate> for StackActor {
     fn handle(&mut self, originate: Originate, ctx: &mut Context<Self>) -> Self::Result {
         let placed = self.parts.endpoint.invite(Instant::now(), originate.invite);
         if let Ok((dialog, _)) = &placed {
-            self.owners.insert(*dialog, originate.owner);
+            let Originate { owner: events, account, .. } = originate;
+            self.owners.insert(*dialog, Owner { events, account });
         }
         // The INVITE is handed to the socket before the caller hears of it.
         self.pump(ctx);
@@ -151,7 +157,10 @@ impl Handler<Order> for StackActor {
             Action::Progress(reply) => endpoint.progress(now, dialog, reply),
             Action::Answer(reply) => endpoint.answer(now, dialog, reply),
             Action::Reject(reply) => endpoint.reject(now, dialog, reply),
-            Action::Cancel(_) => endpoint.cancel(now, dialog),
+            Action::Cancel(headers) => {
+                let reason = headers.into_iter().find(|(name, _)| name == "Reason");
+                endpoint.cancel_for(now, dialog, reason.map(|(_, value)| value))
+            }
             Action::Bye(headers) => endpoint.bye(now, dialog, headers),
             Action::Ack(_) => Ok(()),
             Action::Reinvite { headers, body } => endpoint.reinvite(now, dialog, headers, body),

@@ -1,0 +1,87 @@
+//! INVITEs that take the place of a dialog (RFC 3891): from a registered user of the account, or from
+//! a call of that account in this very server, which follows a REFER (adr/0014).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::prelude::*;
+use sip::{DialogId, Flow, Replaces, Reply, Request};
+
+use super::{Owner, StackActor};
+use crate::model::AccountSid;
+use crate::sip_io::gate::Verdict;
+use crate::sip_io::message::{Happened, Replacing};
+
+impl StackActor {
+    pub(super) fn on_replacing(
+        &mut self,
+        dialog: DialogId,
+        request: Arc<Request>,
+        flow: Flow,
+        ctx: &mut Context<Self>,
+    ) {
+        let mut named = request.headers("Replaces");
+        let replaces = match (named.next().map(Replaces::parse), named.next()) {
+            (Some(Ok(replaces)), None) => replaces,
+            _ => return self.reject(dialog, Reply::new(400)),
+        };
+        drop(named);
+        // Nobody else knows Call-ID and tag of an INVITE that went to ourselves alone.
+        let tag = request.from().tag().unwrap_or_default();
+        let own = self.parts.endpoint.placed(request.call_id(), tag);
+        if let Some(owner) = own.and_then(|own| self.owners.get(&own)) {
+            let account = owner.account;
+            return self.replace(dialog, request, flow, &replaces, account, false);
+        }
+        self.deciding.insert(dialog);
+        let gate = self.parts.gate.clone();
+        let asked = request.clone();
+        let revoked = self.revoked;
+        let look_up = async move { gate.look_up(&asked).await };
+        ctx.spawn(look_up.into_actor(self).map(move |found, this, ctx| {
+            if !this.deciding.remove(&dialog) {
+                return;
+            }
+            let now = Instant::now();
+            match found {
+                _ if this.revoked != revoked => this.on_replacing(dialog, request, flow, ctx),
+                Ok(findings) => {
+                    let nonces = &mut this.parts.nonces;
+                    match findings.on_replacing(&request, flow.peer.ip(), nonces, now) {
+                        Verdict::Refuse(reply) => this.reject(dialog, reply),
+                        Verdict::Pass(account) => {
+                            this.replace(dialog, request, flow, &replaces, account, true);
+                        }
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "cannot look up who calls");
+                    this.reject(dialog, Reply::new(500));
+                }
+            }
+            this.pump(ctx);
+        }));
+    }
+
+    /// A dialog of another account is as unknown as one that does not exist: 481.
+    fn replace(
+        &mut self,
+        dialog: DialogId,
+        request: Arc<Request>,
+        flow: Flow,
+        replaces: &Replaces,
+        account: AccountSid,
+        is_client: bool,
+    ) {
+        let old = self.parts.endpoint.find_replaced(replaces);
+        let found = old.and_then(|old| Some((old, self.owners.get(&old)?)));
+        let Some((old, owner)) = found.filter(|(_, owner)| owner.account == account) else {
+            return self.reject(dialog, Reply::new(481));
+        };
+        let owner = Owner { events: owner.events.clone(), account };
+        self.owners.insert(dialog, owner);
+        let early_only = replaces.early_only;
+        let replacing = Replacing { dialog, request, flow, early_only, is_client };
+        self.tell(old, Happened::Replaced(Box::new(replacing)));
+    }
+}
