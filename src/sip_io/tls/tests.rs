@@ -1,60 +1,19 @@
 //! Tests of TLS: who is believed, and files that change.
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-};
+use support::Authority;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
 
-/// A folder of certificates that one authority signed.
-struct Authority {
-    dir: PathBuf,
-    issuer: CertifiedIssuer<'static, KeyPair>,
+/// Settings with a pair for these names, which trust their authority.
+fn pair(authority: &Authority, file: &str, names: &[&str]) -> TlsFiles {
+    let (cert, key) = authority.pair(file, names);
+    TlsFiles { cert: Some(cert), key: Some(key), ..trusting(authority) }
 }
 
-impl Authority {
-    fn new() -> Self {
-        let dir = std::env::temp_dir().join(format!("trunkline-tls-{}", uuid::Uuid::new_v4()));
-        fs::create_dir(&dir).unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        fs::write(dir.join("ca.pem"), AsRef::<rcgen::Certificate>::as_ref(&issuer).pem()).unwrap();
-        Self { dir, issuer }
-    }
-
-    /// Writes a pair for these names and returns the settings that use it.
-    fn pair(&self, file: &str, names: &[&str]) -> TlsFiles {
-        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        let key = KeyPair::generate().unwrap();
-        let cert = params.signed_by(&key, &self.issuer).unwrap();
-        let path = |end: &str| self.dir.join(format!("{file}{end}"));
-        fs::write(path(".pem"), cert.pem()).unwrap();
-        fs::write(path(".key"), key.serialize_pem()).unwrap();
-        TlsFiles {
-            cert: Some(path(".pem")),
-            key: Some(path(".key")),
-            verify_peer: true,
-            ca: Some(self.dir.join("ca.pem")),
-            ..TlsFiles::default()
-        }
-    }
-
-    fn client(&self) -> TlsFiles {
-        let ca = Some(self.dir.join("ca.pem"));
-        TlsFiles { ca, verify_peer: true, ..TlsFiles::default() }
-    }
-}
-
-impl Drop for Authority {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.dir);
-    }
+fn trusting(authority: &Authority) -> TlsFiles {
+    TlsFiles { ca: Some(authority.ca()), verify_peer: true, ..TlsFiles::default() }
 }
 
 /// Whether one octet passes from `client`, which asked for `host`, to `server` and back.
@@ -81,15 +40,15 @@ async fn passes(server: &Tls, client: &Tls, host: &str) -> io::Result<()> {
 #[tokio::test]
 async fn a_server_must_be_who_was_asked_for() {
     let authority = Authority::new();
-    let server = Tls::open(authority.pair("server", &["sip.example.com", "192.0.2.7"])).unwrap();
-    let client = Tls::open(authority.client()).unwrap();
+    let server = Tls::open(pair(&authority, "server", &["sip.example.com", "192.0.2.7"])).unwrap();
+    let client = Tls::open(trusting(&authority)).unwrap();
     passes(&server, &client, "sip.example.com").await.unwrap();
     passes(&server, &client, "192.0.2.7").await.unwrap();
     assert!(passes(&server, &client, "sip.example.net").await.is_err());
     let other = Authority::new();
-    let stranger = Tls::open(other.client()).unwrap();
+    let stranger = Tls::open(trusting(&other)).unwrap();
     assert!(passes(&server, &stranger, "sip.example.com").await.is_err());
-    let credulous = TlsFiles { verify_peer: false, ..other.client() };
+    let credulous = TlsFiles { verify_peer: false, ..trusting(&other) };
     passes(&server, &Tls::open(credulous).unwrap(), "sip.example.net").await.unwrap();
 }
 
@@ -97,9 +56,9 @@ async fn a_server_must_be_who_was_asked_for() {
 async fn clients_show_a_certificate_where_one_is_asked_for() {
     let authority = Authority::new();
     let other = Authority::new();
-    let own = authority.pair("client", &["phone"]);
-    let foreign = TlsFiles { ca: own.ca.clone(), ..other.pair("client", &["phone"]) };
-    let nothing = authority.client();
+    let own = pair(&authority, "client", &["phone"]);
+    let foreign = TlsFiles { ca: own.ca.clone(), ..pair(&other, "client", &["phone"]) };
+    let nothing = trusting(&authority);
     for (require, files, is_let_in) in [
         (true, &own, true),
         (true, &nothing, false),
@@ -108,9 +67,9 @@ async fn clients_show_a_certificate_where_one_is_asked_for() {
         (false, &foreign, false),
     ] {
         let server = TlsFiles {
-            client_ca: Some(authority.dir.join("ca.pem")),
+            client_ca: Some(authority.ca()),
             require_client_cert: require,
-            ..authority.pair("server", &["sip.example.com"])
+            ..pair(&authority, "server", &["sip.example.com"])
         };
         let server = Tls::open(server).unwrap();
         let client = Tls::open(files.clone()).unwrap();
@@ -122,14 +81,14 @@ async fn clients_show_a_certificate_where_one_is_asked_for() {
 #[tokio::test]
 async fn new_files_are_used_and_bad_ones_are_not() {
     let authority = Authority::new();
-    let files = authority.pair("server", &["old.example.com"]);
+    let files = pair(&authority, "server", &["old.example.com"]);
     let server = Tls::open(files.clone()).unwrap();
-    let client = Tls::open(authority.client()).unwrap();
+    let client = Tls::open(trusting(&authority)).unwrap();
     passes(&server, &client, "old.example.com").await.unwrap();
     fs::write(files.cert.as_ref().unwrap(), "half a certificate").unwrap();
     server.look();
     passes(&server, &client, "old.example.com").await.unwrap();
-    authority.pair("server", &["new.example.com"]);
+    pair(&authority, "server", &["new.example.com"]);
     server.look();
     passes(&server, &client, "new.example.com").await.unwrap();
     assert!(passes(&server, &client, "old.example.com").await.is_err());
@@ -138,8 +97,8 @@ async fn new_files_are_used_and_bad_ones_are_not() {
 #[test]
 fn files_that_cannot_be_used_are_named() {
     let authority = Authority::new();
-    let good = authority.pair("server", &["a"]);
-    let other = authority.pair("other", &["b"]);
+    let good = pair(&authority, "server", &["a"]);
+    let other = pair(&authority, "other", &["b"]);
     let missing = TlsFiles { cert: Some("/nowhere/cert.pem".into()), ..good.clone() };
     let no_key = TlsFiles { key: good.cert.clone(), ..good.clone() };
     let mixed = TlsFiles { key: other.key, ..good.clone() };
