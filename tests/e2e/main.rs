@@ -18,3 +18,4 @@ mod rates;
 mod signalling;
 mod silence;
 mod stage;
+mod torture;
