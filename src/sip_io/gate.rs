@@ -317,6 +317,8 @@ mod tests {
             allow_direct_app_calling: true,
             allow_direct_queue_calling: true,
             allow_direct_user_calling: true,
+            media_encryption: None,
+            digest_algorithm: None,
             created_at: Timestamp::now(),
         };
         Findings {
