@@ -1,15 +1,19 @@
 //! Carriers. An account has its own and uses, without changing them, those that its service provider
 //! shares among its accounts.
 
+use std::collections::HashMap;
+
 use sqlx::{QueryBuilder, Row as _};
 
 use super::column::{Columns, flag};
 use super::page::{push_containing, push_scope};
 use super::{Db, Error, Found, Listing, Page, Row, Seal, Store, Tx, accounts, sip_gateways};
-use crate::model::voip_carrier::{InboundAuth, Register, Smpp};
+use crate::model::voip_carrier::{
+    InboundAuth, Register, Smpp, UNKNOWN_ACCOUNT, UNKNOWN_APPLICATION,
+};
 use crate::model::{
-    AccountSid, ApplicationSid, Invalid, Patch, Scope, Secret, ServiceProviderSid, SipGatewayInput,
-    VoipCarrier, VoipCarrierInput, VoipCarrierSid,
+    AccountSid, ApplicationSid, Invalid, Patch, Scope, Secret, ServiceProviderSid, SipGateway,
+    SipGatewayInput, VoipCarrier, VoipCarrierInput, VoipCarrierSid,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +27,16 @@ pub struct VoipCarrierQuery {
     /// A part of the name.
     pub name: Option<String>,
     pub account_sid: Option<AccountSid>,
+}
+
+/// A carrier as calls see it.
+#[derive(Clone, Debug)]
+pub struct Provisioned {
+    pub carrier: VoipCarrier,
+    /// The inactive ones, too.
+    pub gateways: Vec<SipGateway>,
+    /// Its account is switched off.
+    pub is_closed: bool,
 }
 
 impl VoipCarriers<'_> {
@@ -70,7 +84,9 @@ impl VoipCarriers<'_> {
         if let Some(page) = page {
             page.push(&mut query);
         }
-        let rows = self.read_all(query).await?;
+        let rows = query.build().fetch_all(self.store.read()).await?;
+        let rows: Vec<_> =
+            rows.iter().map(|row| read(row, self.store.seal())).collect::<Result<_, _>>()?;
         let total = match page {
             None => rows.len() as i64,
             Some(_) => {
@@ -83,30 +99,32 @@ impl VoipCarriers<'_> {
         Ok(Listing { total, rows })
     }
 
-    /// The active carriers that an account's calls may go through: its own first, then those shared
-    /// by its service provider, each in order of creation.
-    pub async fn serving(
-        &self,
-        account: AccountSid,
-        provider: ServiceProviderSid,
-    ) -> Result<Vec<VoipCarrier>, Error> {
-        let mut query = QueryBuilder::<Db>::new(
-            "SELECT t.* FROM voip_carriers t WHERE t.is_active = 1 AND (t.account_sid = ",
-        );
-        query.push_bind(account);
-        query.push(" OR (t.account_sid IS NULL AND t.service_provider_sid = ").push_bind(provider);
-        query.push(")) ORDER BY t.account_sid IS NULL, t.position, t.voip_carrier_sid");
-        self.read_all(query).await
-    }
-
-    /// The active carriers that prove themselves with this user name, in order of creation. Nothing
-    /// keeps two tenants from giving theirs the same one.
-    pub async fn by_inbound_username(&self, username: &str) -> Result<Vec<VoipCarrier>, Error> {
-        let mut query = QueryBuilder::<Db>::new(
-            "SELECT t.* FROM voip_carriers t WHERE t.is_active = 1 AND t.inbound_auth_username = ",
-        );
-        query.push_bind(username).push(" ORDER BY t.position, t.voip_carrier_sid");
-        self.read_all(query).await
+    /// Every carrier with its gateways, as they were at one moment: in order of creation, the
+    /// gateways in the order they are tried in.
+    pub async fn all_with_gateways(&self) -> Result<Vec<Provisioned>, Error> {
+        let mut tx = self.store.read().begin().await?;
+        let mut all = Vec::new();
+        let mut places = HashMap::new();
+        let rows = sqlx::query(
+            "SELECT t.*, COALESCE(a.is_active, 1) AS owner_active FROM voip_carriers t \
+             LEFT JOIN accounts a ON a.account_sid = t.account_sid \
+             ORDER BY t.position, t.voip_carrier_sid",
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        for row in rows {
+            let carrier = read(&row, self.store.seal())?;
+            places.insert(carrier.sid, all.len());
+            let is_closed = !row.flag("owner_active")?;
+            all.push(Provisioned { carrier, gateways: Vec::new(), is_closed });
+        }
+        for gateway in sip_gateways::all(&mut tx).await? {
+            let place = places.get(&gateway.voip_carrier_sid).and_then(|place| all.get_mut(*place));
+            if let Some(Provisioned { gateways, .. }) = place {
+                gateways.push(gateway);
+            }
+        }
+        Ok(all)
     }
 
     /// # Errors
@@ -194,11 +212,6 @@ impl VoipCarriers<'_> {
         tx.commit().await?;
         Ok(before)
     }
-
-    async fn read_all(&self, mut query: QueryBuilder<Db>) -> Result<Vec<VoipCarrier>, Error> {
-        let rows = query.build().fetch_all(self.store.read()).await?;
-        rows.iter().map(|row| read(row, self.store.seal())).collect()
-    }
 }
 
 /// Takes a service provider's carriers out of the store, with the numbers on them: without accounts
@@ -256,7 +269,7 @@ async fn settle(
     let named = record.service_provider_sid;
     let owner = match record.account_sid {
         Some(sid) => match accounts::owner(tx, scope, sid, seal).await {
-            Err(Error::Invalid(_)) => return Err(Invalid::Rule("unknown account_sid").into()),
+            Err(Error::Invalid(_)) => return Err(Invalid::Rule(UNKNOWN_ACCOUNT).into()),
             other => Some(other?.service_provider_sid),
         },
         None => match scope {
@@ -302,7 +315,7 @@ async fn check_application(
     .bind(sid)
     .fetch_optional(&mut **tx)
     .await?;
-    let unknown = Error::Invalid(Invalid::Rule("unknown application_sid"));
+    let unknown = Error::Invalid(Invalid::Rule(UNKNOWN_APPLICATION));
     let Some(row) = row else { return Err(unknown) };
     let owner: AccountSid = row.try_get("account_sid")?;
     if owner == account {
