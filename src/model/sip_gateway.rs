@@ -82,10 +82,15 @@ impl SipGatewayInput {
         if !fields.has("voip_carrier_sid") {
             return Err(Invalid::Rule(MISSING_CARRIER));
         }
+        fields.ignore(&["sip_gateway_sid"]);
+        Self::create_with_carrier(fields)
+    }
+
+    /// A create whose carrier is made by the same request.
+    pub fn create_with_carrier(fields: Fields) -> Result<Self, Invalid> {
         if !fields.has("ipv4") {
             return Err(Invalid::Missing("ipv4"));
         }
-        fields.ignore(&["sip_gateway_sid"]);
         Self::read(fields)
     }
 

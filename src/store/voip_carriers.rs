@@ -180,7 +180,12 @@ impl VoipCarriers<'_> {
         let mut tx = self.store.begin().await?;
         let before = in_tx(&mut tx, scope, sid, seal).await?;
         let mut record = before.clone();
+        let names_provider = !input.service_provider_sid.is_absent();
         input.apply(&mut record)?;
+        if record.account_sid.is_some() && !names_provider {
+            // It follows the account, also to another provider.
+            record.service_provider_sid = None;
+        }
         settle(&mut tx, scope, &mut record, seal).await?;
         let owner = |carrier: &VoipCarrier| (carrier.account_sid, carrier.service_provider_sid);
         if owner(&before) != owner(&record) {
