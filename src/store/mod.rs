@@ -47,7 +47,7 @@ pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
 pub use routing::{NumberRoute, Routing};
 pub use service_providers::ServiceProviders;
 pub use sip_gateways::SipGateways;
-pub use voip_carriers::{Provisioned, VoipCarrierQuery, VoipCarriers};
+pub use voip_carriers::{VoipCarrierQuery, VoipCarriers};
 
 use journal::Journal;
 use key_cache::KeyCache;

@@ -46,13 +46,25 @@ impl SipGateways<'_> {
         scope: Scope,
         carrier: VoipCarrierSid,
     ) -> Result<Option<Vec<SipGateway>>, Error> {
-        if self.store.voip_carriers().get(scope, carrier).await?.is_none() {
-            return Ok(None);
+        match self.store.voip_carriers().get(scope, carrier).await? {
+            Some(carrier) => self.of_carrier(carrier.sid).await.map(Some),
+            None => Ok(None),
         }
+    }
+
+    /// All of a carrier, in the order they are tried in, the inactive ones too.
+    pub async fn of_carrier(&self, carrier: VoipCarrierSid) -> Result<Vec<SipGateway>, Error> {
         let mut query = QueryBuilder::<Db>::new("SELECT g.* FROM sip_gateways g WHERE ");
         query.push("g.voip_carrier_sid = ").push_bind(carrier).push(ORDER);
         let rows = query.build().fetch_all(self.store.read()).await?;
-        rows.iter().map(read).collect::<Result<_, _>>().map(Some)
+        rows.iter().map(read).collect()
+    }
+
+    /// All there are, in the order they are tried in.
+    pub async fn all(&self) -> Result<Vec<SipGateway>, Error> {
+        let mut query = QueryBuilder::<Db>::new("SELECT g.* FROM sip_gateways g WHERE 1 = 1");
+        let rows = query.push(ORDER).build().fetch_all(self.store.read()).await?;
+        rows.iter().map(read).collect()
     }
 
     /// # Errors
@@ -116,13 +128,6 @@ impl SipGateways<'_> {
             Err(other) => Err(other),
         }
     }
-}
-
-/// Every gateway, in the order they are tried in.
-pub(super) async fn all(tx: &mut Tx) -> Result<Vec<SipGateway>, Error> {
-    let mut query = QueryBuilder::<Db>::new("SELECT g.* FROM sip_gateways g");
-    let rows = query.push(ORDER).build().fetch_all(&mut **tx).await?;
-    rows.iter().map(read).collect()
 }
 
 fn by_sid(sid: SipGatewaySid) -> QueryBuilder<Db> {

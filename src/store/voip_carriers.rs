@@ -1,8 +1,6 @@
 //! Carriers. An account has its own and uses, without changing them, those that its service provider
 //! shares among its accounts.
 
-use std::collections::HashMap;
-
 use sqlx::{QueryBuilder, Row as _};
 
 use super::column::{Columns, flag};
@@ -12,8 +10,8 @@ use crate::model::voip_carrier::{
     InboundAuth, Register, Smpp, UNKNOWN_ACCOUNT, UNKNOWN_APPLICATION,
 };
 use crate::model::{
-    AccountSid, ApplicationSid, Invalid, Patch, Scope, Secret, ServiceProviderSid, SipGateway,
-    SipGatewayInput, VoipCarrier, VoipCarrierInput, VoipCarrierSid,
+    AccountSid, ApplicationSid, Invalid, Patch, Scope, Secret, ServiceProviderSid, SipGatewayInput,
+    VoipCarrier, VoipCarrierInput, VoipCarrierSid,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -27,16 +25,6 @@ pub struct VoipCarrierQuery {
     /// A part of the name.
     pub name: Option<String>,
     pub account_sid: Option<AccountSid>,
-}
-
-/// A carrier as calls see it.
-#[derive(Clone, Debug)]
-pub struct Provisioned {
-    pub carrier: VoipCarrier,
-    /// The inactive ones, too.
-    pub gateways: Vec<SipGateway>,
-    /// Its account is switched off.
-    pub is_closed: bool,
 }
 
 impl VoipCarriers<'_> {
@@ -97,34 +85,6 @@ impl VoipCarriers<'_> {
             }
         };
         Ok(Listing { total, rows })
-    }
-
-    /// Every carrier with its gateways, as they were at one moment: in order of creation, the
-    /// gateways in the order they are tried in.
-    pub async fn all_with_gateways(&self) -> Result<Vec<Provisioned>, Error> {
-        let mut tx = self.store.read().begin().await?;
-        let mut all = Vec::new();
-        let mut places = HashMap::new();
-        let rows = sqlx::query(
-            "SELECT t.*, COALESCE(a.is_active, 1) AS owner_active FROM voip_carriers t \
-             LEFT JOIN accounts a ON a.account_sid = t.account_sid \
-             ORDER BY t.position, t.voip_carrier_sid",
-        )
-        .fetch_all(&mut *tx)
-        .await?;
-        for row in rows {
-            let carrier = read(&row, self.store.seal())?;
-            places.insert(carrier.sid, all.len());
-            let is_closed = !row.flag("owner_active")?;
-            all.push(Provisioned { carrier, gateways: Vec::new(), is_closed });
-        }
-        for gateway in sip_gateways::all(&mut tx).await? {
-            let place = places.get(&gateway.voip_carrier_sid).and_then(|place| all.get_mut(*place));
-            if let Some(Provisioned { gateways, .. }) = place {
-                gateways.push(gateway);
-            }
-        }
-        Ok(all)
     }
 
     /// # Errors
