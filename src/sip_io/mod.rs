@@ -8,4 +8,5 @@ pub mod message;
 pub mod registrations;
 pub mod stack;
 pub mod tcp;
+pub mod trunks;
 pub mod udp;
