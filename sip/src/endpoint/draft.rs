@@ -23,6 +23,8 @@ pub(crate) struct Draft {
     pub(crate) seq: u32,
     /// The Contact value, in requests that set the target of the dialog.
     pub(crate) contact: Option<String>,
+    /// Fields the endpoint adds by itself: RAck, Replaces, Reason, ….
+    pub(crate) own: Vec<(&'static str, String)>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Option<Body>,
     pub(crate) credentials: Option<Credentials>,
@@ -55,6 +57,7 @@ impl Draft {
             call_id: path.call_id.clone(),
             seq,
             contact: None,
+            own: Vec::new(),
             headers: Vec::new(),
             body: None,
             credentials: None,
@@ -91,12 +94,12 @@ impl Draft {
             407 => ("Proxy-Authenticate", "Proxy-Authorization"),
             _ => return false,
         };
-        let Some(challenge) = response.headers(asking).find_map(Challenge::parse) else {
-            return false;
+        // several challenges may stand side by side: the first we can answer, of our realm
+        let is_ours = |challenge: &Challenge| {
+            self.credentials.as_ref().is_some_and(|own| own.are_for(&challenge.realm))
         };
-        if !self.credentials.as_ref().is_some_and(|own| own.are_for(&challenge.realm)) {
-            return false;
-        }
+        let challenge = response.headers(asking).filter_map(Challenge::parse).find(is_ours);
+        let Some(challenge) = challenge else { return false };
         let same = |a: &Answered| a.header == header && a.challenge.realm == challenge.realm;
         match self.answered.iter_mut().find(|answered| same(answered)) {
             // the same question again means the answer was wrong, unless only the nonce was old;
@@ -132,8 +135,14 @@ impl Draft {
         if self.method == Method::Invite && !self.has("Allow") {
             writer.header("Allow", config.allow_in_dialog);
         }
+        if self.method == Method::Invite && !self.has("Supported") {
+            writer.header("Supported", SUPPORTED);
+        }
         if !self.has("User-Agent") {
             writer.header("User-Agent", &config.user_agent);
+        }
+        for (name, value) in &self.own {
+            writer.header(name, value);
         }
         for (name, value) in &self.headers {
             writer.header(name, value);
@@ -217,6 +226,9 @@ pub(crate) fn check_headers(
         None => Ok(()),
     }
 }
+
+/// What an INVITE of ours says we can.
+const SUPPORTED: &str = "replaces";
 
 /// Realms that may ask for credentials along the way of one request.
 const MAX_CHALLENGES: usize = 4;
