@@ -12,6 +12,7 @@ pub mod client;
 pub mod encryption;
 pub mod hook;
 pub mod input;
+pub mod network;
 pub mod number;
 pub mod phone_number;
 pub mod scope;
@@ -34,6 +35,7 @@ pub use client::{Client, ClientAuth, ClientInput, DigestAlgorithm, FormerClient,
 pub use encryption::Encryption;
 pub use hook::{Hook, HookInput, HookMethod, Secret, StoredHook};
 pub use input::{Fields, Invalid, Patch};
+pub use network::Network;
 pub use phone_number::{PhoneNumber, PhoneNumberInput};
 pub use scope::Scope;
 pub use service_provider::{ServiceProvider, ServiceProviderInput};
