@@ -135,6 +135,8 @@ const DECIDERS: &[&str] = &[
     "src/call/status.rs",
     "src/call/failure.rs",
     "src/participant/playlist.rs",
+    "src/sip_io/trunks/health.rs",
+    "src/sip_io/trunks/registration.rs",
 ];
 const NOT_IN_DECIDERS: &[&str] = &["actix", "actix_web", "tokio", "reqwest", "sqlx"];
 
