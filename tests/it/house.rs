@@ -138,7 +138,16 @@ const NOT_IN_DECIDERS: &[&str] = &["actix", "actix_web", "tokio", "reqwest", "sq
 const CORE_MANIFESTS: &[(&str, &[&str])] = &[
     (
         "media/Cargo.toml",
-        &["multiversion", "opus", "opusic-sys", "rtp-rs", "rtrb", "symphonia", "thiserror"],
+        &[
+            "base64",
+            "multiversion",
+            "opus",
+            "opusic-sys",
+            "rtp-rs",
+            "rtrb",
+            "symphonia",
+            "thiserror",
+        ],
     ),
     ("sip/Cargo.toml", &["bytes", "md-5", "rand", "rsip", "sha2", "thiserror", "tracing"]),
 ];
