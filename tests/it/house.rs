@@ -109,6 +109,9 @@ const OPEN: &[&str] = &["server", "main", "lib"];
 const KEPT: &[(&str, &str)] = &[
     ("rsip", "sip/src/message/"),
     ("rtp_rs", "media/src/rtp/"),
+    ("aes", "media/src/srtp/"),
+    ("ctr", "media/src/srtp/"),
+    ("sha1", "media/src/srtp/"),
     ("symphonia", "media/src/source/mp3.rs"),
     ("sqlx", "src/store/"),
     ("reqwest", "src/hook/"),
