@@ -18,6 +18,7 @@ mod replay;
 mod suite;
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing)]
 mod tests;
 
 pub use inbound::{Inbound, Refused};
