@@ -35,8 +35,8 @@ use super::route::Route;
 use super::{CallRecord, Effect, Input, PlayId, Setup, State, TimerId, UpdateError};
 use crate::conference::message::{Mute, MuteAll};
 use crate::hook::{HookError, HookId, HookReply, HookRequest, StatusSender};
-use crate::model::CallSid;
 use crate::model::call::{SipHeaders, UpdateCall};
+use crate::model::{CallSid, Encryption};
 use crate::sip_io::message::{Action, Fields, IncomingCall};
 use crate::sip_io::stack::StackActor;
 use crate::verb::RunId;
@@ -60,6 +60,8 @@ pub struct CallActor {
     /// Transfers so far.
     transfers: u32,
     requests: Requests,
+    /// Whether the far end that called is talked to in secret.
+    encryption: Encryption,
     status: StatusSender,
     /// Requests to the application that are not answered yet.
     pending_hooks: usize,
@@ -105,6 +107,7 @@ impl CallActor {
     }
 
     fn new(sid: CallSid, desk: Desk, keep: Keep, state: State, begin: Begin, guard: Guard) -> Self {
+        let encryption = desk.config.sip.srtp;
         let status = desk.status_sender(sid, state.snapshot().account_sid);
         Self {
             sid,
@@ -121,6 +124,7 @@ impl CallActor {
             transfer: None,
             transfers: 0,
             requests: Requests::default(),
+            encryption,
             status,
             pending_hooks: 0,
         }

@@ -3,7 +3,6 @@
 
 use actix::prelude::*;
 use media::dtmf::{Digit, DtmfEvent};
-use media::sdp;
 use sip::{Body, DialogId, EndCause, Headers, Reply};
 
 use super::CallActor;
@@ -25,20 +24,24 @@ impl CallActor {
             source = base.originating_sip_ip,
             "call comes in"
         );
-        let opened = self.open_media(ctx).and_then(|local| match offer {
+        let opened = self.open_media(ctx).and_then(|()| match offer {
             Err(_) => Err((415, "only application/sdp is understood".to_owned())),
-            Ok(None) => Ok(None),
-            Ok(Some(offer)) => sdp::answer(&offer.bytes, &local, &self.desk.sdp_policy)
-                .map(Some)
-                .map_err(|error| (488, error.to_string())),
+            Ok(offer) => self.first_answer(offer.as_ref()),
         });
         match opened {
-            Ok(answer) => {
-                self.media.answer = answer;
-                self.input(Input::Start, ctx);
-            }
+            Ok(()) => self.input(Input::Start, ctx),
             Err((status, reason)) => self.media_failed(status, &reason, ctx),
         }
+    }
+
+    fn first_answer(&mut self, offer: Option<&Body>) -> Result<(), (u16, String)> {
+        let mut session = self.new_session(self.encryption).ok_or((488, "no line".to_owned()))?;
+        if let Some(offer) = offer {
+            let answer = session.answer(&offer.bytes, &self.desk.sdp_policy);
+            self.media.answer = Some(answer.map_err(|error| (488, error.to_string()))?);
+        }
+        self.media.session = Some(session);
+        Ok(())
     }
 
     /// What an INVITE of ours reports that is not answered yet.
@@ -51,10 +54,8 @@ impl CallActor {
     ) {
         match happened {
             Happened::Trying => self.on_attempt_heard(id),
-            Happened::Provisional { response, wants_answer } => {
-                if wants_answer {
-                    self.answer_offer(dialog, &response);
-                }
+            // We always make the offer: none is left to answer.
+            Happened::Provisional { response, .. } => {
                 self.on_provisional(id, &response, ctx);
             }
             Happened::Answered { response, .. } => {
@@ -67,7 +68,7 @@ impl CallActor {
                 let reason = "Request Terminated".to_owned();
                 self.on_attempt_failed(dialog, id, 487, reason, None, ctx);
             }
-            Happened::Update { txn, request } => self.on_update(txn, &request),
+            Happened::Update { txn, request } => self.on_early_update(id, dialog, txn, &request),
             Happened::Request { txn, .. } => {
                 // There is no call yet that anything could be asked of.
                 let action = Action::Respond { txn, reply: Reply::new(480) };
@@ -77,17 +78,14 @@ impl CallActor {
         }
     }
 
-    fn on_happened(&mut self, happened: Happened, ctx: &mut Context<Self>) {
+    fn on_happened(&mut self, dialog: DialogId, happened: Happened, ctx: &mut Context<Self>) {
         match happened {
             Happened::Cancelled { .. } => self.input(Input::CancelledByCaller, ctx),
             Happened::Acked { body } => self.on_acked(body, ctx),
             Happened::Reinvite(request) => self.on_reinvite(&request),
-            Happened::Update { txn, request } => self.on_update(txn, &request),
-            Happened::Answered { response, wants_answer: true }
-            | Happened::ReinviteAnswered { response, wants_answer: true } => {
-                if let Some(dialog) = self.guard.dialog {
-                    self.answer_offer(dialog, &response);
-                }
+            Happened::Update { txn, request } => self.on_update(dialog, txn, &request),
+            Happened::ReinviteAnswered { response, wants_answer: true } => {
+                self.answer_offer(&response);
             }
             Happened::Request { txn, request } => self.on_request(txn, &request, ctx),
             Happened::RequestDone { id, status, reason, is_heard } => {
@@ -124,7 +122,7 @@ impl Handler<DialogEvent> for CallActor {
         } else if let Some(id) = self.attempt_of(dialog) {
             self.on_attempt(id, dialog, happened, ctx);
         } else if self.guard.dialog == Some(dialog) {
-            self.on_happened(happened, ctx);
+            self.on_happened(dialog, happened, ctx);
         }
         // Else it is a dialog that the call has left behind.
     }

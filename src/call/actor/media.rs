@@ -1,5 +1,6 @@
 //! The call's media: its line, the descriptions exchanged, and what the participant reports.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,7 +8,8 @@ use actix::prelude::*;
 use media::dtmf::DtmfEvent;
 use media::leg::{Leg, LegConfig};
 use media::rtp::{SeqNo, Ssrc};
-use media::sdp::{self, LocalMedia, Negotiated};
+use media::sdp::{self, LocalMedia, Negotiated, Session};
+use media::srtp::LocalKeys;
 use media::time::RtpTime;
 use sip::{Body, DialogId, Reply, Request, Response, TransactionId};
 
@@ -20,50 +22,48 @@ use crate::participant::actor::ParticipantActor;
 use crate::participant::message::{Negotiate, ParticipantEvent};
 use crate::sip_io::message::Action;
 
-/// The call's own side of the session description, and where the exchange stands.
+/// The descriptions exchanged with the far end, and where the exchange stands.
 #[derive(Default)]
 pub(super) struct Media {
-    pub(super) local: Option<LocalMedia>,
-    /// Our answer to the offer of the INVITE or re-INVITE under way.
+    /// Where this call receives.
+    line: Option<(IpAddr, u16)>,
+    pub(super) session: Option<Session>,
+    /// Our answer to the offer of the INVITE, until the 200 is out.
     pub(super) answer: Option<(String, Negotiated)>,
     /// Our offer went out in a 200; its answer comes with the ACK.
     answer_is_due: bool,
-    pub(super) agreed: Option<Negotiated>,
     /// How the call's line is doing, once there is one.
     pub(super) quality: Option<Arc<QualityCell>>,
 }
 
 impl Media {
     /// From now on the session is one with somebody else.
-    pub(super) fn change_far_end(&mut self, local: LocalMedia) {
-        self.local = Some(local);
+    pub(super) fn change_far_end(&mut self, session: Session) {
+        self.session = Some(session);
         self.answer = None;
         self.answer_is_due = false;
-        self.agreed = None;
     }
 
     /// Our offer where the far end made none (RFC 3264 §4): the answer is due with the ACK.
-    pub(super) fn offer_late(&mut self, local: &LocalMedia, policy: &sdp::Policy) -> String {
+    pub(super) fn offer_late(&mut self, policy: &sdp::Policy) -> Option<String> {
+        let session = self.session.as_mut()?;
+        // Whoever answers may be another one than before (RFC 4568 §7.1.4).
+        session.set_keys(LocalKeys::from_random(rand::random()));
         self.answer_is_due = true;
-        sdp::offer(local, policy)
+        Some(session.offer(policy))
     }
 }
 
 impl CallActor {
-    /// Opens the line and starts the participant; the local side of the session follows.
-    pub(super) fn open_media(&mut self, ctx: &Context<Self>) -> Result<LocalMedia, (u16, String)> {
+    /// Opens the line and starts the participant.
+    pub(super) fn open_media(&mut self, ctx: &Context<Self>) -> Result<(), (u16, String)> {
         let exhausted = |reason: &str| (480, reason.to_owned());
         let ports = self.desk.ports.lease().map_err(|error| {
             tracing::error!(call_sid = %self.sid, %error, "no media for a call");
             exhausted("media resources exhausted")
         })?;
         let place = self.desk.plane.place().ok_or_else(|| exhausted("no media thread"))?;
-        let local = LocalMedia {
-            ip: self.desk.media_ip,
-            rtp_port: ports.port(),
-            session_id: u64::from(rand::random::<u32>()),
-            version: 1,
-        };
+        self.media.line = Some((self.desk.media_ip, ports.port()));
         let now = Instant::now();
         let leg = Leg::new(LegConfig {
             ssrc: Ssrc(rand::random()),
@@ -79,34 +79,31 @@ impl CallActor {
         let settings = self.desk.media_settings;
         self.guard.participant =
             Some(ParticipantActor::launch(self.sid, place, line, settings, events));
-        self.media.local = Some(local);
         self.media.quality = Some(quality);
-        Ok(local)
+        Ok(())
     }
 
-    /// Our side of a session of its own, on the line that is there.
-    pub(super) fn new_side(&self, _encryption: Encryption) -> Option<LocalMedia> {
-        let local = self.media.local?;
-        let session_id = u64::from(rand::random::<u32>());
-        Some(LocalMedia::new(local.ip, local.rtp_port, session_id))
+    /// A session of its own on the line that is there, with keys of its own.
+    pub(super) fn new_session(&self, encryption: Encryption) -> Option<Session> {
+        let (ip, port) = self.media.line?;
+        let encryption = match encryption {
+            Encryption::Off => sdp::Encryption::Off,
+            Encryption::Offered => sdp::Encryption::Offered,
+            Encryption::Required => sdp::Encryption::Required,
+        };
+        let keys = LocalKeys::from_random(rand::random());
+        let local = LocalMedia::new(ip, port, u64::from(rand::random::<u32>()));
+        Some(Session::new(local.encrypted(encryption, keys)))
     }
 
     pub(super) fn participant(&self) -> Option<&Addr<ParticipantActor>> {
         self.guard.participant.as_ref()
     }
 
-    pub(super) fn agree(&mut self, agreed: Negotiated) {
+    pub(super) fn agree(&self, agreed: Negotiated) {
         if let Some(participant) = self.participant() {
-            participant.do_send(Negotiate(agreed.clone()));
+            participant.do_send(Negotiate(agreed));
         }
-        self.media.agreed = Some(agreed);
-    }
-
-    /// Our side as the next description shall show it: each one has a higher version (RFC 3264 §8).
-    pub(super) fn next_local(&mut self) -> Option<LocalMedia> {
-        let local = self.media.local.as_mut()?;
-        local.version += 1;
-        Some(*local)
     }
 
     pub(super) fn send_progress(&mut self, ctx: &mut Context<Self>) {
@@ -121,14 +118,16 @@ impl CallActor {
     }
 
     pub(super) fn send_answer(&mut self, ctx: &mut Context<Self>) {
-        let text = match (self.media.answer.take(), self.media.local) {
-            (Some((text, agreed)), _) => {
+        let text = match self.media.answer.take() {
+            Some((text, agreed)) => {
                 self.agree(agreed);
                 text
             }
             // The INVITE had no offer: ours goes out now (RFC 3264 §4).
-            (None, Some(local)) => self.media.offer_late(&local, &self.desk.sdp_policy),
-            (None, None) => return,
+            None => match self.media.offer_late(&self.desk.sdp_policy) {
+                Some(text) => text,
+                None => return,
+            },
         };
         self.order(Action::Answer(Reply::new(200).with_body(description(text))));
         self.input(Input::Answered, ctx);
@@ -138,7 +137,12 @@ impl CallActor {
         if !std::mem::take(&mut self.media.answer_is_due) {
             return;
         }
-        let agreed = body.map(|body| sdp::accept_answer(&body.bytes, &self.desk.sdp_policy));
+        // The answer may be one part of the body.
+        let answer = body.and_then(|body| sdp_body(&body.bytes, Some(&body.content_type)));
+        let agreed =
+            self.media.session.as_mut().zip(answer).map(|(session, answer)| {
+                session.accept_answer(&answer.bytes, &self.desk.sdp_policy)
+            });
         match agreed {
             Some(Ok(agreed)) => self.agree(agreed),
             Some(Err(error)) => self.media_failed(488, &error.to_string(), ctx),
@@ -147,17 +151,13 @@ impl CallActor {
     }
 
     pub(super) fn on_reinvite(&mut self, request: &Request) {
-        let Some(local) = self.next_local() else {
-            self.order(Action::Reject(Reply::new(488)));
-            return;
-        };
         let reply = match offer_of(request) {
             Err(refusal) => refusal,
-            Ok(None) => {
-                let text = self.media.offer_late(&local, &self.desk.sdp_policy);
-                Reply::new(200).with_body(description(text))
-            }
-            Ok(Some(offer)) => self.take_offer(&offer, &local),
+            Ok(Some(offer)) => self.take_offer(&offer),
+            Ok(None) => match self.media.offer_late(&self.desk.sdp_policy) {
+                Some(text) => Reply::new(200).with_body(description(text)),
+                None => Reply::new(488),
+            },
         };
         // After a refusal the session goes on as it was (RFC 3261 §14.2).
         self.order(match reply.status {
@@ -167,23 +167,25 @@ impl CallActor {
     }
 
     /// An offer by UPDATE, also before the call is answered (RFC 3311 §5.2).
-    pub(super) fn on_update(&mut self, txn: TransactionId, request: &Request) {
-        let reply = match (offer_of(request), self.media.agreed.is_some()) {
-            (Err(refusal), _) => refusal,
+    pub(super) fn on_update(&mut self, dialog: DialogId, txn: TransactionId, request: &Request) {
+        let reply = match offer_of(request) {
+            Err(refusal) => refusal,
             // It refreshes the session (RFC 4028) or the path.
-            (Ok(None), _) => Reply::new(200),
+            Ok(None) => Reply::new(200),
             // The first offer is not answered yet.
-            (Ok(Some(_)), false) => Reply::new(500).with_header("Retry-After", "1"),
-            (Ok(Some(offer)), true) => match self.next_local() {
-                Some(local) => self.take_offer(&offer, &local),
-                None => Reply::new(488),
-            },
+            Ok(Some(_)) if !self.has_agreed() => Reply::new(500).with_header("Retry-After", "1"),
+            Ok(Some(offer)) => self.take_offer(&offer),
         };
-        self.order(Action::Respond { txn, reply });
+        self.guard.order_to(dialog, Action::Respond { txn, reply });
     }
 
-    fn take_offer(&mut self, offer: &Body, local: &LocalMedia) -> Reply {
-        match sdp::answer(&offer.bytes, local, &self.desk.sdp_policy) {
+    fn has_agreed(&self) -> bool {
+        self.media.session.as_ref().is_some_and(|session| session.agreed().is_some())
+    }
+
+    fn take_offer(&mut self, offer: &Body) -> Reply {
+        let Some(session) = &mut self.media.session else { return Reply::new(488) };
+        match session.answer(&offer.bytes, &self.desk.sdp_policy) {
             Ok((text, agreed)) => {
                 // What an answer of the call that is still to come has to repeat.
                 if let Some(answer) = &mut self.media.answer {
@@ -196,21 +198,22 @@ impl CallActor {
         }
     }
 
-    /// The far end made an offer where we made none.
-    pub(super) fn answer_offer(&mut self, dialog: DialogId, response: &Response) {
+    /// The far end made an offer in a response, where we made none.
+    pub(super) fn answer_offer(&mut self, response: &Response) {
         let offer = sdp_body(response.body(), response.content_type());
-        let answer = match (offer, self.next_local()) {
-            (Some(offer), Some(local)) => {
-                sdp::answer(&offer.bytes, &local, &self.desk.sdp_policy).ok()
-            }
-            _ => None,
-        };
+        let policy = &self.desk.sdp_policy;
+        let answer = self
+            .media
+            .session
+            .as_mut()
+            .zip(offer)
+            .and_then(|(session, offer)| session.answer(&offer.bytes, policy).ok());
         // Without a body the stack hangs up: there is no session.
         let body = answer.map(|(text, agreed)| {
             self.agree(agreed);
             description(text)
         });
-        self.guard.order_to(dialog, Action::Ack(body));
+        self.order(Action::Ack(body));
     }
 
     pub(super) fn media_failed(&mut self, status: u16, reason: &str, ctx: &mut Context<Self>) {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use actix::prelude::*;
-use media::sdp::{self, LocalMedia, Negotiated};
-use sip::{DialogId, NameAddr, Response, Uri};
+use media::sdp::Session;
+use sip::{DialogId, NameAddr, Request, Response, TransactionId, Uri};
 use tokio::sync::oneshot;
 
 use super::CallActor;
@@ -36,10 +36,9 @@ pub(super) enum Purpose {
     Transfer,
 }
 
-/// Our description towards one attempt, and what was agreed with it.
+/// The session with one attempt, and its Call-ID once the INVITE is out.
 struct Side {
-    local: LocalMedia,
-    agreed: Option<Negotiated>,
+    session: Session,
     call_id: String,
 }
 
@@ -167,12 +166,12 @@ impl CallActor {
             return;
         };
         let Attempt { mut invite, encryption, .. } = attempt.clone();
-        let Some(local) = self.new_side(encryption) else { return };
-        invite.body = Some(description(sdp::offer(&local, &self.desk.sdp_policy)));
+        let Some(mut session) = self.new_session(encryption) else { return };
+        invite.body = Some(description(session.offer(&self.desk.sdp_policy)));
         let owner = ctx.address().recipient();
         let account = self.state.base_fields().facts.account_sid;
         let Some(outgoing) = &mut self.outgoing else { return };
-        let side = Side { local, agreed: None, call_id: String::new() };
+        let side = Side { session, call_id: String::new() };
         outgoing.sides.insert(id, side);
         let asked = outgoing.stack.send(Originate { invite, owner, account });
         // Nothing else is heard until the INVITE is out: its answers come after its name.
@@ -256,19 +255,39 @@ impl CallActor {
             return self.tell_referrer(status, &reason);
         }
         let answer = sdp_body(response.body(), response.content_type());
-        match answer.map(|body| sdp::accept_answer(&body.bytes, &self.desk.sdp_policy)) {
-            Some(agreed) => {
+        match answer {
+            Some(answer) => {
+                let policy = &self.desk.sdp_policy;
+                let side = self.outgoing.as_mut().and_then(|outgoing| outgoing.sides.get_mut(&id));
+                let agreed = side.map(|side| side.session.accept_answer(&answer.bytes, policy));
                 // Early media that cannot be used is no reason to give up before the answer.
-                if let Ok(agreed) = agreed {
-                    if let Some(side) = self.outgoing.as_mut().and_then(|o| o.sides.get_mut(&id)) {
-                        side.agreed = Some(agreed.clone());
-                    }
+                if let Some(Ok(agreed)) = agreed {
                     self.agree(agreed);
                 }
                 self.input(Input::EarlyMedia { status, reason }, ctx);
             }
             None if status == 180 => self.input(Input::Ringing { status, reason }, ctx),
             None => {}
+        }
+    }
+
+    /// An offer by UPDATE before the answer (RFC 3311 §5.2): one attempt's own affair.
+    pub(super) fn on_early_update(
+        &mut self,
+        id: TryId,
+        dialog: DialogId,
+        txn: TransactionId,
+        request: &Request,
+    ) {
+        let side = self.outgoing.as_mut().and_then(|outgoing| outgoing.sides.get_mut(&id));
+        let Some(side) = side else { return };
+        // For this moment it is the call's session.
+        let own = self.media.session.replace(side.session.clone());
+        self.on_update(dialog, txn, request);
+        let session = std::mem::replace(&mut self.media.session, own);
+        let side = self.outgoing.as_mut().and_then(|outgoing| outgoing.sides.get_mut(&id));
+        if let (Some(side), Some(session)) = (side, session) {
+            side.session = session;
         }
     }
 
@@ -287,21 +306,23 @@ impl CallActor {
         outgoing.dialogs.remove(&dialog);
         self.guard.attempts.retain(|attempt| *attempt != dialog);
         let (remote_host, trunk) = (won.invite.flow.peer.to_string(), won.trunk.clone());
+        let Side { mut session, call_id } = side;
         let answer = sdp_body(response.body(), response.content_type());
         let agreed = match answer {
-            Some(body) => sdp::accept_answer(&body.bytes, &self.desk.sdp_policy)
+            Some(answer) => session
+                .accept_answer(&answer.bytes, &self.desk.sdp_policy)
                 .map_err(|error| error.to_string()),
             // The answer may have come with a provisional response already.
-            None => side.agreed.ok_or_else(|| "no answer to our offer".to_owned()),
+            None => session.agreed().cloned().ok_or_else(|| "no answer to our offer".to_owned()),
         };
         let outgoing = self.outgoing.take();
         if let Some(Purpose::Transfer) = outgoing.map(|outgoing| outgoing.purpose) {
-            return self.on_transfer_answered(dialog, side.local, agreed, remote_host, ctx);
+            return self.on_transfer_answered(dialog, session, agreed, remote_host, ctx);
         }
         self.guard.dialog = Some(dialog);
-        self.media.local = Some(side.local);
+        self.media.session = Some(session);
         self.keep.trunk = trunk.or(self.keep.trunk.take());
-        self.state.set_far_end(side.call_id, remote_host);
+        self.state.set_far_end(call_id, remote_host);
         match agreed {
             Ok(agreed) => {
                 // Also when it was agreed before: from now on the peer's silence counts anew.

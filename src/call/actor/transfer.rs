@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use actix::prelude::*;
-use media::sdp::{self, LocalMedia, Negotiated};
+use media::sdp::{Negotiated, Session};
 use sip::{Body, DialogId, Method, Reply};
 
 use super::CallActor;
@@ -14,7 +14,6 @@ use crate::call::originate::NoRoute;
 use crate::call::refer::{SIPFRAG, Subscription};
 use crate::call::referred::{Ways, ways};
 use crate::call::{FarEnd, Input, TransferOrder};
-use crate::model::Encryption;
 use crate::sip_io::message::{Action, Fields, Replacing, RequestId};
 
 /// A REFER of the far end that is being followed.
@@ -105,7 +104,7 @@ impl CallActor {
     pub(super) fn on_transfer_answered(
         &mut self,
         dialog: DialogId,
-        local: LocalMedia,
+        session: Session,
         agreed: Result<Negotiated, String>,
         remote_host: String,
         ctx: &mut Context<Self>,
@@ -120,17 +119,17 @@ impl CallActor {
         tracing::info!(call_sid = %self.sid, "call is transferred");
         self.tell_referrer(200, "OK");
         let transfer = self.transfer.take();
-        self.change_far_end(dialog, local);
+        self.change_far_end(dialog, session);
         self.agree(agreed);
         let is_client = transfer.is_some_and(|transfer| transfer.is_client);
         self.input(Input::Transferred(Some(FarEnd { remote_host, is_client })), ctx);
     }
 
-    fn change_far_end(&mut self, dialog: DialogId, local: LocalMedia) {
+    fn change_far_end(&mut self, dialog: DialogId, session: Session) {
         let reason = ("Reason".to_owned(), TRANSFERRED.to_owned());
         self.order(Action::Bye(vec![reason]));
         self.guard.dialog = Some(dialog);
-        self.media.change_far_end(local);
+        self.media.change_far_end(session);
     }
 
     /// The far end is gone while a transfer of its is under way: the call waits for the outcome.
@@ -168,13 +167,13 @@ impl CallActor {
         }
         let request = &replacing.request;
         let refuse = |reply| self.guard.order_to(dialog, Action::Reject(reply));
-        let Some(local) = self.new_side(Encryption::default()) else {
+        let Some(mut session) = self.new_session(self.encryption) else {
             return refuse(Reply::new(488));
         };
         let answer = match offer_of(request) {
             Err(refusal) => return refuse(refusal),
             Ok(None) => None,
-            Ok(Some(offer)) => match sdp::answer(&offer.bytes, &local, &self.desk.sdp_policy) {
+            Ok(Some(offer)) => match session.answer(&offer.bytes, &self.desk.sdp_policy) {
                 Ok(answer) => Some(answer),
                 Err(error) => return refuse(not_acceptable(&error.to_string())),
             },
@@ -183,18 +182,19 @@ impl CallActor {
         if is_ringing {
             self.drop_invites();
             self.guard.dialog = Some(dialog);
-            self.media.change_far_end(local);
+            self.media.change_far_end(session);
             self.state.set_far_end(request.call_id().to_owned(), replacing.flow.peer.to_string());
         } else {
-            self.change_far_end(dialog, local);
+            self.change_far_end(dialog, session);
         }
         let text = match answer {
             Some((text, agreed)) => {
                 self.agree(agreed);
-                text
+                Some(text)
             }
-            None => self.media.offer_late(&local, &self.desk.sdp_policy),
+            None => self.media.offer_late(&self.desk.sdp_policy),
         };
+        let Some(text) = text else { return };
         self.order(Action::Answer(Reply::new(200).with_body(description(text))));
         if is_ringing {
             self.input(Input::Answered, ctx);
