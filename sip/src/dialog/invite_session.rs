@@ -6,9 +6,12 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::cseq::{LocalCSeq, RemoteCSeq};
+use super::exchange::Exchange;
+use super::fork::Fork;
 use super::path::Path;
-use crate::endpoint::Body;
-use crate::endpoint::Credentials;
+use super::reliable::{Reliably, Unacked};
+use crate::endpoint::{Body, Credentials};
+use crate::message::{Method, RAck};
 use crate::transaction::{Backoff, TransactionId};
 use crate::transport::Flow;
 
@@ -25,7 +28,19 @@ pub(crate) struct Session {
     pub(crate) incoming: Option<Incoming>,
     /// Our INVITE or re-INVITE, until its final response.
     pub(crate) outgoing: Option<Outgoing>,
-    /// Our re-INVITE that met one of the peer's.
+    /// The early dialogs of our INVITE, by To tag; after the answer, those that lost.
+    pub(crate) forks: Vec<Fork>,
+    /// Offer and answer.
+    pub(crate) exchange: Exchange,
+    /// The 2xx whose ACK waits for our answer to its offer.
+    pub(crate) unanswered: Option<Unanswered>,
+    /// The PRACK that waits for our answer, of a fork that sent its 2xx all the same.
+    pub(crate) held: Option<RAck>,
+    /// Our last reliable response if the final one overtook its PRACK.
+    pub(crate) late_rack: Option<RAck>,
+    /// Whether the peer's Allow lists UPDATE.
+    pub(crate) takes_update: bool,
+    /// Our re-INVITE or UPDATE that met one of the peer's.
     pub(crate) retry: Option<Retry>,
     pub(crate) credentials: Option<Credentials>,
     /// Whether the flow was reported broken: the next request of the peer brings a new one.
@@ -56,6 +71,8 @@ pub(crate) struct Incoming {
     pub(crate) seq: u32,
     pub(crate) is_initial: bool,
     pub(crate) state: IncomingState,
+    /// Its reliable provisional responses, if the peer can take them.
+    pub(crate) reliably: Option<Box<Reliably>>,
 }
 
 #[derive(Debug)]
@@ -75,6 +92,8 @@ pub(crate) enum IncomingState {
 pub(crate) struct Outgoing {
     pub(crate) txn: TransactionId,
     pub(crate) cancel: Cancel,
+    /// Fields for the CANCEL.
+    pub(crate) cancel_headers: Vec<(String, String)>,
     /// When the endpoint loses patience: cancels, or after that gives up.
     pub(crate) give_up_at: Instant,
 }
@@ -88,12 +107,33 @@ pub(crate) enum Cancel {
     Sent,
 }
 
-/// A re-INVITE to send again after a 491 (§14.1).
+/// A 2xx to our INVITE without offer: its own offer is the owner's to answer, in the ACK.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    pub(crate) txn: TransactionId,
+    /// The To tag.
+    pub(crate) tag: String,
+    /// What the ACK repeats of the INVITE.
+    pub(crate) seq: u32,
+    pub(crate) authorization: Vec<(&'static str, String)>,
+    /// When the peer stops waiting.
+    pub(crate) give_up_at: Instant,
+}
+
+/// A re-INVITE or UPDATE to send again after a 491 (§14.1, RFC 3311 §5.3).
 #[derive(Debug)]
 pub(crate) struct Retry {
     pub(crate) at: Instant,
+    pub(crate) method: Method,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Option<Body>,
+}
+
+impl Incoming {
+    /// The reliable response whose PRACK is missing.
+    pub(crate) fn unacked(&self) -> Option<&Unacked> {
+        self.reliably.as_ref()?.unacked.as_ref()
+    }
 }
 
 impl Outgoing {
@@ -113,6 +153,12 @@ impl Session {
             is_caller,
             incoming: None,
             outgoing: None,
+            forks: Vec::new(),
+            exchange: Exchange::default(),
+            unanswered: None,
+            held: None,
+            late_rack: None,
+            takes_update: false,
             retry: None,
             credentials: None,
             is_cut_off: false,
@@ -134,12 +180,14 @@ impl Session {
     pub(crate) fn next_wake(&self) -> Option<Instant> {
         let incoming = self.incoming.as_ref().map(|incoming| match &incoming.state {
             IncomingState::Open { refresh_at, give_up_at } => {
-                refresh_at.map_or(*give_up_at, |at| at.min(*give_up_at))
+                let unacked = incoming.unacked().map(|u| u.again.at.min(u.give_up_at));
+                [*refresh_at, unacked].into_iter().flatten().fold(*give_up_at, Instant::min)
             }
             IncomingState::Answered { again, give_up_at, .. } => again.at.min(*give_up_at),
         });
+        let unanswered = self.unanswered.as_ref().map(|unanswered| unanswered.give_up_at);
         let outgoing = self.outgoing.as_ref().map(|outgoing| outgoing.give_up_at);
         let retry = self.retry.as_ref().map(|retry| retry.at);
-        [incoming, outgoing, retry].into_iter().flatten().min()
+        [incoming, outgoing, unanswered, retry].into_iter().flatten().min()
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::order::Reliable;
 use super::refuse::ALLOW_IN_DIALOG;
 use crate::transaction::Timers;
 use crate::transport::{Flow, Transport};
@@ -26,9 +27,12 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// User-Agent and Server.
     pub user_agent: String,
-    /// Methods taken inside a dialog, as Allow lists them. INFO and MESSAGE belong here only if the
-    /// caller answers them; what is not listed is refused with 405.
+    /// Methods taken inside a dialog, as Allow lists them. INFO, MESSAGE, REFER and NOTIFY belong here
+    /// only if the caller answers them; what is not listed is refused with 405. PRACK and UPDATE are
+    /// what the endpoint says of itself: they stay.
     pub allow_in_dialog: &'static str,
+    /// Which provisional responses are sent reliably.
+    pub reliable: Reliable,
     /// T1, T2, T4.
     pub timers: Timers,
     /// How long an INVITE may stay without final response, in either direction, before the endpoint
@@ -49,6 +53,7 @@ impl Config {
             listeners,
             user_agent: "Trunkline".to_owned(),
             allow_in_dialog: ALLOW_IN_DIALOG,
+            reliable: Reliable::default(),
             timers: Timers::default(),
             max_setup: Duration::from_secs(600),
             max_dialogs: 20_000,

@@ -216,6 +216,10 @@ pub enum EndCause {
     Declined,
     /// The ACK of our 2xx never came; a BYE was sent.
     NoAck,
+    /// The PRACK of our reliable provisional response never came; 504 was sent.
+    NoPrack,
+    /// The offer of the peer's 2xx was never answered by `ack`; a BYE was sent.
+    Unanswered,
     /// A request inside the dialog was answered 481 or 408, or not at all (408).
     PeerGone {
         /// The status.

@@ -66,6 +66,7 @@ impl Endpoint {
             call_id,
             seq: outside.seq & 0x7FFF_FFFF,
             contact,
+            is_initial: false,
             own: Vec::new(),
             headers: Vec::new(),
             body: None,

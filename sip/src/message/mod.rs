@@ -10,6 +10,7 @@ mod lexer;
 pub mod limits;
 mod method;
 mod params;
+mod rack;
 mod replaces;
 mod request;
 mod response;
@@ -28,5 +29,6 @@ pub use typed::{BRANCH_COOKIE, CSeq, NameAddr, Via};
 pub use uri::{Scheme, Uri};
 
 pub(crate) use params::{is_token, quote, split_outside_quotes, unquote};
-pub(crate) use typed::{media_type, parse_number};
+pub(crate) use rack::{RAck, parse_rseq};
+pub(crate) use typed::{is_description, media_type, parse_number};
 pub(crate) use uri::{bracketed, escape_user};
