@@ -3,7 +3,11 @@
 mod bench;
 mod calls_in;
 mod calls_out;
+mod delayed;
+mod early;
 mod in_dialog;
 mod outside;
 mod refusals;
+mod reliable;
 mod schedules;
+mod update;
