@@ -1,5 +1,8 @@
 //! Where offer and answer stand in a dialog (RFC 3264 §4, 3261 §13.2.1, 3262 §5, 3311 §5).
 
+use bytes::Bytes;
+
+use crate::endpoint::Body;
 use crate::transaction::TransactionId;
 
 /// The exchange that an INVITE began, or the last one.
@@ -25,6 +28,8 @@ pub(crate) struct Exchange {
     pub(crate) update_out: Option<UpdateOut>,
     /// The peer's UPDATE, or PRACK with an offer of its own, that its owner has not answered.
     pub(crate) update_in: Option<TransactionId>,
+    /// Our description as it was last agreed on, for refreshes.
+    pub(crate) local: Option<Bytes>,
 }
 
 /// An UPDATE of ours.
@@ -49,6 +54,13 @@ impl Exchange {
     /// Whether an offer of ours waits for its answer, in an INVITE or an UPDATE.
     pub(crate) fn awaits_answer(&self) -> bool {
         self.offer == Offer::Ours || self.update_out.is_some_and(|update| update.has_offer)
+    }
+
+    /// Keeps a description of ours that was agreed on.
+    pub(crate) fn keep_local(&mut self, body: Option<&Body>) {
+        if let Some(body) = body.filter(|body| body.is_description()) {
+            self.local = Some(body.bytes.clone());
+        }
     }
 
     /// Whether a new offer may be made.

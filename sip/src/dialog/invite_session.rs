@@ -10,6 +10,7 @@ use super::exchange::Exchange;
 use super::fork::Fork;
 use super::path::Path;
 use super::reliable::{Reliably, Unacked};
+use super::session_timer::SessionTimer;
 use crate::endpoint::{Body, Credentials};
 use crate::message::{Method, RAck};
 use crate::transaction::{Backoff, TransactionId};
@@ -42,6 +43,10 @@ pub(crate) struct Session {
     pub(crate) takes_update: bool,
     /// Our re-INVITE or UPDATE that met one of the peer's.
     pub(crate) retry: Option<Retry>,
+    /// The session timer, if the session has an end of its own.
+    pub(crate) timer: Option<SessionTimer>,
+    /// The largest Min-SE heard, in seconds.
+    pub(crate) min_se: u32,
     pub(crate) credentials: Option<Credentials>,
     /// Whether the flow was reported broken: the next request of the peer brings a new one.
     pub(crate) is_cut_off: bool,
@@ -94,6 +99,8 @@ pub(crate) struct Outgoing {
     pub(crate) cancel: Cancel,
     /// Fields for the CANCEL.
     pub(crate) cancel_headers: Vec<(String, String)>,
+    /// Whether the endpoint sent it by itself, to refresh the session.
+    pub(crate) is_refresh: bool,
     /// When the endpoint loses patience: cancels, or after that gives up.
     pub(crate) give_up_at: Instant,
 }
@@ -160,6 +167,8 @@ impl Session {
             late_rack: None,
             takes_update: false,
             retry: None,
+            timer: None,
+            min_se: 0,
             credentials: None,
             is_cut_off: false,
             is_told: false,
@@ -176,6 +185,16 @@ impl Session {
         self.incoming.as_ref().filter(|i| matches!(i.state, IncomingState::Answered { .. }))
     }
 
+    /// The session timer while it counts.
+    pub(crate) fn live_timer(&self) -> Option<&SessionTimer> {
+        self.timer.as_ref().filter(|_| self.stage == Stage::Confirmed)
+    }
+
+    /// Whether there is a way to refresh the session that the peer takes.
+    pub(crate) fn can_refresh(&self) -> bool {
+        self.takes_update || self.exchange.local.is_some()
+    }
+
     /// When something is due.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
         let incoming = self.incoming.as_ref().map(|incoming| match &incoming.state {
@@ -188,6 +207,7 @@ impl Session {
         let unanswered = self.unanswered.as_ref().map(|unanswered| unanswered.give_up_at);
         let outgoing = self.outgoing.as_ref().map(|outgoing| outgoing.give_up_at);
         let retry = self.retry.as_ref().map(|retry| retry.at);
-        [incoming, outgoing, unanswered, retry].into_iter().flatten().min()
+        let timer = self.live_timer().map(SessionTimer::next_wake);
+        [incoming, outgoing, unanswered, retry, timer].into_iter().flatten().min()
     }
 }

@@ -10,6 +10,7 @@ mod invite_session;
 mod path;
 mod reliable;
 mod route_set;
+mod session_timer;
 
 pub(crate) use cseq::{LocalCSeq, RemoteCSeq};
 pub(crate) use exchange::{Offer, UpdateOut};
@@ -22,3 +23,4 @@ pub(crate) use invite_session::{
 pub(crate) use path::Path;
 pub(crate) use reliable::{Reliably, Unacked};
 pub(crate) use route_set::RouteSet;
+pub(crate) use session_timer::SessionTimer;

@@ -33,6 +33,11 @@ pub struct Config {
     pub allow_in_dialog: &'static str,
     /// Which provisional responses are sent reliably.
     pub reliable: Reliable,
+    /// The session interval asked for and agreed to (RFC 4028). `None` asks for none, but takes the
+    /// peer's.
+    pub session_expires: Option<Duration>,
+    /// The shortest session interval a peer may ask for. The RFC wants 90 s at least.
+    pub min_se: Duration,
     /// T1, T2, T4.
     pub timers: Timers,
     /// How long an INVITE may stay without final response, in either direction, before the endpoint
@@ -54,6 +59,8 @@ impl Config {
             user_agent: "Trunkline".to_owned(),
             allow_in_dialog: ALLOW_IN_DIALOG,
             reliable: Reliable::default(),
+            session_expires: Some(Duration::from_secs(1_800)),
+            min_se: Duration::from_secs(90),
             timers: Timers::default(),
             max_setup: Duration::from_secs(600),
             max_dialogs: 20_000,

@@ -43,6 +43,7 @@ impl Endpoint {
         let Some(session) = self.sessions.get_mut(&dialog) else { return };
         let Some(held) = session.unanswered.take() else { return };
         session.exchange.offer = Offer::Complete;
+        session.exchange.keep_local(body);
         let path = &session.path;
         let flow = path.flow;
         let via = via::own(flow.transport, self.config.public_addr(&flow), &branch);

@@ -5,6 +5,8 @@ use bytes::Bytes;
 
 use super::config::Config;
 use super::order::Credentials;
+use super::refuse::SUPPORTED_IN_CALLS;
+use super::session_timer::Timing;
 use crate::Error;
 use crate::auth::{Challenge, authorize};
 use crate::dialog::Path;
@@ -25,6 +27,8 @@ pub(crate) struct Draft {
     pub(crate) contact: Option<String>,
     /// Whether it is the INVITE that makes the dialog.
     pub(crate) is_initial: bool,
+    /// Session-Expires and Min-SE.
+    pub(crate) timing: Option<Timing>,
     /// Fields the endpoint adds by itself: RAck, Replaces, Reason, ….
     pub(crate) own: Vec<(&'static str, String)>,
     pub(crate) headers: Vec<(String, String)>,
@@ -60,6 +64,7 @@ impl Draft {
             seq,
             contact: None,
             is_initial: false,
+            timing: None,
             own: Vec::new(),
             headers: Vec::new(),
             body: None,
@@ -144,7 +149,14 @@ impl Draft {
             writer.header("Allow", config.allow_in_dialog);
         }
         if is_offering && !self.has("Supported") {
-            writer.header("Supported", if self.is_initial { CAN_INITIALLY } else { CAN });
+            let supported = if self.is_initial { SUPPORTED_IN_CALLS } else { SUPPORTED_AGAIN };
+            writer.header("Supported", supported);
+        }
+        if let Some(timing) = &self.timing {
+            writer.header("Session-Expires", &timing.expires.to_string());
+            if let Some(min_se) = timing.min_se {
+                writer.header("Min-SE", &min_se.to_string());
+            }
         }
         if !self.has("User-Agent") {
             writer.header("User-Agent", &config.user_agent);
@@ -254,11 +266,9 @@ pub(crate) fn check_headers(
     }
 }
 
-/// What an INVITE or UPDATE inside a dialog says we can. Reliable provisional responses to a
-/// re-INVITE are not among it: nothing of ours rings twice.
-const CAN: &str = "replaces";
-/// What the first INVITE says.
-const CAN_INITIALLY: &str = "100rel, replaces";
+/// What an INVITE or UPDATE inside a dialog says we can. Reliable provisional responses to a re-INVITE
+/// are not among it: nothing of ours rings twice.
+const SUPPORTED_AGAIN: &str = "timer, replaces";
 
 /// Realms that may ask for credentials along the way of one request.
 const MAX_CHALLENGES: usize = 4;

@@ -152,7 +152,9 @@ pub enum Event {
         /// The response, if one came.
         response: Option<Arc<Response>>,
     },
-    /// Our re-INVITE was answered with 2xx. The ACK was sent, unless the offer is the peer's.
+    /// Our re-INVITE was answered with 2xx. The ACK was sent, unless the offer is the peer's. Comes
+    /// without an order too, where the endpoint refreshed the session by a re-INVITE with the last
+    /// description (RFC 4028): the answer may differ from the one before.
     ReinviteAnswered {
         /// The dialog.
         dialog: DialogId,

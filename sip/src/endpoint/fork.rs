@@ -73,6 +73,7 @@ impl Endpoint {
         let Some(session) = self.sessions.get_mut(&dialog) else { return };
         let credentials = session.credentials.clone();
         let Some(view) = session.view(tag) else { return };
+        view.exchange.keep_local(body.as_ref());
         let mut draft = Draft::along(view.path, Method::Prack, view.local_seq.next());
         draft.own.push(("RAck", rack.to_string()));
         draft.body = body;

@@ -9,6 +9,7 @@
 //! - `uac`: calls that go out; `fork`: their early dialogs; `delayed`: offers in responses;
 //!   `replaced`: which dialog a Replaces means; `outside`: requests without dialog; `sent`: requests under way and their
 //!   answers
+//! - `session_timer`: refreshes and expiry (RFC 4028)
 //! - `closing`: hanging up, and every other end; `timeout`: what time does
 
 mod closing;
@@ -26,6 +27,7 @@ mod reliable;
 mod replaced;
 mod reply;
 mod sent;
+mod session_timer;
 mod timeout;
 mod uac;
 mod uas;

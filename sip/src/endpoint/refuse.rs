@@ -17,7 +17,10 @@ pub(crate) const ALLOW_IN_DIALOG: &str =
 pub(crate) const ACCEPT: &str = "application/sdp";
 
 /// Extensions a peer may require. Path is the registrar's.
-pub(crate) const SUPPORTED: &str = "100rel, replaces, path";
+pub(crate) const SUPPORTED: &str = "100rel, timer, replaces, path";
+
+/// Those that concern calls.
+pub(crate) const SUPPORTED_IN_CALLS: &str = "100rel, timer, replaces";
 
 /// The refusal of a request that cannot be served. Not for ACK and CANCEL, which are never refused
 /// for what they ask.

@@ -63,6 +63,9 @@ impl Endpoint {
             _ => {}
         }
         let has_description = has_description && reply.body.is_some();
+        if reliable {
+            session.exchange.keep_local(reply.body.as_ref());
+        }
         let rseq = match incoming.reliably.as_mut().filter(|_| reliable) {
             Some(reliably) => {
                 let rseq = reliably.next_rseq;

@@ -136,8 +136,10 @@ impl Endpoint {
             (Purpose::Invite(dialog) | Purpose::Reinvite(dialog), 200..300) => {
                 self.on_accepted(now, id, dialog, flow, response);
             }
-            (Purpose::Update(dialog), 200..300) => self.on_update_answered(id, dialog, response),
-            (_, 401 | 407) if self.try_again(now, id, &response) => {}
+            (Purpose::Update(dialog), 200..300) => {
+                self.on_update_answered(now, id, dialog, response);
+            }
+            (_, 401 | 407 | 422) if self.try_again(now, id, &response) => {}
             _ => self.on_outcome(now, id, purpose, seq, Outcome::of(response)),
         }
     }
@@ -190,11 +192,13 @@ impl Endpoint {
         self.on_outcome(now, id, txn.user.purpose, txn.user.draft.seq, Outcome::local(status));
     }
 
-    /// Sends a challenged request again with credentials (§22.2), if there are any left to try.
+    /// Sends a request again that was challenged (§22.2) or asked for too short a session (RFC 4028
+    /// §7.3), if there is anything left to try.
     fn try_again(&mut self, now: Instant, id: TransactionId, response: &Response) -> bool {
         let Some(txn) = self.clients.get(id) else { return false };
         let (purpose, flow) = (txn.user.purpose, txn.flow);
-        if !txn.user.draft.has_credentials() {
+        let is_brief = response.status() == 422;
+        if !is_brief && !txn.user.draft.has_credentials() {
             return false;
         }
         let mut draft = txn.user.draft.clone();
@@ -215,12 +219,17 @@ impl Endpoint {
             }
             Purpose::Errand => return false,
         };
-        let Some(session) = self.sessions.get_mut(&dialog) else { return false };
+        let Some(session) = self.sessions.get(&dialog) else { return false };
         let is_invite = matches!(purpose, Purpose::Invite(_) | Purpose::Reinvite(_));
         let is_wanted = session.outgoing.as_ref().is_some_and(|outgoing| outgoing.is_wanted(id));
-        if (is_invite && !is_wanted) || !draft.answer_challenge(response) {
+        let mut can_change = |ep: &mut Self| match is_brief {
+            true => ep.raise_interval(dialog, &mut draft, response),
+            false => draft.answer_challenge(response),
+        };
+        if (is_invite && !is_wanted) || !can_change(self) {
             return false;
         }
+        let Some(session) = self.sessions.get_mut(&dialog) else { return false };
         draft.seq = session.next_seq(response.to().tag().filter(|_| !is_invite));
         if matches!(purpose, Purpose::Invite(_)) {
             // what answered the challenged one is over

@@ -26,6 +26,10 @@ enum Due {
     Outgoing,
     /// The offer of the peer's 2xx was never answered by our owner.
     Unanswered,
+    /// Nobody refreshed the session.
+    SessionExpired,
+    /// We have to.
+    RefreshSession,
     /// Our re-INVITE or UPDATE may be tried again.
     Retry,
 }
@@ -92,6 +96,8 @@ impl Endpoint {
             }
             Some(Due::ResendProgress) => self.resend_progress(now, dialog),
             Some(Due::NoPrack) => self.on_no_prack(now, dialog),
+            Some(Due::SessionExpired) => self.on_session_expired(now, dialog),
+            Some(Due::RefreshSession) => self.refresh_session(now, dialog),
             Some(Due::Unanswered) => self.on_unanswered(now, dialog),
             Some(Due::Resend) => self.resend_success(now, dialog),
             Some(Due::NoAck) => self.on_no_ack(now, dialog),
@@ -137,10 +143,15 @@ impl Endpoint {
         let outgoing = session.outgoing.as_ref().is_some_and(|o| o.give_up_at <= now);
         let unanswered = session.unanswered.as_ref().is_some_and(|u| u.give_up_at <= now);
         let retry = session.retry.as_ref().is_some_and(|retry| retry.at <= now);
+        let timer = session.live_timer();
+        let expired = timer.is_some_and(|timer| timer.expires_at <= now);
+        let refresh = timer.and_then(|timer| timer.refresh_at).is_some_and(|at| at <= now);
         incoming
             .or_else(|| outgoing.then_some(Due::Outgoing))
             .or_else(|| unanswered.then_some(Due::Unanswered))
             .or_else(|| retry.then_some(Due::Retry))
+            .or_else(|| expired.then_some(Due::SessionExpired))
+            .or_else(|| refresh.then_some(Due::RefreshSession))
     }
 
     /// §13.3.1.4: the 2xx goes again, at T1, doubling up to T2.

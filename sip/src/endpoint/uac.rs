@@ -188,6 +188,7 @@ impl Endpoint {
         let mut draft = Draft::along(path, Method::Invite, seq);
         draft.contact = Some(self.contact(path.contact_user.as_deref(), &path.flow));
         draft.credentials.clone_from(&session.credentials);
+        draft.timing = self.timing(session);
         draft
     }
 
@@ -201,6 +202,7 @@ impl Endpoint {
             txn,
             cancel: Cancel::No,
             cancel_headers: Vec::new(),
+            is_refresh: false,
             give_up_at: now + self.config.max_setup,
         };
         if let Some(session) = self.sessions.get_mut(&dialog) {
@@ -287,6 +289,7 @@ impl Endpoint {
                 None => return,
             },
         };
+        let body = draft.body.clone();
         let wants_answer = is_wanted && offer == Offer::Missing && response.has_description();
         let held = wants_answer.then(|| Unanswered {
             txn: id,
@@ -299,7 +302,8 @@ impl Endpoint {
             self.ack_success(id, tag, &path);
         }
         if is_awaited {
-            self.on_first_answer(now, dialog, path, is_initial, response, held);
+            let answer = Answer { path, is_initial, body, held };
+            self.on_first_answer(now, dialog, response, answer);
         } else if is_initial {
             // another fork answered as well, or the call was given up: nobody wants this one
             let seq = match self.sessions.get_mut(&dialog) {
@@ -325,13 +329,13 @@ impl Endpoint {
         &mut self,
         now: Instant,
         dialog: DialogId,
-        path: Path,
-        is_initial: bool,
         response: Arc<Response>,
-        held: Option<Unanswered>,
+        answer: Answer,
     ) {
+        let Answer { path, is_initial, body, held } = answer;
         let Some(session) = self.sessions.get_mut(&dialog) else { return };
-        let was_cancelled = session.outgoing.take().is_some_and(|o| o.cancel != Cancel::No);
+        let Some(outgoing) = session.outgoing.take() else { return };
+        let was_cancelled = outgoing.cancel != Cancel::No;
         if is_initial {
             session.confirm_fork(response.to().tag().unwrap_or_default());
         }
@@ -346,6 +350,10 @@ impl Endpoint {
             session.exchange.offer = Offer::Complete;
         }
         session.unanswered = held;
+        // an UPDATE may have changed it meanwhile
+        if !is_initial || session.exchange.local.is_none() {
+            session.exchange.keep_local(body.as_ref());
+        }
         match (&session.stage, is_initial) {
             (Stage::Early, true) if was_cancelled => {
                 // the answer crossed the CANCEL: hang up, and let the caller see its cancellation
@@ -357,9 +365,11 @@ impl Endpoint {
             }
             (Stage::Early, true) => {
                 session.stage = Stage::Confirmed;
+                self.start_timer(now, dialog, &response);
                 self.tell(Event::Answered { dialog, response, wants_answer });
             }
             (Stage::Confirmed, _) => {
+                self.start_timer(now, dialog, &response);
                 self.tell(Event::ReinviteAnswered { dialog, response, wants_answer });
             }
             (Stage::Gone, _) => return self.end(now, dialog, None),
@@ -395,14 +405,17 @@ impl Endpoint {
         outcome: Outcome,
     ) {
         let Some(session) = self.sessions.get_mut(&dialog) else { return };
-        if session.outgoing.take_if(|outgoing| outgoing.txn == id).is_none() {
+        let Some(outgoing) = session.outgoing.take_if(|outgoing| outgoing.txn == id) else {
             return;
-        }
+        };
         session.exchange.offer = Offer::Complete;
         match session.stage {
             Stage::Confirmed => {}
             Stage::Gone => return self.end(now, dialog, None),
             _ => return self.rewake_dialog(dialog),
+        }
+        if outgoing.is_refresh {
+            return self.on_refresh_failed(now, dialog, &Method::Invite, &outcome);
         }
         if outcome.status == 491
             && let Some(txn) = self.clients.get(id)
@@ -458,6 +471,16 @@ impl Endpoint {
         }
         Ok(())
     }
+}
+
+/// What a 2xx means for its dialog.
+struct Answer {
+    path: Path,
+    is_initial: bool,
+    /// The offer it answers.
+    body: Option<Body>,
+    /// The ACK, if it waits for our answer.
+    held: Option<Unanswered>,
 }
 
 /// §12.2.1.2: the 2xx of a re-INVITE may name a new target; the routes stay.

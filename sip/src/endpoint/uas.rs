@@ -26,7 +26,7 @@ impl Endpoint {
         let server = pending.ok_or(Error::UnknownTransaction(txn))?;
         if matches!(server.request.method(), Method::Update | Method::Prack) {
             let request = Arc::clone(&server.request);
-            return self.respond_update(now, txn, &request, &reply);
+            return self.respond_update(now, txn, &request, reply);
         }
         if *server.request.method() == Method::Invite {
             let dialog = self.dialog_of(txn).ok_or(Error::UnknownTransaction(txn))?;
@@ -73,6 +73,10 @@ impl Endpoint {
                 Offer::Missing if has_description => session.exchange.offer = Offer::Ours,
                 _ => session.exchange.offer = Offer::Complete,
             }
+            session.exchange.keep_local(reply.body.as_ref());
+        }
+        if let Some(request) = self.servers.get(txn).map(|server| Arc::clone(&server.request)) {
+            self.agree_timer(now, dialog, &request, &mut reply);
         }
         self.send_reply(now, txn, &reply, Some(&contact));
         let timers = self.config.timers;

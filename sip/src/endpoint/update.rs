@@ -92,7 +92,9 @@ impl Endpoint {
         let draft = Draft::along(view.path, Method::Update, 0).with(headers, body)?;
         let seq = view.local_seq.next();
         let contact = Some(self.contact(user.as_deref(), &flow));
-        let draft = Draft { seq, contact, credentials, ..draft };
+        let session = self.sessions.get(&dialog).filter(|session| session.timer.is_some());
+        let timing = session.and_then(|session| self.timing(session));
+        let draft = Draft { seq, contact, credentials, timing, ..draft };
         let txn = self.send_request(now, flow, draft, Purpose::Update(dialog));
         let session = self.sessions.get_mut(&dialog);
         if let Some(view) = session.and_then(|session| session.view(tag.as_deref())) {
@@ -104,18 +106,25 @@ impl Endpoint {
     /// A 2xx to an UPDATE of ours.
     pub(super) fn on_update_answered(
         &mut self,
+        now: Instant,
         id: TransactionId,
         dialog: DialogId,
         response: Arc<Response>,
     ) {
         let Some(session) = self.sessions.get_mut(&dialog) else { return };
         let Some(update) = take_update(session, id) else { return };
-        if let Some(view) = session.view(response.to().tag())
-            && let Some(contact) = response.contact()
-        {
-            view.path.target = contact.uri;
+        let body = self.clients.get(id).and_then(|txn| txn.user.draft.body.as_ref());
+        if let Some(view) = session.view(response.to().tag()) {
+            view.exchange.keep_local(body);
+            if let Some(contact) = response.contact() {
+                view.path.target = contact.uri;
+            }
         }
-        if !update.is_refresh && !session.is_told {
+        let is_told = session.is_told;
+        if session.timer.is_some() {
+            self.start_timer(now, dialog, &response);
+        }
+        if !update.is_refresh && !is_told {
             self.tell(Event::UpdateAnswered { dialog, response });
         }
     }
@@ -144,11 +153,12 @@ impl Endpoint {
             }
             return self.rewake_dialog(dialog);
         }
+        if update.is_refresh {
+            return self.on_refresh_failed(now, dialog, &Method::Update, &outcome);
+        }
         let Outcome { status, reason, response } = outcome;
         let is_local = response.is_none();
-        if !update.is_refresh {
-            self.tell(Event::UpdateRejected { dialog, status, reason, response });
-        }
+        self.tell(Event::UpdateRejected { dialog, status, reason, response });
         self.on_peer_gone(now, dialog, status, is_local);
         self.rewake_dialog(dialog);
     }
@@ -162,7 +172,7 @@ impl Endpoint {
         request: Arc<Request>,
     ) {
         if !request.has_description() {
-            return self.answer_update(now, txn, dialog, &request, &Reply::new(200));
+            return self.answer_update(now, txn, dialog, &request, Reply::new(200));
         }
         let session = self.sessions.get_mut(&dialog);
         let Some(view) = session.and_then(|session| session.view(request.from().tag())) else {
@@ -178,9 +188,9 @@ impl Endpoint {
         now: Instant,
         txn: TransactionId,
         request: &Request,
-        reply: &Reply,
+        reply: Reply,
     ) -> Result<(), Error> {
-        reply::check(reply, 200..700, true)?;
+        reply::check(&reply, 200..700, true)?;
         let dialog = self.sessions_of(txn).ok_or(Error::UnknownTransaction(txn))?;
         self.answer_update(now, txn, dialog, request, reply);
         Ok(())
@@ -192,13 +202,16 @@ impl Endpoint {
         txn: TransactionId,
         dialog: DialogId,
         request: &Request,
-        reply: &Reply,
+        mut reply: Reply,
     ) {
         let Some(session) = self.sessions.get_mut(&dialog) else { return };
         let Some(view) = session.view(request.from().tag()) else { return };
         view.exchange.update_in.take_if(|open| *open == txn);
         let is_update = *request.method() == Method::Update;
         let (user, flow) = (view.path.contact_user.clone(), view.path.flow);
+        if reply.status < 300 {
+            view.exchange.keep_local(reply.body.as_ref());
+        }
         if is_update && reply.status < 300 {
             // §5.2: a target refresh
             if let Some(contact) = request.contact() {
@@ -208,8 +221,11 @@ impl Endpoint {
                 *view.takes_update = request.lists("Allow", "UPDATE");
             }
         }
+        if is_update && reply.status < 300 {
+            self.agree_timer(now, dialog, request, &mut reply);
+        }
         let contact = is_update.then(|| self.contact(user.as_deref(), &flow));
-        self.send_reply(now, txn, reply, contact.as_deref());
+        self.send_reply(now, txn, &reply, contact.as_deref());
         self.rewake_dialog(dialog);
     }
 }

@@ -14,6 +14,7 @@ mod rack;
 mod replaces;
 mod request;
 mod response;
+mod session_expires;
 mod status;
 mod typed;
 mod uri;
@@ -30,5 +31,6 @@ pub use uri::{Scheme, Uri};
 
 pub(crate) use params::{is_token, quote, split_outside_quotes, unquote};
 pub(crate) use rack::{RAck, parse_rseq};
+pub(crate) use session_expires::{Refresher, SessionExpires, parse_min_se};
 pub(crate) use typed::{is_description, media_type, parse_number};
 pub(crate) use uri::{bracketed, escape_user};

@@ -10,4 +10,5 @@ mod outside;
 mod refusals;
 mod reliable;
 mod schedules;
+mod session_timer;
 mod update;

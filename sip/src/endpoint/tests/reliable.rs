@@ -35,7 +35,7 @@ fn config(reliable: Reliable) -> Bench {
 #[test]
 fn rfc_3262_3_which_responses_are_reliable() {
     for (field, reliable, ringing, media) in [
-        ("X", Reliable::WhenSupported, false, false),
+        ("X-None", Reliable::WhenSupported, false, false),
         ("Supported", Reliable::WhenSupported, false, true),
         ("Supported", Reliable::WhenRequired, false, false),
         ("Require", Reliable::WhenSupported, true, true),
