@@ -106,21 +106,24 @@ impl Draft {
             407 => ("Proxy-Authenticate", "Proxy-Authorization"),
             _ => return false,
         };
-        // several challenges may stand side by side: the first we can answer, of our realm
-        let is_ours = |challenge: &Challenge| {
-            self.credentials.as_ref().is_some_and(|own| own.are_for(&challenge.realm))
-        };
-        let challenge = response.headers(asking).filter_map(Challenge::parse).find(is_ours);
-        let Some(challenge) = challenge else { return false };
-        let same = |a: &Answered| a.header == header && a.challenge.realm == challenge.realm;
-        match self.answered.iter_mut().find(|answered| same(answered)) {
-            // the same question again means the answer was wrong, unless only the nonce was old;
-            // a server that calls every nonce old is not humoured for ever
-            Some(before) if !challenge.is_stale || before.challenge.is_stale => return false,
-            Some(before) => *before = Answered { header, challenge, uses: 0 },
-            None => self.answered.push(Answered { header, challenge, uses: 0 }),
+        let mut has_new = false;
+        for challenge in Challenge::best(response.headers(asking)) {
+            if !self.credentials.as_ref().is_some_and(|own| own.are_for(&challenge.realm)) {
+                continue;
+            }
+            let is_full = self.answered.len() >= MAX_CHALLENGES;
+            let same = |a: &Answered| a.header == header && a.challenge.realm == challenge.realm;
+            match self.answered.iter_mut().find(|answered| same(answered)) {
+                // the same question again means the answer was wrong, unless only the nonce was old;
+                // a server that calls every nonce old is not humoured for ever
+                Some(before) if !challenge.is_stale || before.challenge.is_stale => return false,
+                Some(before) => *before = Answered { header, challenge, uses: 0 },
+                None if is_full => return false,
+                None => self.answered.push(Answered { header, challenge, uses: 0 }),
+            }
+            has_new = true;
         }
-        true
+        has_new
     }
 
     /// Computes the credentials for the next writing.

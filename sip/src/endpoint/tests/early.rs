@@ -80,7 +80,10 @@ fn a_challenged_prack_is_sent_again_in_its_fork() {
     let (_, invite) = bench.outgoing(Some(Credentials::new("alice", "s")));
     bench.take(&reliable(&invite, 183, "b", 1));
     let prack = bench.one_request();
-    let asked = format!("Proxy-Authenticate: {}\r\n", crate::auth::challenge("r", "n", false));
+    let asked = format!(
+        "Proxy-Authenticate: {}\r\n",
+        crate::auth::challenge(crate::auth::Algorithm::Md5, "r", "n", false)
+    );
     bench.take(&response(&prack, 407, "", &asked));
     let again = bench.one_request();
     assert_eq!((again.method(), again.cseq().seq), (&Method::Prack, 3));

@@ -363,7 +363,10 @@ fn a_challenged_bye_is_sent_again_with_credentials() {
     bench.one_event();
     bench.ep.bye(bench.now, dialog, vec![]).unwrap();
     let bye = bench.one_request();
-    let asked = format!("Proxy-Authenticate: {}\r\n", crate::auth::challenge("r", "n", false));
+    let asked = format!(
+        "Proxy-Authenticate: {}\r\n",
+        crate::auth::challenge(Default::default(), "r", "n", false)
+    );
     bench.take(&response(&bye, 407, "", &asked));
     let again = bench.one_request();
     assert!(again.header("Proxy-Authorization").is_some());

@@ -1,7 +1,7 @@
 //! Requests of ours outside dialogs, and calls that take the place of others.
 
 use super::bench::{Bench, CONTACT, addr, request, response};
-use crate::auth::{DigestCredentials, challenge, ha1, verify};
+use crate::auth::{Algorithm, DigestCredentials, challenge, ha1, verify};
 use crate::{
     Body, Credentials, Error, Event, Flow, Invite, Method, Outside, Replaces, Request, Response,
 };
@@ -74,8 +74,8 @@ fn a_challenge_of_the_right_realm_is_answered_with_the_next_number() {
     // two challenges side by side: the one of our realm is answered
     let both = format!(
         "WWW-Authenticate: {}\r\nWWW-Authenticate: {}\r\n",
-        challenge("other", "n0", false),
-        challenge("r", "n1", false)
+        challenge(Algorithm::Md5, "other", "n0", false),
+        challenge(Algorithm::Md5, "r", "n1", false)
     );
     bench.take(&response(&first, 401, "x", &both));
     let again = bench.one_request();
@@ -83,7 +83,12 @@ fn a_challenge_of_the_right_realm_is_answered_with_the_next_number() {
     assert_eq!(again.from().tag(), first.from().tag());
     let value = DigestCredentials::parse(again.header("Authorization").unwrap()).unwrap();
     assert_eq!(value.nonce(), "n1");
-    assert!(verify(&value, &Method::Register, &ha1("acct", "r", "secret")));
+    assert!(verify(
+        &value,
+        &Method::Register,
+        Algorithm::Md5,
+        &ha1(Algorithm::Md5, "acct", "r", "secret")
+    ));
     bench.no_event();
     bench.take(&response(&again, 200, "x", ""));
     let (status, seq, _) = outcome(bench.one_event());
@@ -91,7 +96,8 @@ fn a_challenge_of_the_right_realm_is_answered_with_the_next_number() {
 
     bench.ep.send(bench.now, order).unwrap();
     let first = bench.one_request();
-    let foreign = format!("WWW-Authenticate: {}\r\n", challenge("other", "n", false));
+    let foreign =
+        format!("WWW-Authenticate: {}\r\n", challenge(Algorithm::Md5, "other", "n", false));
     bench.take(&response(&first, 401, "x", &foreign));
     assert_eq!(outcome(bench.one_event()).0, 401, "no secret for a foreign realm");
     assert_eq!(bench.starts(), Vec::<String>::new());
