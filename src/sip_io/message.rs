@@ -43,7 +43,7 @@ pub enum Action {
     Progress(Reply),
     Answer(Reply),
     Reject(Reply),
-    /// CANCEL with the Reason header among these, if there is one.
+    /// CANCEL with these headers.
     Cancel(Fields),
     Bye(Fields),
     /// The answer to an offer that came in a response (`wants_answer`).

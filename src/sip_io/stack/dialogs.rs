@@ -157,12 +157,9 @@ impl Handler<Order> for StackActor {
             Action::Progress(reply) => endpoint.progress(now, dialog, reply),
             Action::Answer(reply) => endpoint.answer(now, dialog, reply),
             Action::Reject(reply) => endpoint.reject(now, dialog, reply),
-            Action::Cancel(headers) => {
-                let reason = headers.into_iter().find(|(name, _)| name == "Reason");
-                endpoint.cancel_for(now, dialog, reason.map(|(_, value)| value))
-            }
+            Action::Cancel(headers) => endpoint.cancel_with(now, dialog, headers),
             Action::Bye(headers) => endpoint.bye(now, dialog, headers),
-            Action::Ack(_) => Ok(()),
+            Action::Ack(body) => endpoint.ack(now, dialog, body),
             Action::Reinvite { headers, body } => endpoint.reinvite(now, dialog, headers, body),
             Action::Respond { txn, reply } => endpoint.respond(now, txn, reply),
             Action::Request { id, method, headers, body } => {

@@ -244,9 +244,9 @@ fn a_cancel_says_why_and_a_100_that_somebody_is_there() {
     bench.take(&response(&invite, 100, "", ""));
     assert!(matches!(bench.one_event(), Event::Trying { .. }));
     let reason = "SIP;cause=200;text=\"Call completed elsewhere\"";
-    let bad = bench.ep.cancel_for(bench.now, dialog, Some("a\r\nVia: b".to_owned()));
-    assert!(bad.is_err());
-    bench.ep.cancel_for(bench.now, dialog, Some(reason.to_owned())).unwrap();
+    let field = |value: &str| vec![("Reason".to_owned(), value.to_owned())];
+    assert!(bench.ep.cancel_with(bench.now, dialog, field("a\r\nVia: b")).is_err());
+    bench.ep.cancel_with(bench.now, dialog, field(reason)).unwrap();
     assert_eq!(bench.one_request().header("Reason"), Some(reason));
 }
 
