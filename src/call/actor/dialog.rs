@@ -35,7 +35,7 @@ impl CallActor {
     }
 
     fn first_answer(&mut self, offer: Option<&Body>) -> Result<(), (u16, String)> {
-        let mut session = self.new_session(self.encryption).ok_or((488, "no line".to_owned()))?;
+        let mut session = self.new_session(self.encryption).ok_or_else(|| (488, "no line".to_owned()))?;
         if let Some(offer) = offer {
             let answer = session.answer(&offer.bytes, &self.desk.sdp_policy);
             self.media.answer = Some(answer.map_err(|error| (488, error.to_string()))?);
@@ -97,17 +97,24 @@ impl CallActor {
                 }
             }
             Happened::ByeReceived(request) => {
-                if let Some(headers) = self.on_referrer_left(fields(request.all_headers())) {
-                    self.input(Input::ByeReceived { headers }, ctx);
-                }
+                let headers = fields(request.all_headers());
+                self.on_gone(headers, |headers| Input::ByeReceived { headers }, ctx);
             }
             Happened::Ended(EndCause::Hangup | EndCause::Declined) => {}
-            Happened::Ended(_) => {
-                if self.on_referrer_left(Vec::new()).is_some() {
-                    self.input(Input::DialogFailed, ctx);
-                }
-            }
+            Happened::Ended(_) => self.on_gone(Vec::new(), |_| Input::DialogFailed, ctx),
             _ => {}
+        }
+    }
+
+    /// The far end is gone, and with it the call, unless a transfer of its is under way.
+    fn on_gone(
+        &mut self,
+        headers: Fields,
+        input: impl FnOnce(Fields) -> Input,
+        ctx: &mut Context<Self>,
+    ) {
+        if let Some(headers) = self.on_referrer_left(headers) {
+            self.input(input(headers), ctx);
         }
     }
 }

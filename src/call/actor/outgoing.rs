@@ -321,7 +321,9 @@ impl CallActor {
         }
         self.guard.dialog = Some(dialog);
         self.media.session = Some(session);
-        self.keep.trunk = trunk.or(self.keep.trunk.take());
+        if trunk.is_some() {
+            self.keep.trunk = trunk;
+        }
         self.state.set_far_end(call_id, remote_host);
         match agreed {
             Ok(agreed) => {

@@ -51,8 +51,8 @@ impl Requests {
     }
 
     pub(super) fn set_hooks(&mut self, request_hook: Option<Hook>, refer_hook: Option<Hook>) {
-        self.request_hook = request_hook.or(self.request_hook.take());
-        self.refer_hook = refer_hook.or(self.refer_hook.take());
+        self.request_hook = request_hook.or_else(|| self.request_hook.take());
+        self.refer_hook = refer_hook.or_else(|| self.refer_hook.take());
     }
 }
 
@@ -181,7 +181,7 @@ impl State {
             if wants_notify {
                 // D-28: for the far end its part is done.
                 let (headers, content) = subscription.notify(200, "OK", true);
-                self.send_notify(headers, content, turn);
+                self.send_notify(&headers, content, turn);
             }
         }
         if !verbs.is_empty() {
@@ -190,9 +190,9 @@ impl State {
         Ok(())
     }
 
-    fn send_notify(&mut self, fields: Vec<(String, String)>, text: String, turn: &mut Turn<'_>) {
+    fn send_notify(&mut self, fields: &[(String, String)], text: String, turn: &mut Turn<'_>) {
         let mut headers = SipHeaders::default();
-        for (name, value) in &fields {
+        for (name, value) in fields {
             headers.set(name, value);
         }
         let content = Some(Content { content_type: SIPFRAG.to_owned(), text });

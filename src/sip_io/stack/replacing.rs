@@ -20,12 +20,11 @@ impl StackActor {
         flow: Flow,
         ctx: &mut Context<Self>,
     ) {
-        let mut named = request.headers("Replaces");
-        let replaces = match (named.next().map(Replaces::parse), named.next()) {
-            (Some(Ok(replaces)), None) => replaces,
-            _ => return self.reject(dialog, Reply::new(400)),
+        let named: Vec<_> = request.headers("Replaces").map(Replaces::parse).collect();
+        let [Ok(replaces)] = named.as_slice() else {
+            return self.reject(dialog, Reply::new(400));
         };
-        drop(named);
+        let replaces = replaces.clone();
         // Nobody else knows Call-ID and tag of an INVITE that went to ourselves alone.
         let tag = request.from().tag().unwrap_or_default();
         let own = self.parts.endpoint.placed(request.call_id(), tag);
