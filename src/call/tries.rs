@@ -11,6 +11,7 @@ use sip::Uri;
 
 use super::route::{Attempt, MAX_FORKS, Route};
 use crate::model::SipGatewaySid;
+use crate::sip_io::trunks::health::Outcome;
 
 /// One INVITE of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,15 +36,6 @@ pub enum Move {
     Failed(Failure),
 }
 
-/// How a gateway did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It answered, if only to say no.
-    Answered,
-    /// 503 with how long it wants to be left alone, or another 5xx, or silence.
-    Failed { retry_after: Option<Duration> },
-}
-
 /// Why an attempt, or all of them, came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -51,17 +43,15 @@ pub struct Failure {
     pub reason: String,
     /// RFC 3326 Reason of the response.
     pub reason_header: Option<String>,
-    /// Made by us: no response came.
-    pub is_local: bool,
-    /// Retry-After of the response.
-    pub retry_after: Option<Duration>,
+    /// What it says of who was asked.
+    pub outcome: Outcome,
 }
 
 impl Failure {
     /// A failure without a response.
     pub fn local(status: u16, reason: impl Into<String>) -> Self {
-        let reason = reason.into();
-        Self { status, reason, reason_header: None, is_local: true, retry_after: None }
+        let outcome = Outcome::of(status, None);
+        Self { status, reason: reason.into(), reason_header: None, outcome }
     }
 
     /// Whether somebody else should be asked: nobody is there, or cannot work.
@@ -174,12 +164,7 @@ impl Tries {
     ) {
         let Some(place) = self.open.iter().position(|open| open.id == id) else { return };
         if self.course == Course::GoesOn {
-            let failed = failure.is_failover();
-            let outcome = match failed {
-                true => Outcome::Failed { retry_after: failure.retry_after },
-                false => Outcome::Answered,
-            };
-            report(&self.open[place].attempt, outcome, out);
+            report(&self.open[place].attempt, failure.outcome, out);
             let is_redirect = (300..400).contains(&failure.status) && !contacts.is_empty();
             if is_redirect && let Some(left) = self.redirects_left.checked_sub(1) {
                 self.redirects_left = left;
@@ -226,7 +211,7 @@ impl Tries {
         self.open = others;
         let silent: Vec<Try> = silent;
         for Try { id, attempt, .. } in &silent {
-            report(attempt, Outcome::Failed { retry_after: None }, out);
+            report(attempt, Outcome::Silent, out);
             out.push(Move::Cancel { id: *id, elsewhere: false });
         }
         if !silent.is_empty() {

@@ -35,7 +35,8 @@ impl CallActor {
     }
 
     fn first_answer(&mut self, offer: Option<&Body>) -> Result<(), (u16, String)> {
-        let mut session = self.new_session(self.encryption).ok_or_else(|| (488, "no line".to_owned()))?;
+        let mut session =
+            self.new_session(self.encryption).ok_or_else(|| (488, "no line".to_owned()))?;
         if let Some(offer) = offer {
             let answer = session.answer(&offer.bytes, &self.desk.sdp_policy);
             self.media.answer = Some(answer.map_err(|error| (488, error.to_string()))?);

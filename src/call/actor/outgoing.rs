@@ -14,7 +14,9 @@ use super::media::{description, sdp_body};
 use crate::call::Input;
 use crate::call::originate::{NoRoute, Placed};
 use crate::call::route::{Attempt, Route};
-use crate::call::tries::{Failure, Move, Outcome, Tries, TryId};
+use crate::call::tries::{Failure, Move, Tries, TryId};
+use crate::sip_io::trunks::health::Outcome;
+
 use crate::model::SipGatewaySid;
 use crate::sip_io::message::{Action, Order, Originate};
 use crate::sip_io::stack::StackActor;
@@ -349,8 +351,7 @@ impl CallActor {
             status,
             reason,
             reason_header: header("Reason"),
-            is_local: response.is_none(),
-            retry_after: header("Retry-After").as_deref().and_then(seconds),
+            outcome: Outcome::of(status, response),
         };
         let contacts = match response {
             Some(response) if (300..400).contains(&status) => contacts(response),
@@ -403,12 +404,6 @@ fn contacts(response: &Response) -> Vec<Uri> {
         .collect();
     found.sort_by(|(one, _), (other, _)| other.total_cmp(one));
     found.into_iter().map(|(_, uri)| uri).collect()
-}
-
-/// The seconds of a Retry-After, without its comment and parameters (RFC 3261 §20.33).
-fn seconds(value: &str) -> Option<Duration> {
-    let digits = value.trim().split(|c: char| !c.is_ascii_digit()).next()?;
-    digits.parse().ok().map(Duration::from_secs)
 }
 
 /// RFC 3326 §3.1: another branch was answered.

@@ -41,7 +41,7 @@ impl Bench {
 
     fn fails_at(&mut self, id: u64, status: u16, contacts: &[&str]) {
         let contacts = contacts.iter().map(|uri| uri.parse().unwrap()).collect();
-        let failure = Failure { is_local: false, ..Failure::local(status, "x") };
+        let failure = Failure::local(status, "x");
         self.turn(|tries, out| tries.on_failed(TryId(id), failure, contacts, out));
     }
 
@@ -69,11 +69,13 @@ fn line(done: &Move) -> String {
         Move::Cancel { id: TryId(id), elsewhere: true } => format!("CANCEL {id}, elsewhere"),
         Move::Resolve { id: TryId(id), to } => format!("resolve {id} {}", to[0]),
         Move::Alarm { stage, after } => format!("alarm {stage} in {}", after.as_secs()),
-        Move::Report { outcome: Outcome::Answered, .. } => "works".into(),
-        Move::Report { outcome: Outcome::Failed { retry_after: None }, .. } => "fails".into(),
-        Move::Report { outcome: Outcome::Failed { retry_after: Some(after) }, .. } => {
-            format!("fails for {}", after.as_secs())
-        }
+        Move::Report { outcome, .. } => match outcome {
+            Outcome::Answered => "works".into(),
+            Outcome::Silent => "silent".into(),
+            Outcome::Unavailable { retry_after } => {
+                format!("unavailable for {}", retry_after.map_or(0, |after| after.as_secs()))
+            }
+        },
         Move::Won(TryId(id)) => format!("won {id}"),
         Move::Failed(failure) => format!("failed {}", failure.status),
     }
@@ -111,7 +113,7 @@ fn only_silence_and_server_failures_lead_to_the_next_stage() {
         let mut bench = Bench::of(&[1, 1], true);
         bench.does(&["INVITE 1", "alarm 1 in 5"]);
         bench.fails(1, status);
-        let worked = if goes_on { "fails" } else { "works" };
+        let worked = if matches!(status, 408 | 503) { "silent" } else { "works" };
         let failed = format!("failed {status}");
         bench.does(&[worked, if goes_on { "INVITE 2" } else { &failed }]);
     }
@@ -122,9 +124,10 @@ fn a_gateway_says_how_long_it_wants_to_be_left_alone() {
     let mut bench = Bench::of(&[1], true);
     bench.log.clear();
     let after = Some(Duration::from_secs(30));
-    let failure = Failure { retry_after: after, ..Failure::local(503, "x") };
+    let outcome = Outcome::Unavailable { retry_after: after };
+    let failure = Failure { outcome, ..Failure::local(503, "x") };
     bench.turn(|tries, out| tries.on_failed(TryId(1), failure, Vec::new(), out));
-    bench.does(&["fails for 30", "failed 503"]);
+    bench.does(&["unavailable for 30", "failed 503"]);
 }
 
 #[test]
@@ -132,7 +135,7 @@ fn the_last_stage_reports_its_own_failure() {
     let mut bench = Bench::of(&[1, 1], true);
     bench.fails(1, 503);
     bench.fails(2, 500);
-    bench.does(&["INVITE 1", "alarm 1 in 5", "fails", "INVITE 2", "fails", "failed 500"]);
+    bench.does(&["INVITE 1", "alarm 1 in 5", "silent", "INVITE 2", "works", "failed 500"]);
 }
 
 #[test]
@@ -167,7 +170,7 @@ fn a_silent_gateway_is_left_for_the_next_while_there_is_one() {
     let mut bench = Bench::of(&[1, 1], true);
     bench.log.clear();
     bench.turn(|tries, out| tries.on_alarm(1, out));
-    bench.does(&["fails", "CANCEL 1", "INVITE 2"]);
+    bench.does(&["silent", "CANCEL 1", "INVITE 2"]);
     // What it says now is too late; and nobody comes after the last.
     bench.fails(1, 486);
     bench.turn(|tries, out| tries.on_alarm(2, out));
