@@ -21,6 +21,9 @@ const QUESTION: Duration = Duration::from_secs(2);
 /// How long one name server may take before it is asked again, once.
 const TRY: Duration = Duration::from_millis(900);
 
+/// How long it is remembered at least that a record is not there: most hosts have no NAPTR and SRV.
+const NEGATIVE: Duration = Duration::from_secs(5);
+
 /// Finds the addresses behind SIP URIs. Clones are the same resolver.
 #[derive(Clone)]
 pub struct Resolver(Arc<Inner>);
@@ -70,6 +73,7 @@ impl Resolver {
         let options = builder.options_mut();
         options.timeout = TRY;
         options.attempts = 1;
+        options.negative_min_ttl = Some(NEGATIVE);
         let policy = policy(&listeners);
         options.ip_strategy = match policy.families[..] {
             [Family::V4] => LookupIpStrategy::Ipv4Only,
@@ -119,9 +123,11 @@ impl Resolver {
         let found = match query {
             // A dot at the end: services are never those of the system's own domain.
             Query::Naptr(name) => {
-                dns.lookup(format!("{name}."), RecordType::NAPTR).await.map(naptr)
+                dns.lookup(format!("{name}."), RecordType::NAPTR).await.map(|found| naptr(&found))
             }
-            Query::Srv(name) => dns.lookup(format!("{name}."), RecordType::SRV).await.map(srv),
+            Query::Srv(name) => {
+                dns.lookup(format!("{name}."), RecordType::SRV).await.map(|found| srv(&found))
+            }
             Query::Host(name) => {
                 dns.lookup_ip(name.as_str()).await.map(|found| Answer::Host(found.iter().collect()))
             }
@@ -176,7 +182,7 @@ fn policy(listeners: &[Listener]) -> Policy {
     }
 }
 
-fn naptr(found: Lookup) -> Answer {
+fn naptr(found: &Lookup) -> Answer {
     let records = found.answers().iter().filter_map(|record| match &record.data {
         RData::NAPTR(naptr) => Some(NaptrRecord {
             order: naptr.order,
@@ -190,7 +196,7 @@ fn naptr(found: Lookup) -> Answer {
     Answer::Naptr(records.collect())
 }
 
-fn srv(found: Lookup) -> Answer {
+fn srv(found: &Lookup) -> Answer {
     let records = found.answers().iter().filter_map(|record| match &record.data {
         RData::SRV(srv) => Some(SrvRecord {
             priority: srv.priority,
