@@ -9,6 +9,7 @@ mod bare;
 mod caller;
 mod codec;
 mod compare;
+mod cps;
 mod hearing;
 mod janus;
 mod line;
@@ -67,6 +68,12 @@ fn run(args: &Args) -> Result<bool> {
     let needed = u64::from(args.calls) * 2 + 32;
     ensure!(files >= needed, "{needed} open files are needed, the limit is {files}");
     let pins = args.pin.then(Pins::choose).transpose()?;
+    if args.cps {
+        let found = cps::run(args, pins)?;
+        println!("{}", serde_json::to_string_pretty(&found)?);
+        eprintln!("{}", cps::text(&found));
+        return Ok(found.held > 0);
+    }
     if args.search {
         let search = Search::go(args, |calls| {
             place_calls(&Args { calls, with_bare: false, ..args.clone() }, pins)
