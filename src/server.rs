@@ -29,9 +29,11 @@ use crate::media_io::hub::MediaPlane;
 use crate::media_io::port_pool::PortPool;
 use crate::media_io::settings::MediaSettings;
 use crate::media_io::sys;
+use crate::sip_io::dns::Resolver;
 use crate::sip_io::gate::Gate;
 use crate::sip_io::limiter::Limiter;
 use crate::sip_io::message::Drain;
+use crate::sip_io::peers::Peers;
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::{StackActor, StackParts};
 use crate::sip_io::tcp::Connections;
@@ -65,6 +67,10 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let media_ip = config.media_ip();
     let sip_address = SocketAddr::new(media_ip, sockets.local.port());
 
+    let peers = Peers::default();
+    let listeners = sockets.listeners(sip_address);
+    let resolver = Resolver::new(&config.sip.dns_servers, listeners.clone(), peers.clone())?;
+
     let plane = MediaPlane::start(config.media_arbiters(), config.media.realtime_priority);
     let plane = Arc::new(plane.context("cannot start the media clock")?);
     let (control, signalling) = (Arbiter::new(), Arbiter::new());
@@ -93,6 +99,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         live: live.clone(),
         directory,
         registrations: registrations.clone(),
+        resolver,
         control: control.handle(),
         media_ip,
         sip_address,
@@ -100,7 +107,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         cname: format!("trunkline@{media_ip}"),
         api_base_url: Some(format!("http://{http_address}/v1")),
     });
-    let stack = sockets.serve(&signalling, &config, &store, &desk, sip_address);
+    let stack = sockets.serve(&signalling, &config, &store, &desk, listeners, peers);
     let on_change = follow::listener(stack.clone(), live.clone(), control.handle());
     let doors = Doors { live: live.clone(), registrations, desk, stack: stack.clone() };
     let rest = api::serve(http, state.with_doors(doors).with_on_change(on_change))?;
@@ -158,6 +165,11 @@ impl SipSockets {
         Ok(Self { udp, tcp, local })
     }
 
+    fn listeners(&self, public: SocketAddr) -> Vec<Listener> {
+        let listener = |transport| Listener { transport, local: self.local, public };
+        vec![listener(Transport::Udp), listener(Transport::Tcp)]
+    }
+
     /// Starts the stack on its arbiter.
     fn serve(
         self,
@@ -165,16 +177,15 @@ impl SipSockets {
         config: &Arc<Config>,
         store: &Store,
         desk: &Desk,
-        public: SocketAddr,
+        listeners: Vec<Listener>,
+        peers: Peers,
     ) -> Addr<StackActor> {
         let Self { udp, tcp, local } = self;
         let (config, store, desk) = (config.clone(), store.clone(), desk.clone());
         StackActor::start_in_arbiter(&arbiter.handle(), move |ctx| {
             let recipient = ctx.address().recipient();
-            let connections = Connections::new(MAX_CONNECTIONS, local, recipient);
+            let connections = Connections::new(MAX_CONNECTIONS, local, peers.clone(), recipient);
             let sip = &config.sip;
-            let listener = |transport| Listener { transport, local, public };
-            let listeners = vec![listener(Transport::Udp), listener(Transport::Tcp)];
             let mut settings = sip::Config::new(listeners);
             settings.user_agent = sip.user_agent.clone();
             // MESSAGE has no taker yet.
@@ -192,6 +203,7 @@ impl SipSockets {
                 tcp,
                 local,
                 connections,
+                peers,
                 limiter: Limiter::new(sip.rate_per_second, sip.rate_burst),
                 gate: Gate::new(store, sip.home_realm.clone()),
                 nonces: Nonces::new(rand::random()).with_lifetime(sip.nonce_lifetime),

@@ -1,10 +1,12 @@
 //! SIP sockets and the actor around `sip::Endpoint`: who may come in, who is registered, whose
 //! dialog a message belongs to.
 
+pub mod dns;
 pub mod gate;
 mod info;
 pub mod limiter;
 pub mod message;
+pub mod peers;
 pub mod registrations;
 pub mod stack;
 pub mod tcp;

@@ -24,8 +24,9 @@ use tokio::sync::mpsc;
 use super::gate::Gate;
 use super::limiter::Limiter;
 use super::message::{DialogEvent, Drain};
+use super::peers::{ConnectionId, Peer, Peers};
 use super::registrations::Registrations;
-use super::tcp::{ConnectionId, Connections, StreamEvent};
+use super::tcp::{Connections, StreamEvent};
 use super::udp::{self, Datagram, UdpStream};
 use crate::call::desk::Desk;
 
@@ -38,6 +39,7 @@ pub struct StackParts {
     /// The address the sockets are bound to.
     pub local: SocketAddr,
     pub connections: Connections,
+    pub peers: Peers,
     pub limiter: Limiter,
     pub gate: Gate,
     pub nonces: Nonces,
@@ -55,8 +57,6 @@ pub struct StackActor {
     streams: HashMap<ConnectionId, mpsc::Sender<Bytes>>,
     /// Messages for connections that are still being opened.
     opening: HashMap<ConnectionId, Vec<Bytes>>,
-    /// Connections this side opened, by peer, so that they are used again.
-    opened: HashMap<SocketAddr, ConnectionId>,
     owners: HashMap<DialogId, Recipient<DialogEvent>>,
     /// INVITEs whose sender is being looked up.
     deciding: HashSet<DialogId>,
@@ -78,7 +78,6 @@ impl StackActor {
             bindings: Bindings::new(MAX_AORS),
             streams: HashMap::new(),
             opening: HashMap::new(),
-            opened: HashMap::new(),
             owners: HashMap::new(),
             deciding: HashSet::new(),
             revoked: 0,
@@ -142,21 +141,21 @@ impl StackActor {
             }
             return;
         }
-        let id = match flow.connection.or_else(|| self.opened.get(&flow.peer).copied()) {
-            Some(id) => id,
-            None => {
-                let id = self.parts.connections.connect(flow.peer);
-                self.opened.insert(flow.peer, id);
-                self.opening.insert(id, Vec::new());
-                id
+        let id = flow.connection.unwrap_or_else(|| self.parts.peers.reserve(&Peer::of(&flow)));
+        if let Some(writer) = self.streams.get(&id) {
+            if writer.try_send(bytes).is_err() {
+                self.streams.remove(&id);
+                self.parts.endpoint.handle_transport_error(Instant::now(), flow);
             }
-        };
-        if let Some(waiting) = self.opening.get_mut(&id) {
+        } else if let Some(waiting) = self.opening.get_mut(&id) {
             if waiting.len() < MAX_OPENING {
                 waiting.push(bytes);
             }
-        } else if self.streams.get(&id).is_none_or(|writer| writer.try_send(bytes).is_err()) {
-            self.streams.remove(&id);
+        } else if let Some(peer) = self.parts.peers.find(id) {
+            self.opening.insert(id, vec![bytes]);
+            self.parts.connections.connect(id, peer);
+        } else {
+            // The peer's own connection, which has ended: only the peer can open it again.
             self.parts.endpoint.handle_transport_error(Instant::now(), flow);
         }
     }
@@ -214,7 +213,6 @@ impl Handler<StreamEvent> for StackActor {
                 if let Some(id) = flow.connection {
                     self.streams.remove(&id);
                     self.opening.remove(&id);
-                    self.opened.retain(|_, opened| *opened != id);
                 }
                 let now = Instant::now();
                 for (aor, _) in self.bindings.drop_flow(&flow) {

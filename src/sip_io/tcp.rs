@@ -7,17 +7,19 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix::prelude::*;
 use bytes::Bytes;
-use sip::{Flow, Frame, StreamFramer};
+use sip::{Flow, Frame, StreamFramer, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
+
+use super::peers::{ConnectionId, Peer, Peers};
 
 /// Messages that may wait for a slow reader.
 const QUEUE: usize = 64;
@@ -26,9 +28,6 @@ const FIRST_MESSAGE: Duration = Duration::from_secs(30);
 /// A connection that carried nothing either way for this long is closed; phones reconnect.
 const IDLE: Duration = Duration::from_secs(3600);
 const CONNECT: Duration = Duration::from_secs(5);
-
-/// Names one connection for as long as the server runs.
-pub type ConnectionId = u64;
 
 /// What connections tell the stack, in order for each connection.
 #[derive(Message)]
@@ -51,7 +50,7 @@ pub enum StreamEvent {
 /// Opens and accepts connections and gives them their ids.
 #[derive(Clone)]
 pub struct Connections {
-    next: Arc<AtomicU64>,
+    peers: Peers,
     open: Arc<AtomicUsize>,
     by_source: Arc<Mutex<HashMap<IpAddr, usize>>>,
     most: usize,
@@ -62,9 +61,14 @@ pub struct Connections {
 
 impl Connections {
     /// At most `most` connections at once; `stack` hears of all of them.
-    pub fn new(most: usize, local: SocketAddr, stack: Recipient<StreamEvent>) -> Self {
+    pub fn new(
+        most: usize,
+        local: SocketAddr,
+        peers: Peers,
+        stack: Recipient<StreamEvent>,
+    ) -> Self {
         Self {
-            next: Arc::new(AtomicU64::new(1)),
+            peers,
             open: Arc::new(AtomicUsize::new(0)),
             by_source: Arc::default(),
             most,
@@ -78,7 +82,7 @@ impl Connections {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) if self.has_room(peer.ip()) => {
-                    actix::spawn(self.clone().serve(self.id(), stream, peer));
+                    actix::spawn(self.clone().serve(self.peers.new_id(), stream, peer));
                 }
                 Ok((_, peer)) => {
                     metrics::counter!("sip_connections_refused_total").increment(1);
@@ -93,18 +97,20 @@ impl Connections {
         }
     }
 
-    /// Starts connecting to `peer` and returns the id at once; `Opened` or `Closed` follows.
-    pub fn connect(&self, peer: SocketAddr) -> ConnectionId {
-        let id = self.id();
+    /// Starts opening connection `id`; `Opened` or `Closed` follows.
+    pub fn connect(&self, id: ConnectionId, to: Peer) {
         let this = self.clone();
         actix::spawn(async move {
+            let peer = to.addr;
+            if to.transport != Transport::Tcp {
+                return this.failed(id, peer, &io::ErrorKind::Unsupported.into()).await;
+            }
             match timeout(CONNECT, TcpStream::connect(peer)).await {
                 Ok(Ok(stream)) => this.serve(id, stream, peer).await,
                 Ok(Err(error)) => this.failed(id, peer, &error).await,
                 Err(_) => this.failed(id, peer, &io::ErrorKind::TimedOut.into()).await,
             }
         });
-        id
     }
 
     /// One source may hold a quarter of all connections, so that it cannot shut the others out.
@@ -131,10 +137,6 @@ impl Connections {
                 sources.remove(&source);
             }
         }
-    }
-
-    fn id(&self) -> ConnectionId {
-        self.next.fetch_add(1, Ordering::Relaxed)
     }
 
     async fn failed(&self, id: ConnectionId, peer: SocketAddr, error: &io::Error) {

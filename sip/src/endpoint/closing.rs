@@ -145,6 +145,6 @@ impl Endpoint {
         let Some(client) = self.clients.remove(txn) else { return self.end(now, dialog, None) };
         self.wakes.set(Owner::Client(txn), None);
         let outcome = super::sent::Outcome::local(487);
-        self.on_outcome(now, txn, client.user.purpose, outcome);
+        self.on_outcome(now, txn, client.user.purpose, client.user.draft.seq, outcome);
     }
 }

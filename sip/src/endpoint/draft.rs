@@ -23,6 +23,8 @@ pub(crate) struct Draft {
     pub(crate) seq: u32,
     /// The Contact value, in requests that set the target of the dialog.
     pub(crate) contact: Option<String>,
+    /// Fields the endpoint adds by itself: RAck, Replaces, Reason, ….
+    pub(crate) own: Vec<(&'static str, String)>,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Option<Body>,
     pub(crate) credentials: Option<Credentials>,
@@ -55,6 +57,7 @@ impl Draft {
             call_id: path.call_id.clone(),
             seq,
             contact: None,
+            own: Vec::new(),
             headers: Vec::new(),
             body: None,
             credentials: None,
@@ -91,21 +94,24 @@ impl Draft {
             407 => ("Proxy-Authenticate", "Proxy-Authorization"),
             _ => return false,
         };
-        let Some(challenge) = response.headers(asking).find_map(Challenge::parse) else {
-            return false;
-        };
-        if !self.credentials.as_ref().is_some_and(|own| own.are_for(&challenge.realm)) {
-            return false;
+        let mut has_new = false;
+        for challenge in Challenge::best(response.headers(asking)) {
+            if !self.credentials.as_ref().is_some_and(|own| own.are_for(&challenge.realm)) {
+                continue;
+            }
+            let is_full = self.answered.len() >= MAX_CHALLENGES;
+            let same = |a: &Answered| a.header == header && a.challenge.realm == challenge.realm;
+            match self.answered.iter_mut().find(|answered| same(answered)) {
+                // the same question again means the answer was wrong, unless only the nonce was old;
+                // a server that calls every nonce old is not humoured for ever
+                Some(before) if !challenge.is_stale || before.challenge.is_stale => return false,
+                Some(before) => *before = Answered { header, challenge, uses: 0 },
+                None if is_full => return false,
+                None => self.answered.push(Answered { header, challenge, uses: 0 }),
+            }
+            has_new = true;
         }
-        let same = |a: &Answered| a.header == header && a.challenge.realm == challenge.realm;
-        match self.answered.iter_mut().find(|answered| same(answered)) {
-            // the same question again means the answer was wrong, unless only the nonce was old;
-            // a server that calls every nonce old is not humoured for ever
-            Some(before) if !challenge.is_stale || before.challenge.is_stale => return false,
-            Some(before) => *before = Answered { header, challenge, uses: 0 },
-            None => self.answered.push(Answered { header, challenge, uses: 0 }),
-        }
-        true
+        has_new
     }
 
     /// Computes the credentials for the next writing.
@@ -132,8 +138,14 @@ impl Draft {
         if self.method == Method::Invite && !self.has("Allow") {
             writer.header("Allow", config.allow_in_dialog);
         }
+        if self.method == Method::Invite && !self.has("Supported") {
+            writer.header("Supported", SUPPORTED);
+        }
         if !self.has("User-Agent") {
             writer.header("User-Agent", &config.user_agent);
+        }
+        for (name, value) in &self.own {
+            writer.header(name, value);
         }
         for (name, value) in &self.headers {
             writer.header(name, value);
@@ -217,6 +229,9 @@ pub(crate) fn check_headers(
         None => Ok(()),
     }
 }
+
+/// What an INVITE of ours says we can.
+const SUPPORTED: &str = "replaces";
 
 /// Realms that may ask for credentials along the way of one request.
 const MAX_CHALLENGES: usize = 4;

@@ -5,7 +5,8 @@
 //!
 //! - `receive`: from bytes to a transaction, a dialog, or a refusal
 //! - `uas`: calls that come in; `in_dialog`: what a peer asks inside a dialog
-//! - `uac`: calls that go out; `sent`: requests under way and their answers
+//! - `uac`: calls that go out; `outside`: requests without dialog; `sent`: requests under way and their
+//!   answers
 //! - `closing`: hanging up, and every other end; `timeout`: what time does
 
 mod closing;
@@ -14,8 +15,10 @@ mod draft;
 mod event;
 mod in_dialog;
 mod order;
+mod outside;
 mod receive;
 mod refuse;
+mod replaced;
 mod reply;
 mod sent;
 mod timeout;

@@ -39,6 +39,8 @@ pub(crate) enum Purpose {
     Bye(DialogId),
     /// A request of the caller's, by the name the caller knows.
     Request(DialogId, TransactionId),
+    /// A request outside any dialog, by the name the caller knows.
+    Outside(TransactionId),
     /// A CANCEL, or the BYE of a fork that lost: nobody waits for the answer.
     Errand,
 }
@@ -120,7 +122,7 @@ impl Endpoint {
 
     fn on_passed(&mut self, now: Instant, id: TransactionId, flow: Flow, response: Arc<Response>) {
         let Some(txn) = self.clients.get(id) else { return };
-        let purpose = txn.user.purpose;
+        let (purpose, seq) = (txn.user.purpose, txn.user.draft.seq);
         match (purpose, response.status()) {
             (Purpose::Invite(dialog), ..200) => self.on_provisional(now, id, dialog, response),
             (Purpose::Reinvite(dialog), ..200) => self.on_reinvite_progress(now, id, dialog),
@@ -129,16 +131,17 @@ impl Endpoint {
                 self.on_accepted(now, id, dialog, flow, response);
             }
             (_, 401 | 407) if self.try_again(now, id, &response) => {}
-            _ => self.on_outcome(now, id, purpose, Outcome::of(response)),
+            _ => self.on_outcome(now, id, purpose, seq, Outcome::of(response)),
         }
     }
 
-    /// The end of a request that did not make or change a session.
+    /// The end of a request that did not make or change a session; `seq` is its number.
     pub(super) fn on_outcome(
         &mut self,
         now: Instant,
         id: TransactionId,
         purpose: Purpose,
+        seq: u32,
         outcome: Outcome,
     ) {
         match purpose {
@@ -150,6 +153,10 @@ impl Endpoint {
                 let is_local = response.is_none();
                 self.tell(Event::RequestDone { txn, dialog, status, reason, response });
                 self.on_peer_gone(now, dialog, status, is_local);
+            }
+            Purpose::Outside(txn) => {
+                let Outcome { status, reason, response } = outcome;
+                self.tell(Event::Response { txn, status, reason, seq, response });
             }
             Purpose::Errand => {}
         }
@@ -171,7 +178,7 @@ impl Endpoint {
     pub(super) fn fail_client(&mut self, now: Instant, id: TransactionId, status: u16) {
         let Some(txn) = self.clients.remove(id) else { return };
         self.wakes.set(Owner::Client(id), None);
-        self.on_outcome(now, id, txn.user.purpose, Outcome::local(status));
+        self.on_outcome(now, id, txn.user.purpose, txn.user.draft.seq, Outcome::local(status));
     }
 
     /// Sends a challenged request again with credentials (§22.2), if there are any left to try.
@@ -184,6 +191,14 @@ impl Endpoint {
             | Purpose::Reinvite(dialog)
             | Purpose::Bye(dialog)
             | Purpose::Request(dialog, _) => dialog,
+            Purpose::Outside(_) => {
+                if !draft.answer_challenge(response) {
+                    return false;
+                }
+                draft.seq = (draft.seq + 1) & 0x7FFF_FFFF;
+                self.send_request(now, flow, draft, purpose);
+                return true;
+            }
             Purpose::Errand => return false,
         };
         let Some(session) = self.sessions.get_mut(&dialog) else { return false };

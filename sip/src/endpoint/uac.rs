@@ -42,7 +42,10 @@ impl Endpoint {
         };
         let mut session = Session::new(path, true, 0);
         session.credentials = invite.credentials;
-        let draft = self.invite_draft(&mut session).with(invite.headers, invite.body)?;
+        let mut draft = self.invite_draft(&mut session).with(invite.headers, invite.body)?;
+        if let Some(replaces) = invite.replaces {
+            draft.own.extend(super::replaced::fields(&replaces)?);
+        }
         let dialog = DialogId(self.next_id());
         self.dialogs.insert(DialogKey::new(&call_id, &tag), dialog);
         self.sessions.insert(dialog, session);

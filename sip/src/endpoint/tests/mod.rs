@@ -4,5 +4,6 @@ mod bench;
 mod calls_in;
 mod calls_out;
 mod in_dialog;
+mod outside;
 mod refusals;
 mod schedules;
