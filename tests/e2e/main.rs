@@ -15,6 +15,7 @@ mod node_client;
 mod outbound;
 mod phones;
 mod rates;
+mod scenarios;
 mod signalling;
 mod silence;
 mod stage;

@@ -136,8 +136,8 @@ impl Sipp {
     #[must_use]
     pub fn logged(&self, name: &str) -> Option<String> {
         let lines = read(&self.dir.path().join("logged"));
-        let values = lines.lines().filter_map(|line| line.split_once('='));
-        values.filter(|(key, _)| *key == name).next_back().map(|(_, value)| value.trim().to_owned())
+        let mut values = lines.lines().filter_map(|line| line.split_once('='));
+        values.rfind(|(key, _)| *key == name).map(|(_, value)| value.trim().to_owned())
     }
 
     /// Waits for such a line.
@@ -165,7 +165,9 @@ impl Sipp {
         Ok(Outcome { code: ended.code(), log })
     }
 
-    fn log(&self) -> String {
+    /// What it has written so far about unexpected messages, its screen, and all messages.
+    #[must_use]
+    pub fn log(&self) -> String {
         let end = |name: &str| {
             let text = read(&self.dir.path().join(name));
             let start = text.len().saturating_sub(SHOWN);
