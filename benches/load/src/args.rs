@@ -75,6 +75,10 @@ pub(crate) struct Args {
     /// No higher rate is tried by --cps.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
     pub(crate) cps_to: u32,
+    /// While the calls are measured, send so many SIP requests a second from 127.0.0.2, place
+    /// legitimate calls from 127.0.0.1, and watch the server's memory.
+    #[arg(long, conflicts_with_all = ["search", "with_bare", "bare", "janus", "uri", "cps"])]
+    pub(crate) flood: Option<u32>,
     /// Name of the conference: calls go to sip:conference-NAME@REALM.
     #[arg(long, default_value = "load")]
     pub(crate) conference: String,

@@ -21,6 +21,7 @@ use support::{Server, Tenant, ports, wait};
 use crate::args::Args;
 use crate::pin::{self, Pins};
 use crate::proc::{self, CpuTime, Machine};
+use crate::spread::{Spread, round};
 
 const SCENARIO: &str = include_str!("../sipp/cps.xml");
 const NUMBER: &str = "15550100";
@@ -60,8 +61,8 @@ struct Trial {
     /// The same by thread name, of those that spent at least 1 µs a call.
     server_us_per_call_by_thread: Vec<(String, f64)>,
     sipp_percent_of_a_core: f64,
-    set_up_ms_p50: f64,
-    set_up_ms_p99: f64,
+    /// From INVITE to 200.
+    set_up_ms: Spread,
     server_resident_mib: u64,
 }
 
@@ -109,8 +110,8 @@ pub(crate) fn text(found: &Found) -> String {
         best.server_percent_of_a_core,
         best.retransmissions,
         best.calls * 3,
-        best.set_up_ms_p50,
-        best.set_up_ms_p99,
+        best.set_up_ms.p50,
+        best.set_up_ms.p99,
     )
 }
 
@@ -199,19 +200,16 @@ impl Bench {
         let done = stat.number("SuccessfulCall(C)")?;
         let offered = calls as f64 / played.seconds;
         let per_call = |us: u64| us as f64 / calls as f64;
-        let mut by_thread: Vec<(String, f64)> =
-            spent.by_thread_us.iter().map(|(name, &us)| (name.clone(), per_call(us))).collect();
+        let mut by_thread: Vec<(String, f64)> = spent
+            .by_thread_us
+            .iter()
+            .map(|(name, &us)| (name.clone(), round(per_call(us))))
+            .collect();
         by_thread.retain(|(_, us)| *us >= 1.0);
         by_thread.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let mut set_up = response_times(&played.dir)?;
-        set_up.sort_by(f64::total_cmp);
-        let share = |part: f64| {
-            let at = (set_up.len() as f64 * part) as usize;
-            set_up.get(at.min(set_up.len().saturating_sub(1))).copied().unwrap_or_default()
-        };
         Ok(Trial {
             asked_per_second: rate,
-            offered_per_second: offered,
+            offered_per_second: round(offered),
             calls,
             failed,
             retransmissions: sent_again,
@@ -219,12 +217,11 @@ impl Bench {
                 && failed == 0
                 && offered >= OFFERED * f64::from(rate)
                 && sent_again * 100 <= calls * 3,
-            server_us_per_call: per_call(spent.us()),
-            server_percent_of_a_core: spent.us() as f64 / played.seconds / 10_000.0,
+            server_us_per_call: round(per_call(spent.us())),
+            server_percent_of_a_core: round(spent.us() as f64 / played.seconds / 10_000.0),
             server_us_per_call_by_thread: by_thread,
-            sipp_percent_of_a_core: played.cpu_us as f64 / played.seconds / 10_000.0,
-            set_up_ms_p50: share(0.5),
-            set_up_ms_p99: share(0.99),
+            sipp_percent_of_a_core: round(played.cpu_us as f64 / played.seconds / 10_000.0),
+            set_up_ms: Spread::of(response_times(&played.dir)?.into_iter()),
             server_resident_mib: resident / 1_024,
         })
     }
@@ -242,7 +239,7 @@ impl Bench {
             .args(["-p", &ports::free_block(10).to_string()])
             .args(["-r", &rate.to_string(), "-m", &calls.to_string(), "-l", "20000"])
             .args(["-trace_stat", "-stf", "stat.csv", "-fd", "1"])
-            .args(["-trace_rtt", "-rtt_freq", "1000"])
+            .args(["-trace_rtt", "-rtt_freq", "50"])
             .args(["-timeout", &format!("{limit}s"), "-buff_size", "4194304"])
             .stdin(Stdio::null())
             .stdout(screen.try_clone()?)
