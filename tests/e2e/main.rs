@@ -20,3 +20,5 @@ mod scenarios;
 mod signalling;
 mod silence;
 mod stage;
+mod torture;
+mod transports;
