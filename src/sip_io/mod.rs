@@ -15,5 +15,6 @@ pub mod registrations;
 pub mod stack;
 pub mod tcp;
 pub mod tls;
+pub mod trunks;
 pub mod udp;
 pub mod ws;
