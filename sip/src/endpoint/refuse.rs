@@ -16,8 +16,8 @@ pub(crate) const ALLOW_IN_DIALOG: &str =
 /// The only content an INVITE may bring.
 pub(crate) const ACCEPT: &str = "application/sdp";
 
-/// Extensions a peer may require. Path is the registrar's.
-pub(crate) const SUPPORTED: &str = "replaces, path";
+/// Extensions a peer may require. Path and outbound are the registrar's.
+pub(crate) const SUPPORTED: &str = "replaces, path, outbound";
 
 /// The refusal of a request that cannot be served. Not for ACK and CANCEL, which are never refused
 /// for what they ask.
