@@ -9,6 +9,7 @@
 
 mod media;
 mod net;
+mod sip;
 mod units;
 
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::Secret;
 
 pub use self::media::{Codec, Media, Opus};
+pub use self::sip::{Listen, ListenTransport, Sip};
 pub use units::{PortRange, parse_duration};
 
 /// Variables whose names are fixed because scripts rely on them, and the key each one sets.
@@ -61,31 +63,6 @@ pub struct Http {
     pub request_timeout: Duration,
     #[serde(with = "units::duration")]
     pub keep_alive: Duration,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Sip {
-    /// UDP and TCP.
-    pub listen: SocketAddr,
-    pub user_agent: String,
-    /// The account with this `sip_realm` answers requests addressed to a bare IP address.
-    #[serde(with = "units::optional")]
-    pub home_realm: Option<String>,
-    #[serde(with = "units::duration")]
-    pub t1: Duration,
-    #[serde(with = "units::duration")]
-    pub min_expires: Duration,
-    #[serde(with = "units::duration")]
-    pub default_expires: Duration,
-    #[serde(with = "units::duration")]
-    pub max_expires: Duration,
-    #[serde(with = "units::duration")]
-    pub nonce_lifetime: Duration,
-    pub max_calls: usize,
-    /// Per source address: sustained messages per second and the burst above it.
-    pub rate_per_second: u32,
-    pub rate_burst: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -222,24 +199,9 @@ impl Config {
 
     /// Refuses values that can be read but cannot work.
     pub fn check(&self) -> Result<(), Error> {
-        let rules: [(&'static str, bool, &'static str); 14] = [
+        let rules: [(&'static str, bool, &'static str); 8] = [
             ("http.workers", (1..=64).contains(&self.http.workers), "must be 1 to 64"),
             ("http.max_body_bytes", self.http.max_body_bytes >= 1024, "must be at least 1024"),
-            ("sip.t1", !self.sip.t1.is_zero(), "must not be zero"),
-            (
-                "sip.default_expires",
-                self.sip.min_expires <= self.sip.default_expires
-                    && self.sip.default_expires <= self.sip.max_expires,
-                "must lie between min_expires and max_expires",
-            ),
-            ("sip.nonce_lifetime", !self.sip.nonce_lifetime.is_zero(), "must not be zero"),
-            ("sip.max_calls", self.sip.max_calls > 0, "must not be zero"),
-            (
-                "sip.rate_burst",
-                self.sip.rate_per_second > 0 && self.sip.rate_burst > 0,
-                "rate_per_second and rate_burst must not be zero",
-            ),
-            ("sip.user_agent", units::is_header_text(&self.sip.user_agent), "must be plain text"),
             (
                 "rtp.jitter_min",
                 self.rtp.jitter_min <= self.rtp.jitter_start,
@@ -263,21 +225,41 @@ impl Config {
                 "must be 8 to 256 visible ASCII characters",
             ),
         ];
-        match rules.into_iter().chain(self.media.rules()).find(|(_, holds, _)| !holds) {
+        let rules = rules.into_iter().chain(self.sip.rules()).chain(self.media.rules());
+        match rules.into_iter().find(|(_, holds, _)| !holds) {
             Some((key, _, reason)) => Err(Error::Invalid { key, reason }),
             None => Ok(()),
         }
     }
 
-    /// The address put into SDP: `media.ip`, else the SIP listen address when it is specific, else
-    /// the first address of this host that is not loopback, else 127.0.0.1. Sends no packet.
+    /// The address put into SDP: `media.ip`, else `sip.public_ip`, else the SIP listen address when it
+    /// is specific, else the first address of this host that is not loopback, else 127.0.0.1. Sends no
+    /// packet.
     pub fn media_ip(&self) -> IpAddr {
         let listen = self.sip.listen.ip();
-        match self.media.ip {
+        match self.media.ip.or(self.sip.public_ip) {
             Some(ip) => ip,
             None if !listen.is_unspecified() => listen,
             None => net::first_address(),
         }
+    }
+
+    /// What peers are told of a listener that is bound to `bound`: its own public address, else
+    /// `sip.public_ip` if it is of the same family, else where it is bound; for all addresses of the
+    /// host, the one media has, or the host's first of that family. A loopback address stays what it
+    /// is, for nobody outside can reach it by another.
+    pub fn public_address(&self, listen: &Listen, bound: SocketAddr) -> SocketAddr {
+        let same_family = |ip: &IpAddr| ip.is_ipv4() == bound.is_ipv4();
+        let ip = match self.sip.public_ip.filter(same_family) {
+            _ if bound.ip().is_loopback() => bound.ip(),
+            Some(ip) => ip,
+            None if !bound.ip().is_unspecified() => bound.ip(),
+            None => Some(self.media_ip())
+                .filter(same_family)
+                .or_else(|| net::first_address_of(bound.is_ipv4()))
+                .unwrap_or_else(|| bound.ip()),
+        };
+        listen.public.unwrap_or_else(|| SocketAddr::new(ip, bound.port()))
     }
 
     /// How many media arbiters run: the configured number, or one less than the cores, at least 1.
@@ -313,24 +295,6 @@ impl Default for Http {
             max_body_bytes: 1024 * 1024,
             request_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
-        }
-    }
-}
-
-impl Default for Sip {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from(([0, 0, 0, 0], 5060)),
-            user_agent: "Trunkline".to_owned(),
-            home_realm: None,
-            t1: Duration::from_millis(500),
-            min_expires: Duration::from_secs(60),
-            default_expires: Duration::from_secs(3600),
-            max_expires: Duration::from_secs(7200),
-            nonce_lifetime: Duration::from_secs(300),
-            max_calls: 10_000,
-            rate_per_second: 1000,
-            rate_burst: 2000,
         }
     }
 }

@@ -81,6 +81,9 @@ pub enum Error {
     /// A status outside the range the order is for.
     #[error("status {0} does not fit the order")]
     WrongStatus(u16),
+    /// The method cannot be sent by this order.
+    #[error("the method has an order of its own")]
+    WrongMethod,
     /// A table of the endpoint is full.
     #[error("table of {what} is full at {limit}")]
     Full {

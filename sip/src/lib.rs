@@ -7,6 +7,7 @@
 //! - [`transaction`]: the four machines of §17 and their timers.
 //! - [`auth`]: digest, both sides.
 //! - [`registrar`]: what a REGISTER changes (§10).
+//! - [`resolve`]: from a URI to addresses (RFC 3263).
 //! - [`endpoint`]: the whole, as a user agent.
 //!
 //! A shell is little more than this:
@@ -45,6 +46,7 @@ pub mod endpoint;
 mod error;
 pub mod message;
 pub mod registrar;
+pub mod resolve;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 pub mod transaction;

@@ -81,5 +81,7 @@ fn view(client: &Client) -> Value {
         "allow_direct_app_calling": flag(client.allow_direct_app_calling),
         "allow_direct_queue_calling": flag(client.allow_direct_queue_calling),
         "allow_direct_user_calling": flag(client.allow_direct_user_calling),
+        "media_encryption": client.media_encryption,
+        "digest_algorithm": client.digest_algorithm,
     })
 }

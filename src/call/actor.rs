@@ -86,7 +86,9 @@ impl CallActor {
         let sid = plan.setup.facts.call_sid;
         let arbiter = desk.control.clone();
         Self::start_in_arbiter(&arbiter, move |_| {
-            let Plan { setup, keep, stack, invite } = plan;
+            let Plan { setup, keep, stack, route } = plan;
+            let first = route.and_then(|route| route.into_first().ok_or(NoRoute::NOT_FOUND));
+            let invite = first.map(|attempt| attempt.invite);
             let guard = Guard::new(sid, stack.clone(), desk.live.clone());
             let begin = Begin::Outbound { stack, invite: Box::new(invite), placed };
             Self::new(sid, desk, keep, State::new(setup), begin, guard)

@@ -22,6 +22,7 @@ use crate::media_io::port_pool::PortPool;
 use crate::media_io::settings::MediaSettings;
 use crate::model::call::{EndedBy, SpeechDefaults};
 use crate::model::{self, AccountSid, Alert, CallSid, Timestamp};
+use crate::sip_io::dns::Resolver;
 use crate::sip_io::gate::Answer;
 use crate::sip_io::message::{DialogEvent, IncomingCall};
 use crate::sip_io::registrations::Registrations;
@@ -42,6 +43,8 @@ pub struct DeskParts {
     pub live: Arc<Live>,
     pub directory: Addr<DirectoryActor>,
     pub registrations: Arc<Registrations>,
+    /// Finds the way to a SIP URI.
+    pub resolver: Resolver,
     pub control: ArbiterHandle,
     /// The address put into SDP.
     pub media_ip: IpAddr,

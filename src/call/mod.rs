@@ -15,6 +15,7 @@ pub mod originate;
 pub mod prompt;
 pub mod prompt_cache;
 mod record;
+pub mod route;
 mod setup;
 pub mod snapshot;
 mod sounds;

@@ -9,6 +9,7 @@ use sip::{Credentials, Flow, Invite, NameAddr, Transport, Uri};
 
 use super::actor::pairs;
 use super::desk::{Desk, Keep, of_record};
+use super::route::{Attempt, Route};
 use super::{Application, Limits, Script, Setup, answer};
 use crate::hook::CallFacts;
 use crate::model::call::{CreateCall, Direction, Target, TargetKind};
@@ -36,8 +37,8 @@ pub struct Plan {
     pub setup: Setup,
     pub keep: Keep,
     pub stack: Addr<StackActor>,
-    /// The INVITE without its offer, or why there will be none.
-    pub invite: Result<Invite, NoRoute>,
+    /// The ways to the callee, or why there are none.
+    pub route: Result<Route, NoRoute>,
 }
 
 /// Why a call cannot be sent: what its status will show.
@@ -45,6 +46,11 @@ pub struct Plan {
 pub struct NoRoute {
     pub status: u16,
     pub reason: &'static str,
+}
+
+impl NoRoute {
+    /// Nobody is where the call should go.
+    pub const NOT_FOUND: Self = Self { status: 404, reason: "Not Found" };
 }
 
 impl Plan {
@@ -71,8 +77,9 @@ impl Plan {
             originating_sip_ip: None,
             originating_sip_trunk_name: None,
         });
-        let invite = route(desk, &account, &create, call_sid).await;
-        let remote_host = invite.as_ref().ok().map(|invite| invite.flow.peer.to_string());
+        let route = route(desk, &account, &create, call_sid).await;
+        let first = route.as_ref().ok().and_then(|route| route.stages.first()?.first());
+        let remote_host = first.map(|attempt| attempt.invite.flow.peer.to_string());
         let setup = Setup {
             facts,
             application: chosen(&create, application.as_ref()),
@@ -88,7 +95,7 @@ impl Plan {
             remote_host,
         };
         let keep = Keep { trunk: Some(trunk.to_owned()), records: !account.disable_cdrs };
-        Self { setup, keep, stack, invite }
+        Self { setup, keep, stack, route }
     }
 }
 
@@ -128,9 +135,9 @@ async fn route(
     account: &Account,
     create: &CreateCall,
     call: CallSid,
-) -> Result<Invite, NoRoute> {
+) -> Result<Route, NoRoute> {
     let target = &create.to;
-    let (uri, to, flow) = match &target.kind {
+    let plan = match &target.kind {
         TargetKind::Phone { .. } => {
             desk.store.alerts().write(Alert {
                 account_sid: account.sid,
@@ -151,44 +158,56 @@ async fn route(
                 Some(_) => None,
                 None => Some(resolve(desk, &uri).await?),
             };
-            (uri.clone(), uri, flow)
+            vec![Hop { to: uri.clone(), uri, flow }]
         }
     };
-    let flow = match (&target.proxy, flow) {
-        (Some(proxy), _) => {
+    let proxy = match &target.proxy {
+        Some(proxy) => {
             let proxy =
                 proxy.parse::<Uri>().map_err(|_| NoRoute { status: 400, reason: "Bad proxy" })?;
-            resolve(desk, &proxy).await?
+            Some(resolve(desk, &proxy).await?)
         }
-        (None, Some(flow)) => flow,
-        (None, None) => return Err(NoRoute { status: 404, reason: "Not Found" }),
+        None => None,
     };
-    let mut invite = Invite::new(uri, flow, caller(desk, account, create)?, NameAddr::new(to));
-    invite.headers = pairs(&create.headers);
-    invite.credentials = credentials(target);
-    Ok(invite)
+    let from = caller(desk, account, create)?;
+    let attempts = plan.into_iter().filter_map(|Hop { uri, to, flow }| {
+        let mut invite = Invite::new(uri, proxy.or(flow)?, from.clone(), NameAddr::new(to));
+        invite.headers = pairs(&create.headers);
+        invite.credentials = credentials(target);
+        Some(Attempt::direct(invite))
+    });
+    Route::new([attempts.collect()]).ok_or(NoRoute::NOT_FOUND)
 }
 
-/// The user's latest registration, and the flow it came over.
+/// One place a call may go to.
+struct Hop {
+    uri: Uri,
+    to: Uri,
+    /// `None`: the proxy's.
+    flow: Option<Flow>,
+}
+
+/// The user's registrations, the latest first, with the flows they came over.
 fn to_user(
     desk: &Desk,
     account: &Account,
     name: &str,
     override_to: Option<&str>,
-) -> Result<(Uri, Uri, Option<Flow>), NoRoute> {
-    let not_found = || NoRoute { status: 404, reason: "Not Found" };
+) -> Result<Vec<Hop>, NoRoute> {
     let aor = address_of_record(name, account);
-    let (user, host) = aor.rsplit_once('@').ok_or_else(not_found)?;
+    let (user, host) = aor.rsplit_once('@').ok_or(NoRoute::NOT_FOUND)?;
     // Another account's realm is as unknown here as one that does not exist.
     if account.sip_realm.as_deref() != Some(host) {
-        return Err(not_found());
+        return Err(NoRoute::NOT_FOUND);
     }
-    let contact = desk.registrations.contacts(&aor).into_iter().next().ok_or_else(not_found)?;
     let to = match override_to {
-        Some(text) => text.parse::<Uri>().map_err(|_| not_found())?,
-        None => Uri::sip(Some(user), host, None).map_err(|_| not_found())?,
+        Some(text) => text.parse::<Uri>().map_err(|_| NoRoute::NOT_FOUND)?,
+        None => Uri::sip(Some(user), host, None).map_err(|_| NoRoute::NOT_FOUND)?,
     };
-    Ok((contact.uri, to, Some(contact.flow)))
+    let contacts = desk.registrations.contacts(&aor).into_iter();
+    Ok(contacts
+        .map(|contact| Hop { uri: contact.uri, to: to.clone(), flow: Some(contact.flow) })
+        .collect())
 }
 
 fn caller(desk: &Desk, account: &Account, create: &CreateCall) -> Result<NameAddr, NoRoute> {

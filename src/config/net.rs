@@ -1,4 +1,4 @@
-//! Which address of this host is put into SDP when none is configured.
+//! Which address of this host peers are told when none is configured.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
@@ -13,6 +13,12 @@ pub(super) fn first_address() -> IpAddr {
         .find_map(|probe| routed_source(probe.parse().ok()?))
         .or_else(interface_address)
         .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+/// The source address the routing table picks for a far peer of that family.
+pub(super) fn first_address_of(is_ipv4: bool) -> Option<IpAddr> {
+    let probes = PROBES.iter().filter_map(|probe| probe.parse::<SocketAddr>().ok());
+    probes.filter(|probe| probe.is_ipv4() == is_ipv4).find_map(routed_source)
 }
 
 fn routed_source(probe: SocketAddr) -> Option<IpAddr> {

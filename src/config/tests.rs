@@ -61,7 +61,7 @@ fn environment_beats_file_beats_defaults() {
 #[test]
 fn wrong_keys_and_values_are_refused_by_name() {
     type Variables = &'static [(&'static str, &'static str)];
-    let cases: [(&str, Variables, &str); 15] = [
+    let cases: [(&str, Variables, &str); 20] = [
         ("[http]\nlissen = \"x\"\n", &[], "lissen"),
         ("[telephony]\n", &[], "telephony"),
         ("[rtp]\njitter_start = 20\n", &[], "jitter_start"),
@@ -70,6 +70,11 @@ fn wrong_keys_and_values_are_refused_by_name() {
         ("[api]\nwire = \"other\"\n", &[], "wire"),
         ("", &[("TRUNKLINE_ADMIN_KEY", "short")], "api.admin_key"),
         ("", &[("TRUNKLINE_MEDIA_IP", "0.0.0.0")], "media.ip"),
+        ("[sip]\nwss_listen = \"0.0.0.0:443\"\n", &[], "two PEM files"),
+        ("[sip]\ntls_cert = \"/c.pem\"\n", &[], "tls_cert and tls_key go together"),
+        ("[sip]\nlisteners = [\"sctp://0.0.0.0:1\"]\n", &[], "TRANSPORT://ADDRESS:PORT"),
+        ("[sip]\ntrusted = [\"10.0.0.0/40\"]\n", &[], "ADDRESS/BITS"),
+        ("[sip]\ntls_require_client_cert = true\n", &[], "sip.tls_client_ca"),
         ("[media]\ncodecs = []\n", &[], "media.codecs"),
         ("[media]\ncodecs = [\"pcmu\", \"pcmu\"]\n", &[], "media.codecs"),
         ("[media]\ncodecs = [\"g729\"]\n", &[], "g729"),
@@ -103,6 +108,36 @@ fn media_address_is_configured_or_the_specific_listen_address() {
     let config = load("", &[("TRUNKLINE_MEDIA_IP", "203.0.113.9")]).unwrap();
     assert_eq!(config.media_ip().to_string(), "203.0.113.9");
     assert!(config.media_arbiters() >= 1);
+}
+
+#[test]
+fn peers_are_told_an_address_they_can_reach() {
+    let public = |file: &str, bound: &str| {
+        let listen: Listen = format!("udp://{bound}").parse().unwrap();
+        load(file, &[]).unwrap().public_address(&listen, listen.address).to_string()
+    };
+    let behind_nat = "[sip]\npublic_ip = \"203.0.113.9\"\n";
+    assert_eq!(public("", "10.0.0.5:5060"), "10.0.0.5:5060");
+    assert_eq!(public(behind_nat, "10.0.0.5:5060"), "203.0.113.9:5060");
+    assert_eq!(public(behind_nat, "0.0.0.0:5070"), "203.0.113.9:5070");
+    assert_eq!(public(behind_nat, "127.0.0.1:5060"), "127.0.0.1:5060");
+    assert_eq!(public(behind_nat, "[2001:db8::1]:5060"), "[2001:db8::1]:5060");
+    assert_eq!(public("[media]\nip = \"10.0.0.7\"\n", "0.0.0.0:5060"), "10.0.0.7:5060");
+    assert_eq!(load(behind_nat, &[]).unwrap().media_ip().to_string(), "203.0.113.9");
+    let own = "udp://10.0.0.5:5060?public=203.0.113.1:15060".parse::<Listen>().unwrap();
+    let config = load(behind_nat, &[]).unwrap();
+    assert_eq!(config.public_address(&own, own.address).to_string(), "203.0.113.1:15060");
+}
+
+#[test]
+fn lists_may_be_given_in_the_environment() {
+    let variables = [
+        ("TRUNKLINE__SIP__LISTENERS", "udp://[::1]:0, ws://127.0.0.1:0"),
+        ("TRUNKLINE__SIP__TRUSTED", "10.0.0.0/8"),
+    ];
+    let sip = load("", &variables).unwrap().sip;
+    assert_eq!(sip.all_listeners().len(), 4);
+    assert_eq!(sip.trusted, ["10.0.0.0/8".parse().unwrap()]);
 }
 
 #[test]

@@ -134,6 +134,37 @@ pub(super) mod optional_path {
     }
 }
 
+/// A list, or its values with commas between them: what an environment variable can hold.
+pub(super) mod list {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        List(Vec<String>),
+        Text(String),
+    }
+
+    pub(in super::super) fn serialize<T: fmt::Display, S: Serializer>(
+        values: &[T],
+        s: S,
+    ) -> Result<S::Ok, S::Error> {
+        s.collect_seq(values.iter().map(T::to_string))
+    }
+
+    pub(in super::super) fn deserialize<'de, T, D>(d: D) -> Result<Vec<T>, D::Error>
+    where
+        T: FromStr<Err: fmt::Display>,
+        D: Deserializer<'de>,
+    {
+        let texts = match Written::deserialize(d)? {
+            Written::List(texts) => texts,
+            Written::Text(text) => text.split(',').map(|one| one.trim().to_owned()).collect(),
+        };
+        texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+    }
+}
+
 /// As [`optional`], printed as `***`.
 pub(super) mod optional_secret {
     use super::*;

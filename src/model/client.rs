@@ -3,7 +3,22 @@
 use md5::{Digest, Md5};
 use sha2::Sha256;
 
-use super::{Account, AccountSid, ClientSid, Fields, Invalid, Patch, Secret, Timestamp};
+use super::word::words;
+use super::{
+    Account, AccountSid, ClientSid, Encryption, Fields, Invalid, Patch, Secret, Timestamp,
+    encryption,
+};
+
+words! {
+    /// What a peer is challenged with (RFC 8760).
+    DigestAlgorithm {
+        Md5 = "MD5",
+        Sha256 = "SHA-256",
+    }
+}
+
+/// What a refusal of another word says.
+pub(super) const DIGEST_ALGORITHM: &str = "MD5 or SHA-256";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
@@ -16,6 +31,10 @@ pub struct Client {
     pub allow_direct_app_calling: bool,
     pub allow_direct_queue_calling: bool,
     pub allow_direct_user_calling: bool,
+    /// None: as the server's configuration says. Ours, jambonz has nothing there.
+    pub media_encryption: Option<Encryption>,
+    /// What it is challenged with. None: MD5, which every phone knows. Ours, too.
+    pub digest_algorithm: Option<DigestAlgorithm>,
     pub created_at: Timestamp,
 }
 
@@ -38,7 +57,7 @@ impl PasswordTrace {
         Self {
             ha1_md5: Secret(hex(&Md5::digest(&text))),
             ha1_sha256: Secret(hex(&Sha256::digest(&text))),
-            obscured: Secret(obscured(&password.0)),
+            obscured: password.obscured(),
         }
     }
 }
@@ -68,10 +87,6 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn obscured(password: &str) -> String {
-    password.chars().enumerate().map(|(at, c)| if at == 0 { c } else { 'X' }).collect()
-}
-
 /// The body of a create or an update.
 #[derive(Debug, Default)]
 pub struct ClientInput {
@@ -82,6 +97,8 @@ pub struct ClientInput {
     allow_direct_app_calling: Patch<bool>,
     allow_direct_queue_calling: Patch<bool>,
     allow_direct_user_calling: Patch<bool>,
+    media_encryption: Patch<Encryption>,
+    digest_algorithm: Patch<DigestAlgorithm>,
 }
 
 impl ClientInput {
@@ -124,6 +141,16 @@ impl ClientInput {
             allow_direct_app_calling: fields.flag("allow_direct_app_calling")?,
             allow_direct_queue_calling: fields.flag("allow_direct_queue_calling")?,
             allow_direct_user_calling: fields.flag("allow_direct_user_calling")?,
+            media_encryption: fields.one_of(
+                "media_encryption",
+                encryption::EXPECTED,
+                Encryption::parse,
+            )?,
+            digest_algorithm: fields.one_of(
+                "digest_algorithm",
+                DIGEST_ALGORITHM,
+                DigestAlgorithm::parse,
+            )?,
         };
         fields.ignore(&["created_at"]);
         fields.finish()?;
@@ -145,6 +172,8 @@ impl ClientInput {
             allow_direct_app_calling: true,
             allow_direct_queue_calling: true,
             allow_direct_user_calling: true,
+            media_encryption: None,
+            digest_algorithm: None,
             created_at: Timestamp::now(),
         };
         self.account_sid = None;
@@ -189,6 +218,8 @@ impl ClientInput {
         self.allow_direct_app_calling.apply_or(|| true, &mut record.allow_direct_app_calling);
         self.allow_direct_queue_calling.apply_or(|| true, &mut record.allow_direct_queue_calling);
         self.allow_direct_user_calling.apply_or(|| true, &mut record.allow_direct_user_calling);
+        self.media_encryption.apply(&mut record.media_encryption);
+        self.digest_algorithm.apply(&mut record.digest_algorithm);
         Ok(())
     }
 }
@@ -223,8 +254,9 @@ mod tests {
 
     #[test]
     fn obscured_passwords_keep_their_length() {
-        assert_eq!(obscured("secret"), "sXXXXX");
-        assert_eq!(obscured(""), "");
+        for (password, shown) in [("secret", "sXXXXX"), ("", "")] {
+            assert_eq!(Secret(password.to_owned()).obscured().0, shown);
+        }
     }
 
     #[test]

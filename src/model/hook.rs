@@ -13,6 +13,13 @@ use super::{Fields, Invalid, Patch, WebhookSid};
 #[serde(transparent)]
 pub struct Secret(pub String);
 
+impl Secret {
+    /// First character, then `X` to the same length: what REST shows of a password.
+    pub fn obscured(&self) -> Self {
+        Self(self.0.chars().enumerate().map(|(at, c)| if at == 0 { c } else { 'X' }).collect())
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")

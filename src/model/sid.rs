@@ -44,8 +44,11 @@ sid! {
     ApiKeySid,
     ClientSid,
     PhoneNumberSid,
+    VoipCarrierSid,
+    SipGatewaySid,
     ConferenceSid,
     WebhookSid,
+    PredefinedCarrierSid,
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use sip::auth::{DigestCredentials, NonceVerdict, Nonces, challenge, verify};
+use sip::auth::{Algorithm, DigestCredentials, NonceVerdict, Nonces, challenge, verify};
 use sip::{Method, Reply, Request};
 
 use crate::model::{Account, AccountSid, Application, ClientAuth};
@@ -207,13 +207,14 @@ impl Findings {
         let realm = self.digest_realm.as_str();
         let ask = |nonces: &mut Nonces, stale| {
             let nonce = nonces.issue(now, source);
-            Reply::new(401).with_header("WWW-Authenticate", challenge(realm, &nonce, stale))
+            Reply::new(401)
+                .with_header("WWW-Authenticate", challenge(Algorithm::Md5, realm, &nonce, stale))
         };
         let Some(given) = credentials(request, realm) else { return Err(ask(nonces, false)) };
         let client = self.client.as_ref().filter(|c| c.client.is_active && c.account.is_active);
         // Without a hash the same work is done on one nobody has, so that the time says nothing.
         let ha1 = client.and_then(ClientAuth::ha1).map(|secret| secret.0.as_str());
-        let is_right = verify(&given, request.method(), ha1.unwrap_or(NOBODY));
+        let is_right = verify(&given, request.method(), Algorithm::Md5, ha1.unwrap_or(NOBODY));
         // Anybody can answer for the hash nobody has; a client without password has no other.
         if !is_right || ha1.is_none() {
             return Err(Reply::new(403));
@@ -316,6 +317,8 @@ mod tests {
             allow_direct_app_calling: true,
             allow_direct_queue_calling: true,
             allow_direct_user_calling: true,
+            media_encryption: None,
+            digest_algorithm: None,
             created_at: Timestamp::now(),
         };
         Findings {

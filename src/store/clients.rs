@@ -78,8 +78,8 @@ impl Clients<'_> {
         sqlx::query(
             "UPDATE clients SET account_sid = $2, username = $3, ha1_md5 = $4, ha1_sha256 = $5, \
              password_obscured = $6, is_active = $7, allow_direct_app_calling = $8, \
-             allow_direct_queue_calling = $9, allow_direct_user_calling = $10 \
-             WHERE client_sid = $1",
+             allow_direct_queue_calling = $9, allow_direct_user_calling = $10, \
+             media_encryption = $11, digest_algorithm = $12 WHERE client_sid = $1",
         )
         .bind(record.sid)
         .bind(record.account_sid)
@@ -91,6 +91,8 @@ impl Clients<'_> {
         .bind(flag(record.allow_direct_app_calling))
         .bind(flag(record.allow_direct_queue_calling))
         .bind(flag(record.allow_direct_user_calling))
+        .bind(record.media_encryption)
+        .bind(record.digest_algorithm)
         .execute(&mut *tx)
         .await
         .map_err(duplicate(TAKEN))?;
@@ -123,8 +125,8 @@ pub(super) async fn insert(
     sqlx::query(
         "INSERT INTO clients (client_sid, account_sid, username, ha1_md5, ha1_sha256, \
          password_obscured, is_active, allow_direct_app_calling, allow_direct_queue_calling, \
-         allow_direct_user_calling, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+         allow_direct_user_calling, media_encryption, digest_algorithm, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(record.sid)
     .bind(record.account_sid)
@@ -136,6 +138,8 @@ pub(super) async fn insert(
     .bind(flag(record.allow_direct_app_calling))
     .bind(flag(record.allow_direct_queue_calling))
     .bind(flag(record.allow_direct_user_calling))
+    .bind(record.media_encryption)
+    .bind(record.digest_algorithm)
     .bind(record.created_at)
     .execute(&mut **tx)
     .await
@@ -196,6 +200,8 @@ pub(super) fn read(row: &Row) -> Result<Client, Error> {
         allow_direct_app_calling: row.flag("allow_direct_app_calling")?,
         allow_direct_queue_calling: row.flag("allow_direct_queue_calling")?,
         allow_direct_user_calling: row.flag("allow_direct_user_calling")?,
+        media_encryption: row.try_get("media_encryption")?,
+        digest_algorithm: row.try_get("digest_algorithm")?,
         created_at: row.try_get("created_at")?,
     })
 }

@@ -8,9 +8,10 @@ use sqlx::{Database, Decode, Encode, Row as _, Type};
 
 use super::{Error, Row, Seal};
 use crate::model::{
-    AccountSid, AlertType, ApiKeySid, ApplicationSid, CallSid, ClientSid, Direction, Hook,
-    HookMethod, PhoneNumberSid, PlanType, RecordFormat, Secret, ServiceProviderSid, StoredHook,
-    Timestamp, WebhookSid,
+    AccountSid, AlertType, ApiKeySid, ApplicationSid, CallSid, ClientSid, DigestAlgorithm,
+    Direction, DtmfType, Encryption, Hook, HookMethod, PhoneNumberSid, PlanType, Protocol,
+    RecordFormat, Secret, ServiceProviderSid, SipGatewaySid, StoredHook, Timestamp, TrunkType,
+    VoipCarrierSid, WebhookSid,
 };
 
 macro_rules! text_columns {
@@ -65,6 +66,13 @@ text_columns! {
     PlanType: |v| v.as_str().to_owned(),
     Direction: |v| v.as_str().to_owned(),
     AlertType: |v| v.as_str().to_owned(),
+    VoipCarrierSid: |v| v.to_string(),
+    SipGatewaySid: |v| v.to_string(),
+    TrunkType: |v| v.as_str().to_owned(),
+    DtmfType: |v| v.as_str().to_owned(),
+    Protocol: |v| v.as_str().to_owned(),
+    Encryption: |v| v.as_str().to_owned(),
+    DigestAlgorithm: |v| v.as_str().to_owned(),
 }
 
 impl<DB: Database> Type<DB> for Timestamp

@@ -1,9 +1,9 @@
-//! The digest itself: the Authorization value read and judged, or made (RFC 2617 §3.2.2, RFC 2069).
+//! The digest itself: the Authorization value read and judged, or made (RFC 7616 §3.4, RFC 8760;
+//! RFC 2617 §3.2.2 for MD5).
 
 use std::fmt;
 
-use md5::{Digest, Md5};
-
+use super::algorithm::Algorithm;
 use super::challenge::Challenge;
 use super::{digest_params, take};
 use crate::endpoint::Credentials;
@@ -18,7 +18,8 @@ pub struct DigestCredentials {
     uri: String,
     response: String,
     qop: Option<Qop>,
-    is_md5: bool,
+    /// `None` for one we do not know.
+    algorithm: Option<Algorithm>,
 }
 
 /// What `qop=auth` adds.
@@ -49,7 +50,10 @@ impl DigestCredentials {
             uri: take(&params, "uri")?,
             response: take(&params, "response")?,
             qop,
-            is_md5: take(&params, "algorithm").is_none_or(|a| a.eq_ignore_ascii_case("MD5")),
+            algorithm: match take(&params, "algorithm") {
+                Some(name) => Algorithm::from_name(&name),
+                None => Some(Algorithm::Md5),
+            },
         })
     }
 
@@ -90,27 +94,33 @@ impl fmt::Debug for DigestCredentials {
     }
 }
 
-/// `MD5(user:realm:password)` in hex: what a server stores.
-pub fn ha1(user: &str, realm: &str, password: &str) -> String {
-    md5_hex(&[user, realm, password])
+/// `H(user:realm:password)` in hex: what a server stores.
+pub fn ha1(algorithm: Algorithm, user: &str, realm: &str, password: &str) -> String {
+    algorithm.hex(&[user, realm, password])
 }
 
-/// Whether the credentials were made with the password behind `ha1_hex`. Takes the same time for
-/// every wrong answer. The nonce is not judged: that is [`Nonces::check`](super::Nonces::check).
-pub fn verify(credentials: &DigestCredentials, method: &Method, ha1_hex: &str) -> bool {
-    if !credentials.is_md5 {
-        return false;
-    }
+/// Whether the credentials were made with the password behind `ha1_hex`, by the algorithm that was
+/// asked for. Takes the same time for every wrong answer. The nonce is not judged: that is
+/// [`Nonces::check`](super::Nonces::check).
+///
+/// Our challenges offer qop "auth", so it must be used (RFC 3261 §22.4 item 8): an answer without it
+/// would leave out the client's own nonce and the count that tells a repetition.
+pub fn verify(
+    credentials: &DigestCredentials,
+    method: &Method,
+    algorithm: Algorithm,
+    ha1_hex: &str,
+) -> bool {
+    let nothing = Qop { name: String::new(), cnonce: String::new(), nc: String::new() };
+    let qop = credentials.qop.as_ref().unwrap_or(&nothing);
     let ha1 = ha1_hex.to_ascii_lowercase();
-    let ha2 = md5_hex(&[method.as_str(), &credentials.uri]);
-    let expected = match &credentials.qop {
-        Some(qop) if qop.name.eq_ignore_ascii_case("auth") => {
-            md5_hex(&[&ha1, &credentials.nonce, &qop.nc, &qop.cnonce, &qop.name, &ha2])
-        }
-        Some(_) => return false,
-        None => md5_hex(&[&ha1, &credentials.nonce, &ha2]),
-    };
-    is_equal(expected.as_bytes(), credentials.response.to_ascii_lowercase().as_bytes())
+    let ha2 = algorithm.hex(&[method.as_str(), &credentials.uri]);
+    let expected =
+        algorithm.hex(&[&ha1, &credentials.nonce, &qop.nc, &qop.cnonce, &qop.name, &ha2]);
+    let given = credentials.response.to_ascii_lowercase();
+    is_equal(expected.as_bytes(), given.as_bytes())
+        & (credentials.algorithm == Some(algorithm))
+        & qop.name.eq_ignore_ascii_case("auth")
 }
 
 /// The Authorization (or Proxy-Authorization) value that answers a challenge.
@@ -125,20 +135,22 @@ pub fn authorize(
     cnonce: &str,
 ) -> String {
     let Credentials { username, password, .. } = credentials;
-    let ha1 = ha1(username, &challenge.realm, password);
-    let ha2 = md5_hex(&[method.as_str(), uri]);
+    let algorithm = challenge.algorithm;
+    let ha1 = ha1(algorithm, username, &challenge.realm, password);
+    let ha2 = algorithm.hex(&[method.as_str(), uri]);
     let nc = format!("{nc:08x}");
     let response = if challenge.has_qop_auth {
-        md5_hex(&[&ha1, &challenge.nonce, &nc, cnonce, "auth", &ha2])
+        algorithm.hex(&[&ha1, &challenge.nonce, &nc, cnonce, "auth", &ha2])
     } else {
-        md5_hex(&[&ha1, &challenge.nonce, &ha2])
+        algorithm.hex(&[&ha1, &challenge.nonce, &ha2])
     };
     let mut value = format!(
-        "Digest username={},realm={},nonce={},uri={},response=\"{response}\",algorithm=MD5",
+        "Digest username={},realm={},nonce={},uri={},response=\"{response}\",algorithm={}",
         quote(username),
         quote(&challenge.realm),
         quote(&challenge.nonce),
         quote(uri),
+        algorithm.name(),
     );
     if challenge.has_qop_auth {
         value.push_str(&format!(",qop=auth,nc={nc},cnonce={}", quote(cnonce)));
@@ -147,18 +159,6 @@ pub fn authorize(
         value.push_str(&format!(",opaque={}", quote(opaque)));
     }
     value
-}
-
-/// MD5 over the parts joined by colons, in hex.
-fn md5_hex(parts: &[&str]) -> String {
-    let mut hash = Md5::new();
-    for (at, part) in parts.iter().enumerate() {
-        if at > 0 {
-            hash.update(b":");
-        }
-        hash.update(part.as_bytes());
-    }
-    hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Compares without an early way out.
@@ -178,13 +178,14 @@ mod tests {
     #[test]
     fn the_example_of_rfc_2617_verifies() {
         let credentials = DigestCredentials::parse(RFC2617).unwrap();
-        let ha1 = ha1("Mufasa", "testrealm@host.com", "Circle Of Life");
+        let md5 = Algorithm::Md5;
+        let ha1 = ha1(md5, "Mufasa", "testrealm@host.com", "Circle Of Life");
         assert_eq!(ha1, "939e7578ed9e3c518a452acee763bce9");
         let get = Method::Other("GET".into());
-        assert!(verify(&credentials, &get, &ha1));
-        assert!(verify(&credentials, &get, &ha1.to_ascii_uppercase()));
-        assert!(!verify(&credentials, &Method::Invite, &ha1));
-        assert!(!verify(&credentials, &get, "939e7578ed9e3c518a452acee763bce8"));
+        assert!(verify(&credentials, &get, md5, &ha1));
+        assert!(verify(&credentials, &get, md5, &ha1.to_ascii_uppercase()));
+        assert!(!verify(&credentials, &Method::Invite, md5, &ha1));
+        assert!(!verify(&credentials, &get, md5, "939e7578ed9e3c518a452acee763bce8"));
     }
 
     #[test]
@@ -196,24 +197,67 @@ mod tests {
             let credentials = DigestCredentials::parse(value).unwrap();
             assert_eq!(credentials.realm(), "sip.test");
             assert_eq!(credentials.nonce_count(), Some(Some(1)));
-            let ha1 = ha1(credentials.username(), "sip.test", "secret");
-            assert!(verify(&credentials, &Method::Register, &ha1), "{file}");
+            let ha1 = ha1(Algorithm::Md5, credentials.username(), "sip.test", "secret");
+            assert!(verify(&credentials, &Method::Register, Algorithm::Md5, &ha1), "{file}");
+        }
+    }
+
+    /// RFC 7616 §3.9.1: the same request by both algorithms.
+    #[test]
+    fn the_examples_of_rfc_7616_verify() {
+        for (algorithm, name, response) in [
+            (Algorithm::Md5, "MD5", "8ca523f5e9506fed4657c9700eebdbec"),
+            (
+                Algorithm::Sha256,
+                "SHA-256",
+                "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
+            ),
+        ] {
+            let value = format!(
+                "Digest username=\"Mufasa\", realm=\"http-auth@example.org\", \
+                 uri=\"/dir/index.html\", algorithm={name}, \
+                 nonce=\"7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v\", nc=00000001, \
+                 cnonce=\"f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ\", qop=auth, \
+                 response=\"{response}\", opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\""
+            );
+            let credentials = DigestCredentials::parse(&value).unwrap();
+            let get = Method::Other("GET".into());
+            for asked in Algorithm::ALL {
+                let ha1 = ha1(asked, "Mufasa", "http-auth@example.org", "Circle of Life");
+                let proves = verify(&credentials, &get, asked, &ha1);
+                assert_eq!(proves, asked == algorithm, "{name} for {}", asked.name());
+            }
         }
     }
 
     #[test]
-    fn our_answer_to_our_challenge_verifies_with_and_without_qop() {
+    fn our_answer_to_our_challenge_verifies() {
         let user = Credentials::new("al\"ice", "s:e\\cret");
-        let ha1 = ha1("al\"ice", "r", "s:e\\cret");
-        for qop in [",qop=\"auth\"", ""] {
+        for algorithm in Algorithm::ALL {
+            let ha1 = ha1(algorithm, "al\"ice", "r", "s:e\\cret");
             let challenge =
-                Challenge::parse(&format!("Digest realm=\"r\",nonce=\"n\"{qop}")).unwrap();
+                Challenge::parse(&super::super::challenge(algorithm, "r", "n", false)).unwrap();
             let value = authorize(&challenge, &user, &Method::Invite, "sip:b@h;x=y", 10, "cc");
             let read = DigestCredentials::parse(&value).unwrap();
-            assert!(verify(&read, &Method::Invite, &ha1), "{value}");
-            assert_eq!(read.nonce_count().is_some(), !qop.is_empty());
-            assert_eq!(read.nonce_count().flatten(), (!qop.is_empty()).then_some(10));
+            assert!(verify(&read, &Method::Invite, algorithm, &ha1), "{value}");
+            assert_eq!(read.nonce_count(), Some(Some(10)));
         }
+    }
+
+    #[test]
+    fn a_server_of_rfc_2069_is_answered_but_no_client_of_it_believed() {
+        let user = Credentials::new("alice", "secret");
+        let old = Challenge::parse("Digest realm=\"r\",nonce=\"n\",opaque=\"o\"").unwrap();
+        let value = authorize(&old, &user, &Method::Invite, "sip:b@h", 1, "cc");
+        // H(H(alice:r:secret):n:H(INVITE:sip:b@h))
+        let md5 = Algorithm::Md5;
+        let ha1 = ha1(md5, "alice", "r", "secret");
+        let response = md5.hex(&[&ha1, "n", &md5.hex(&["INVITE", "sip:b@h"])]);
+        assert!(value.contains(&format!("response=\"{response}\"")), "{value}");
+        assert!(value.ends_with("opaque=\"o\"") && !value.contains("qop"));
+        let read = DigestCredentials::parse(&value).unwrap();
+        assert_eq!(read.nonce_count(), None);
+        assert!(!verify(&read, &Method::Invite, md5, &ha1));
     }
 
     #[test]
@@ -221,10 +265,18 @@ mod tests {
         assert!(DigestCredentials::parse("NoOneKnowsThisScheme opaque-data=here").is_none());
         assert!(DigestCredentials::parse(&RFC2617.replace("nc=00000001, ", "")).is_none());
         assert!(DigestCredentials::parse(&RFC2617.replace("uri=", "url=")).is_none());
-        let sha = DigestCredentials::parse(&format!("{RFC2617}, algorithm=SHA-256")).unwrap();
-        assert!(!verify(&sha, &Method::Invite, "x"));
-        let int = DigestCredentials::parse(&RFC2617.replace("qop=auth", "qop=auth-int")).unwrap();
-        assert!(!verify(&int, &Method::Invite, "x"));
+        let ha1 = ha1(Algorithm::Md5, "Mufasa", "testrealm@host.com", "Circle Of Life");
+        let get = Method::Other("GET".into());
+        let proves = |value: &str| {
+            let credentials = DigestCredentials::parse(value).unwrap();
+            Algorithm::ALL.iter().any(|asked| verify(&credentials, &get, *asked, &ha1))
+        };
+        assert!(proves(&format!("{RFC2617}, algorithm=\"md5\"")));
+        for algorithm in ["SHA-256", "MD5-sess", "SHA-1", "\"\""] {
+            assert!(!proves(&format!("{RFC2617}, algorithm={algorithm}")), "{algorithm}");
+        }
+        assert!(!proves(&RFC2617.replace("qop=auth", "qop=auth-int")));
+        assert!(!proves(&RFC2617.replace("qop=auth, ", "")));
     }
 
     #[test]

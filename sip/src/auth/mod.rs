@@ -1,14 +1,18 @@
-//! Digest authentication with MD5 (RFC 3261 §22, RFC 2617, RFC 8760 for the names), both sides.
+//! Digest authentication (RFC 3261 §22, RFC 7616, RFC 8760), both sides.
 //!
 //! A server: [`Nonces::issue`] and [`challenge`] make the 401; [`DigestCredentials::parse`], [`verify`]
-//! and [`Nonces::check`] judge the answer. It stores `MD5(user:realm:password)` and no password.
-//! A client: [`Challenge::parse`] and [`authorize`]. One MD5 challenge is all that every phone in the
-//! field understands, so it is the only one made here.
+//! and [`Nonces::check`] judge the answer. It stores [`ha1`] and no password. The algorithm is that of
+//! whoever is asked, MD5 unless its owner chose better, since it is all that every phone understands.
+//! A client: [`Challenge::best`] and [`authorize`].
+//!
+//! Not supported, and refused where a peer demands it: the `-sess` algorithms and qop `auth-int`.
 
+mod algorithm;
 mod challenge;
 mod digest;
 mod nonce;
 
+pub use algorithm::Algorithm;
 pub use challenge::{Challenge, challenge};
 pub use digest::{DigestCredentials, authorize, ha1, verify};
 pub use nonce::{NonceVerdict, Nonces};

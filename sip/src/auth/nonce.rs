@@ -1,4 +1,4 @@
-//! Nonces: made without state, remembered once used (RFC 2617 §3.2.1, §4.3, §4.5).
+//! Nonces: made without state, remembered once used (RFC 7616 §3.3, §5.4, §5.5).
 //!
 //! A nonce holds its time of issue, a number, and a keyed hash over both and the asker's address, so
 //! a flood of unauthenticated requests costs no memory. A nonce that was used is kept with a window
@@ -85,8 +85,7 @@ impl Nonces {
         let stamp = nonce.get(..8).zip(nonce.get(8..16)).and_then(|(seconds, number)| {
             Some((u32::from_str_radix(seconds, 16).ok()?, u32::from_str_radix(number, 16).ok()?))
         });
-        // RFC 2069 clients send no count: one use per nonce
-        let count = credentials.nonce_count().unwrap_or(Some(1));
+        let count = credentials.nonce_count().flatten();
         let (Some(stamp), Some(count)) = (stamp, count) else { return NonceVerdict::Bad };
         let seal = self.seal(stamp, peer);
         if !is_equal(seal.as_bytes(), nonce.get(16..).unwrap_or_default().as_bytes()) {
@@ -200,12 +199,11 @@ mod tests {
     }
 
     #[test]
-    fn without_qop_a_nonce_is_good_once() {
+    fn without_a_count_no_nonce_is_good() {
         let now = epoch();
         let mut nonces = Nonces::new([1; 32]);
         let nonce = nonces.issue(now, HOME);
-        assert_eq!(nonces.check(now, HOME, &use_of(&nonce, None)), NonceVerdict::Fresh);
-        assert_eq!(nonces.check(now, HOME, &use_of(&nonce, None)), NonceVerdict::Stale);
+        assert_eq!(nonces.check(now, HOME, &use_of(&nonce, None)), NonceVerdict::Bad);
     }
 
     #[test]

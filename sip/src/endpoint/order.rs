@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+pub use crate::message::Replaces;
 pub use crate::message::build::Body;
 use crate::message::{Method, NameAddr, Uri};
 use crate::transport::Flow;
@@ -85,19 +86,6 @@ impl Invite {
             replaces: None,
         }
     }
-}
-
-/// A dialog as somebody else names it (RFC 3891 §3): tags from the view of the one who is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Replaces {
-    /// Call-ID.
-    pub call_id: String,
-    /// The tag of whoever receives this.
-    pub to_tag: String,
-    /// The tag of its peer.
-    pub from_tag: String,
-    /// Only if the dialog is not confirmed yet.
-    pub early_only: bool,
 }
 
 /// Whether provisional responses are sent reliably (RFC 3262).

@@ -3,20 +3,24 @@
 //! Pure: a request in, the refusal out. In the order of the RFC: method, scheme, hops, required
 //! extensions, content.
 
-use super::order::Reply;
+use super::order::{Replaces, Reply};
 use crate::message::{Method, NameAddr, Request, Scheme, media_type};
 
 /// Methods taken outside a dialog.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER";
 
 /// Methods taken inside a dialog, unless the configuration says otherwise.
-pub(crate) const ALLOW_IN_DIALOG: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE";
+pub(crate) const ALLOW_IN_DIALOG: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY";
 
-/// The only content an INVITE may bring.
+/// The only content an INVITE, UPDATE or PRACK may bring.
 pub(crate) const ACCEPT: &str = "application/sdp";
 
 /// Extensions a peer may require. Path is the registrar's.
-pub(crate) const SUPPORTED: &str = "path";
+pub(crate) const SUPPORTED: &str = "100rel, timer, replaces, path";
+
+/// Those that concern calls.
+pub(crate) const SUPPORTED_IN_CALLS: &str = "100rel, timer, replaces";
 
 /// The refusal of a request that cannot be served. Not for ACK and CANCEL, which are never refused
 /// for what they ask.
@@ -25,6 +29,7 @@ pub(crate) fn inspect(request: &Request, allow_in_dialog: &str) -> Option<Reply>
         .or_else(|| inspect_scheme(request))
         .or_else(|| inspect_hops(request))
         .or_else(|| inspect_require(request))
+        .or_else(|| inspect_replaces(request))
         .or_else(|| inspect_content(request))
 }
 
@@ -52,13 +57,28 @@ fn inspect_hops(request: &Request) -> Option<Reply> {
 
 fn inspect_require(request: &Request) -> Option<Reply> {
     let required = request.all_headers().items("Require");
-    let unknown: Vec<&str> = required.filter(|tag| !tag.eq_ignore_ascii_case(SUPPORTED)).collect();
+    let unknown: Vec<&str> = required.filter(|tag| !is_supported(tag)).collect();
     let refusal = || Reply::new(420).with_header("Unsupported", unknown.join(", "));
     (!unknown.is_empty()).then(refusal)
 }
 
+fn is_supported(tag: &str) -> bool {
+    SUPPORTED.split(", ").any(|known| known.eq_ignore_ascii_case(tag))
+}
+
+/// RFC 3891 §3: in an INVITE outside a dialog, once, and readable.
+fn inspect_replaces(request: &Request) -> Option<Reply> {
+    let mut values = request.headers("Replaces");
+    let value = values.next()?;
+    let is_good = *request.method() == Method::Invite
+        && request.to().tag().is_none()
+        && values.next().is_none()
+        && Replaces::parse(value).is_ok();
+    (!is_good).then(|| Reply::new(400).with_reason("Bad Request: malformed Replaces"))
+}
+
 fn inspect_content(request: &Request) -> Option<Reply> {
-    if *request.method() != Method::Invite {
+    if !matches!(request.method(), Method::Invite | Method::Update | Method::Prack) {
         return None;
     }
     let contact_is_bad = request.headers("Contact").any(|value| value.parse::<NameAddr>().is_err());
@@ -109,11 +129,11 @@ mod tests {
             ("MESSAGE", Some(405), None),
             ("INFO", Some(405), None),
             ("SUBSCRIBE", Some(405), Some(405)),
-            ("NOTIFY", Some(405), Some(405)),
+            ("NOTIFY", Some(405), None),
             ("PUBLISH", Some(405), Some(405)),
-            ("REFER", Some(405), Some(405)),
-            ("UPDATE", Some(405), Some(405)),
-            ("PRACK", Some(405), Some(405)),
+            ("REFER", Some(405), None),
+            ("UPDATE", Some(405), None),
+            ("PRACK", Some(405), None),
             ("FOO", Some(501), Some(501)),
             ("invite", Some(501), Some(501)),
         ] {
@@ -131,8 +151,13 @@ mod tests {
             ("INVITE", "sip:b@h", "Max-Forwards: 0\r\nX: in-dialog", None),
             ("INVITE", "sip:b@h", "Max-Forwards: 1", None),
             ("OPTIONS", "sip:b@h", "Max-Forwards: 0", None),
-            ("INVITE", "sip:b@h", "Require: 100rel", Some(420)),
+            ("INVITE", "sip:b@h", "Require: 100rel", None),
+            ("INVITE", "sip:b@h", "Require: precondition", Some(420)),
             ("REGISTER", "sip:h", "Require: Path", None),
+            ("INVITE", "sip:b@h", "Require: replaces\r\nReplaces: c;to-tag=a;from-tag=b", None),
+            ("INVITE", "sip:b@h", "Replaces: c;to-tag=a", Some(400)),
+            ("INVITE", "sip:b@h", "Replaces: c;to-tag=a;from-tag=b\r\nX: in-dialog", Some(400)),
+            ("OPTIONS", "sip:b@h", "Replaces: c;to-tag=a;from-tag=b", Some(400)),
             ("INVITE", "sip:b@h", "Proxy-Require: foo", None),
             ("INVITE", "sip:b@h", "Content-Type: text/plain", Some(415)),
             ("INVITE", "sip:b@h", "Content-Type: Application/SDP ;a=b", None),

@@ -169,7 +169,7 @@ fn a_challenge_is_sent_by_the_transaction_and_the_next_invite_is_a_new_call() {
     bench.take(&request("INVITE", "1", "", SDP_AND_CONTACT));
     bench.sent();
     let Event::Invite { txn, .. } = bench.one_event() else { panic!() };
-    let challenge = crate::auth::challenge("r", "n", false);
+    let challenge = crate::auth::challenge(Default::default(), "r", "n", false);
     let reply = Reply::new(401).with_header("WWW-Authenticate", challenge);
     bench.ep.respond(bench.now, txn, reply.clone()).unwrap();
     let refused = bench.one_response();

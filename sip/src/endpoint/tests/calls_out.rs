@@ -1,7 +1,7 @@
 //! Calls that go out: answer, failure, challenge, CANCEL and its races, forks, silence.
 
 use super::bench::{Bench, CONTACT, addr, request, response, start_of};
-use crate::auth::{DigestCredentials, challenge, ha1, verify};
+use crate::auth::{Algorithm, DigestCredentials, challenge, ha1, verify};
 use crate::{Body, Credentials, EndCause, Error, Event, Flow, Invite, Method, Request};
 
 fn credentials() -> Option<Credentials> {
@@ -133,7 +133,7 @@ fn a_challenge_is_answered_once() {
     ] {
         let mut bench = Bench::udp();
         let (dialog, invite) = bench.outgoing(credentials());
-        let asked = format!("{asks}: {}\r\n", challenge("r", "n1", false));
+        let asked = format!("{asks}: {}\r\n", challenge(Algorithm::Md5, "r", "n1", false));
         bench.take(&response(&invite, status, "b", &asked));
         let sent = bench.sent();
         assert_eq!(start_of(&sent[0]), "ACK");
@@ -144,7 +144,12 @@ fn a_challenge_is_answered_once() {
         assert_ne!(again.via().branch(), invite.via().branch());
         assert_eq!(again.body(), invite.body());
         let value = DigestCredentials::parse(again.header(answers).unwrap()).unwrap();
-        assert!(verify(&value, &Method::Invite, &ha1("alice", "r", "secret")));
+        assert!(verify(
+            &value,
+            &Method::Invite,
+            Algorithm::Md5,
+            &ha1(Algorithm::Md5, "alice", "r", "secret")
+        ));
         bench.no_event();
         bench.take(&response(&again, 200, "b", CONTACT));
         assert!(matches!(bench.one_event(), Event::Answered { .. }));
@@ -157,12 +162,28 @@ fn a_challenge_is_answered_once() {
 }
 
 #[test]
+fn of_two_algorithms_the_stronger_is_answered() {
+    let mut bench = Bench::udp();
+    let (_, invite) = bench.outgoing(credentials());
+    let asks =
+        |algorithm| format!("WWW-Authenticate: {}\r\n", challenge(algorithm, "r", "n", false));
+    let asked = asks(Algorithm::Md5) + &asks(Algorithm::Sha256);
+    bench.take(&response(&invite, 401, "b", &asked));
+    let again = Request::parse(bench.sent()[1].as_bytes()).unwrap();
+    let values: Vec<&str> = again.headers("Authorization").collect();
+    assert_eq!(values.len(), 1);
+    let value = DigestCredentials::parse(values[0]).unwrap();
+    let known = ha1(Algorithm::Sha256, "alice", "r", "secret");
+    assert!(verify(&value, &Method::Invite, Algorithm::Sha256, &known));
+}
+
+#[test]
 fn a_wrong_password_is_not_tried_twice_but_a_stale_nonce_is_once() {
     for (stale, tries) in [(false, 1), (true, 2)] {
         let mut bench = Bench::udp();
         let (_, mut invite) = bench.outgoing(credentials());
         for n in 0..4 {
-            let value = challenge("r", &format!("n{n}"), stale && n > 0);
+            let value = challenge(Algorithm::Md5, "r", &format!("n{n}"), stale && n > 0);
             let asked = format!("WWW-Authenticate: {value}\r\n");
             bench.take(&response(&invite, 401, "b", &asked));
             let sent = bench.sent();
@@ -180,8 +201,8 @@ fn a_wrong_password_is_not_tried_twice_but_a_stale_nonce_is_once() {
 
 #[test]
 fn without_credentials_or_with_a_foreign_challenge_a_401_is_final() {
-    let sha = "WWW-Authenticate: Digest realm=\"r\",nonce=\"n\",algorithm=SHA-256\r\n".to_owned();
-    let md5 = format!("WWW-Authenticate: {}\r\n", challenge("r", "n", false));
+    let sha = "WWW-Authenticate: Digest realm=\"r\",nonce=\"n\",algorithm=SHA-1\r\n".to_owned();
+    let md5 = format!("WWW-Authenticate: {}\r\n", challenge(Algorithm::Md5, "r", "n", false));
     for (credentials, asked) in [(None, md5), (credentials(), sha), (credentials(), String::new())]
     {
         let mut bench = Bench::udp();
