@@ -103,7 +103,7 @@ build-tools:
 	@scripts/install-packages cc:build-essential cmake:cmake
 
 test-tools: $(NODE_PACKAGES)
-	@scripts/install-packages sipp:sip-tester baresip:baresip-core
+	@scripts/install-packages sipp:sip-tester baresip:baresip-core openssl:openssl
 
 $(NODE_PACKAGES): tests/e2e/node/package.json
 	@scripts/install-packages node:nodejs npm:npm

@@ -17,6 +17,7 @@ mod outbound;
 mod phones;
 mod rates;
 mod scenarios;
+mod secure;
 mod signalling;
 mod silence;
 mod stage;

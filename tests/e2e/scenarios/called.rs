@@ -116,8 +116,6 @@ fn late_answer_of_a_fork(scene: &Scene<'_>) {
     let call_sid = scene.order(&far.uri(), &json!([scene.play(20.0, false)]), |_| {});
     far.connect(&rtp);
     far.wait("state", "second-gone");
-    let call = scene.stage.tenant.call(&call_sid).expect("an answer");
-    assert_eq!(call["call_status"], "in-progress", "{call}");
     is_heard_and_ended(scene, &rtp, &call_sid);
     far.ends_well();
     scene.ends(&call_sid, &["trying", "ringing", "in-progress", "completed"]);
