@@ -109,6 +109,9 @@ const OPEN: &[&str] = &["server", "main", "lib"];
 const KEPT: &[(&str, &[&str])] = &[
     ("rsip", &["sip/src/message/"]),
     ("rtp_rs", &["media/src/rtp/"]),
+    ("aes", &["media/src/srtp/"]),
+    ("ctr", &["media/src/srtp/"]),
+    ("sha1", &["media/src/srtp/"]),
     ("symphonia", &["media/src/source/mp3.rs"]),
     ("sqlx", &["src/store/"]),
     ("reqwest", &["src/hook/"]),
@@ -144,7 +147,16 @@ const NOT_IN_DECIDERS: &[&str] = &["actix", "actix_web", "tokio", "reqwest", "sq
 const CORE_MANIFESTS: &[(&str, &[&str])] = &[
     (
         "media/Cargo.toml",
-        &["multiversion", "opus", "opusic-sys", "rtp-rs", "rtrb", "symphonia", "thiserror"],
+        &[
+            "base64",
+            "multiversion",
+            "opus",
+            "opusic-sys",
+            "rtp-rs",
+            "rtrb",
+            "symphonia",
+            "thiserror",
+        ],
     ),
     ("sip/Cargo.toml", &["bytes", "md-5", "rand", "rsip", "sha2", "thiserror", "tracing"]),
 ];
