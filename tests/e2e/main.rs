@@ -15,6 +15,7 @@ mod holding;
 mod node_client;
 mod outbound;
 mod phones;
+mod proxies;
 mod rates;
 mod scenarios;
 mod secure;
