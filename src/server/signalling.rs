@@ -21,7 +21,7 @@ use crate::sip_io::listeners::{Bound, Open, UDP_BUFFER_BYTES};
 use crate::sip_io::peers::Peers;
 use crate::sip_io::stack::{StackActor, StackParts};
 use crate::sip_io::tls::{Tls, TlsFiles};
-use crate::store::Store;
+use crate::store::{Registered, Store};
 
 /// The bound SIP sockets, before anybody listens.
 pub(super) struct Shell {
@@ -68,6 +68,7 @@ impl Shell {
         store: &Store,
         desk: &Desk,
         peers: Peers,
+        registered: Vec<Registered>,
     ) -> Addr<StackActor> {
         let (config, store, desk) = (config.clone(), store.clone(), desk.clone());
         StackActor::start_in_arbiter(&arbiter.handle(), move |_| {
@@ -89,7 +90,9 @@ impl Shell {
                 peers,
                 tls: self.tls,
                 defence: defence(sip),
-                gate: Gate::new(store, sip.home_realm.clone()),
+                gate: Gate::new(store.clone(), sip.home_realm.clone()),
+                store,
+                registered,
                 nonces: Nonces::new(rand::random()).with_lifetime(sip.nonce_lifetime),
                 registrar: limits,
                 registrations: desk.registrations.clone(),
