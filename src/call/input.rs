@@ -43,7 +43,10 @@ pub enum Input {
     /// Inbound: our 183 with SDP went out. Media runs.
     ProgressSent,
     /// Inbound: CANCEL before our final response; 487 is the stack's.
-    CancelledByCaller,
+    CancelledByCaller {
+        /// Its Reason header (RFC 3326).
+        reason_header: Option<String>,
+    },
     /// The far end's BYE, with its headers that SIP itself does not define, as received.
     ByeReceived {
         headers: Vec<(String, String)>,

@@ -70,7 +70,7 @@ fn identity(desk: &Desk, facts: &CallFacts, account: &Account) -> Option<NameAdd
 }
 
 /// Whether the dialog to be replaced belongs to another call of this account here. The INVITE then goes
-/// to ourselves: a transfer between two of our calls is like any other (adr/0014).
+/// to ourselves: a transfer between two of our calls is like any other (adr/0015).
 fn is_own(desk: &Desk, account: &Account, refer: &Refer) -> bool {
     let Some(replaces) = &refer.replaces else { return false };
     let calls = desk.live.calls(account.sid);

@@ -137,7 +137,12 @@ impl State {
             }
             Input::Answered => self.on_answered(turn),
             Input::ProgressSent => self.on_progress_sent(turn),
-            Input::CancelledByCaller => self.on_cancelled(turn),
+            Input::CancelledByCaller { reason_header } => {
+                if !self.has_ended() {
+                    self.base.sip_reason_header = reason_header.map(Into::into);
+                    self.on_cancelled(turn);
+                }
+            }
             Input::ByeReceived { headers } => self.on_bye(&headers, turn),
             Input::MediaFailed { status, reason } => self.on_media_failed(status, reason, turn),
             Input::MediaTimeout => self.hang_up_for("Media Timeout", turn),

@@ -11,6 +11,7 @@ mod changes;
 mod codecs;
 mod conference;
 mod crash;
+mod encryption;
 mod fork;
 mod holding;
 mod in_dialog;

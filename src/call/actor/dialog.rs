@@ -81,7 +81,9 @@ impl CallActor {
 
     fn on_happened(&mut self, dialog: DialogId, happened: Happened, ctx: &mut Context<Self>) {
         match happened {
-            Happened::Cancelled { .. } => self.input(Input::CancelledByCaller, ctx),
+            Happened::Cancelled { reason: reason_header } => {
+                self.input(Input::CancelledByCaller { reason_header }, ctx);
+            }
             Happened::Acked { body } => self.on_acked(body, ctx),
             Happened::Reinvite(request) => self.on_reinvite(&request),
             Happened::Update { txn, request } => self.on_update(dialog, txn, &request),

@@ -1,5 +1,5 @@
 //! The far end is replaced by another: it asks for it by REFER, or the other comes with an INVITE that
-//! replaces it (RFC 3515, 3891; adr/0014).
+//! replaces it (RFC 3515, 3891; adr/0015).
 
 use std::time::Duration;
 

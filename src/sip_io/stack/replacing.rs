@@ -1,5 +1,5 @@
 //! INVITEs that take the place of a dialog (RFC 3891): from a registered user of the account, or from
-//! a call of that account in this very server, which follows a REFER (adr/0014).
+//! a call of that account in this very server, which follows a REFER (adr/0015).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,7 +26,7 @@ impl StackActor {
         };
         let replaces = replaces.clone();
         // Nobody else knows Call-ID and tag of an INVITE that went to ourselves alone.
-        let tag = request.from().tag().unwrap_or_default();
+        let tag = request.from().tag().filter(|_| is_from_here(&flow)).unwrap_or_default();
         let own = self.parts.endpoint.placed(request.call_id(), tag);
         if let Some(owner) = own.and_then(|own| self.owners.get(&own)) {
             let account = owner.account;
@@ -83,4 +83,9 @@ impl StackActor {
         let replacing = Replacing { dialog, request, flow, early_only, is_client };
         self.tell(old, Happened::Replaced(Box::new(replacing)));
     }
+}
+
+/// Whether it came from this very host: no datagram of the outside has such a source.
+fn is_from_here(flow: &Flow) -> bool {
+    flow.peer.ip().is_loopback() || flow.peer.ip() == flow.local.ip()
 }
