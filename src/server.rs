@@ -37,6 +37,7 @@ use crate::sip_io::peers::Peers;
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::{StackActor, StackParts};
 use crate::sip_io::tcp::Connections;
+use crate::sip_io::trunks::Trunks;
 use crate::store::Store;
 use crate::verb;
 use crate::welcome::Welcome;
@@ -77,6 +78,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let hooks = HookClient::new(&hook_config(&config)).context("cannot build the HTTP client")?;
     let live = Arc::new(Live::default());
     let registrations = Arc::new(Registrations::default());
+    let trunks = Arc::new(Trunks::new(store.clone()));
     let media_settings = media_settings(&config);
     let directory = {
         let (live, plane, config) = (live.clone(), plane.clone(), config.clone());
@@ -100,6 +102,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         directory,
         registrations: registrations.clone(),
         resolver,
+        trunks: trunks.clone(),
         control: control.handle(),
         media_ip,
         sip_address,
@@ -205,7 +208,7 @@ impl SipSockets {
                 connections,
                 peers,
                 limiter: Limiter::new(sip.rate_per_second, sip.rate_burst),
-                gate: Gate::new(store, sip.home_realm.clone()),
+                gate: Gate::new(store, desk.trunks.clone(), sip.home_realm.clone()),
                 nonces: Nonces::new(rand::random()).with_lifetime(sip.nonce_lifetime),
                 registrar: limits,
                 registrations: desk.registrations.clone(),

@@ -6,9 +6,7 @@ use sqlx::{QueryBuilder, Row as _};
 use super::column::{Columns, flag};
 use super::{Db, Error, Found, Row, Store, Tx, voip_carriers};
 use crate::model::sip_gateway::INVALID_CARRIER;
-use crate::model::{
-    Invalid, Scope, SipGateway, SipGatewayInput, SipGatewaySid, VoipCarrier, VoipCarrierSid,
-};
+use crate::model::{Invalid, Scope, SipGateway, SipGatewayInput, SipGatewaySid, VoipCarrierSid};
 
 /// Carriers are `t`, as for `push_visible`.
 const SELECT: &str = "SELECT g.*, t.account_sid AS owner_account, \
@@ -62,30 +60,11 @@ impl SipGateways<'_> {
         rows.iter().map(read).collect()
     }
 
-    /// Every active gateway of an active carrier with its carrier, of one that has an account only
-    /// while that is active, in the order they are tried in. Two queries, whatever there is.
-    pub async fn active(&self) -> Result<Vec<(SipGateway, VoipCarrier)>, Error> {
-        const ACTIVE: &str = "t.is_active = 1 AND (t.account_sid IS NULL OR EXISTS \
-             (SELECT 1 FROM accounts a WHERE a.account_sid = t.account_sid AND a.is_active = 1))";
-        let mut query = QueryBuilder::<Db>::new("SELECT t.* FROM voip_carriers t WHERE ");
-        query.push(ACTIVE).push(" ORDER BY t.voip_carrier_sid");
-        let rows = query.build().fetch_all(self.store.read()).await?;
-        let carriers: Vec<_> = rows
-            .iter()
-            .map(|row| voip_carriers::read(row, self.store.seal()))
-            .collect::<Result<_, _>>()?;
-        let mut query = QueryBuilder::<Db>::new(SELECT);
-        query.push("g.is_active = 1 AND ").push(ACTIVE).push(ORDER);
-        let mut active = Vec::new();
-        for row in query.build().fetch_all(self.store.read()).await? {
-            let gateway = read(&row)?;
-            // One that came between the two queries is told of by its own change.
-            let found = carriers.iter().find(|carrier| carrier.sid == gateway.voip_carrier_sid);
-            if let Some(carrier) = found {
-                active.push((gateway, carrier.clone()));
-            }
-        }
-        Ok(active)
+    /// All there are, in the order they are tried in.
+    pub async fn all(&self) -> Result<Vec<SipGateway>, Error> {
+        let mut query = QueryBuilder::<Db>::new("SELECT g.* FROM sip_gateways g WHERE 1 = 1");
+        let rows = query.push(ORDER).build().fetch_all(self.store.read()).await?;
+        rows.iter().map(read).collect()
     }
 
     /// # Errors
