@@ -12,9 +12,10 @@ use crate::call::desk::Desk;
 use crate::config::Config;
 use crate::directory::Live;
 use crate::model::application::VerbCheck;
-use crate::model::{Account, Client, FormerClient};
+use crate::model::{Account, Client, FormerClient, SipGateway, VoipCarrier};
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::StackActor;
+use crate::sip_io::trunks::Trunks;
 use crate::store::Store;
 
 /// Cheap to clone; every HTTP worker has one.
@@ -36,6 +37,7 @@ pub struct Doors {
     pub registrations: Arc<Registrations>,
     pub desk: Desk,
     pub stack: Addr<StackActor>,
+    pub trunks: Arc<Trunks>,
 }
 
 /// Something was changed over REST that live calls and registrations must follow.
@@ -47,6 +49,10 @@ pub enum Change {
     Account { before: Box<Account>, after: Option<Box<Account>> },
     /// After `None` the client is gone. Otherwise look at `account_sid`, `username`, `is_active`.
     Client { before: Box<FormerClient>, after: Option<Box<Client>> },
+    /// Before `None` the carrier is new, after `None` it is gone and its gateways with it.
+    Carrier { before: Option<Box<VoipCarrier>>, after: Option<Box<VoipCarrier>> },
+    /// The same of a gateway. Those that are made with their carrier are not told of one by one.
+    Gateway { before: Option<Box<SipGateway>>, after: Option<Box<SipGateway>> },
 }
 
 impl AppState {

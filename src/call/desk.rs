@@ -50,9 +50,8 @@ pub struct DeskParts {
     pub control: ArbiterHandle,
     /// The address put into SDP.
     pub media_ip: IpAddr,
-    /// The SIP address peers can reach, and the one the sockets are bound to.
+    /// The SIP address peers can reach.
     pub sip_address: SocketAddr,
-    pub sip_local: SocketAddr,
     /// RTCP's name of this server.
     pub cname: String,
     pub api_base_url: Option<String>,

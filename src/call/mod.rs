@@ -21,6 +21,7 @@ pub mod snapshot;
 mod sounds;
 mod state;
 mod status;
+mod ways;
 
 pub use effect::{ConferenceTarget, Effect, JoinConference, PlayId, TimerId};
 pub use failure::AppFailure;

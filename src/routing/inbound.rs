@@ -161,6 +161,8 @@ fn is_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
     use crate::model::{AccountSid, PhoneNumberSid};
     use crate::routing::fixtures::trunk;
@@ -223,15 +225,15 @@ mod tests {
         let (own_free, other_free) = (number(own, None), number(other, None));
         let elsewhere = number(other, Some(&carrier("x", serde_json::json!({}))));
         let table: [(&[&Trunk], &[PhoneNumber], &Trunk, Reached<'_>); 9] = [
-            (&both, &[on_with.clone()], &with_app, Reached::Number(&on_with)),
-            (&both, &[on_without.clone()], &without, Reached::Number(&on_without)),
+            (&both, from_ref(&on_with), &with_app, Reached::Number(&on_with)),
+            (&both, from_ref(&on_without), &without, Reached::Number(&on_without)),
             (&both, &[], &with_app, Reached::Application(app)),
-            (&both, &[elsewhere.clone()], &with_app, Reached::Application(app)),
-            (&both, &[own_free.clone()], &with_app, Reached::Number(&own_free)),
+            (&both, from_ref(&elsewhere), &with_app, Reached::Application(app)),
+            (&both, from_ref(&own_free), &with_app, Reached::Number(&own_free)),
             // Nobody takes another's calls by provisioning a number of theirs.
-            (&both, &[other_free.clone()], &with_app, Reached::Application(app)),
-            (&[&without], &[other_free.clone()], &without, Reached::Number(&other_free)),
-            (&[&without], &[elsewhere.clone()], &without, Reached::Nothing),
+            (&both, from_ref(&other_free), &with_app, Reached::Application(app)),
+            (&[&without], from_ref(&other_free), &without, Reached::Number(&other_free)),
+            (&[&without], from_ref(&elsewhere), &without, Reached::Nothing),
             (&[&without], &[], &without, Reached::Nothing),
         ];
         for (trunks, numbers, trunk, to) in table {

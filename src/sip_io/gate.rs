@@ -238,7 +238,7 @@ impl Gate {
                 (account.digest_realm(), Some(account), algorithm)
             }
             None => {
-                let owner = asked.number_account().or(wants.and_then(|t| t.carrier.account_sid));
+                let owner = asked.number_account().or_else(|| wants?.carrier.account_sid);
                 let account = match owner {
                     Some(sid) => self.store.routing().account(sid).await?,
                     None => None,
@@ -421,6 +421,13 @@ impl Identity {
             Some(Step::Prove(proof)) => proof.judge(request, source, nonces, now)?,
         };
         Ok(Known { dialled, numbers, caller })
+    }
+}
+
+impl Known {
+    /// Whether the sender is somebody: a client or a carrier.
+    pub fn is_proved(&self) -> bool {
+        !matches!(self.caller, Caller::Stranger)
     }
 }
 

@@ -5,6 +5,8 @@
 //! did, REST reads it. The [`keeper`] pings and registers, and writes here what comes of it.
 
 pub mod health;
+pub mod keeper;
+mod plan;
 pub mod registration;
 
 use std::collections::HashMap;
@@ -15,8 +17,9 @@ use std::time::Instant;
 
 pub use self::health::Outcome;
 use self::health::Watch;
+use self::plan::is_pinged;
 pub use self::registration::RegisterStatus;
-use crate::model::{SipGatewaySid, Trunk, VoipCarrierSid};
+use crate::model::{SipGatewaySid, VoipCarrierSid};
 pub use crate::routing::outbound::Health;
 use crate::routing::trunk::TrunkTable;
 use crate::store::{self, Store};
@@ -37,8 +40,8 @@ pub struct Trunks {
 #[derive(Clone, Debug)]
 pub struct Registered {
     pub status: Option<RegisterStatus>,
-    /// The registrar holds our binding.
-    pub is_bound: bool,
+    /// The registrar holds our binding until then.
+    pub bound_until: Option<Instant>,
     /// User part of our Contact: calls to it are the carrier's.
     pub contact_user: String,
     /// Where the registrar is: calls come from there.
@@ -84,6 +87,11 @@ impl Trunks {
     fn current(&self) -> Option<Arc<TrunkTable>> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         (table.0 == self.changes.load(Ordering::Acquire)).then(|| table.1.clone())
+    }
+
+    /// Whether nothing has changed since this table was read.
+    fn is_current(&self, table: &Arc<TrunkTable>) -> bool {
+        self.current().is_some_and(|current| Arc::ptr_eq(&current, table))
     }
 
     /// Watches the gateways there are and forgets those that are gone.
@@ -140,19 +148,15 @@ impl Trunks {
 
     /// The carriers we are registered with at this address, and which of them has this Contact user.
     pub fn registered_at(&self, address: IpAddr, user: &str) -> Vec<(VoipCarrierSid, bool)> {
-        let address = address.to_canonical();
+        let (now, address) = (Instant::now(), address.to_canonical());
         let registered = self.registered.read().unwrap_or_else(PoisonError::into_inner);
         let mut found: Vec<_> = registered
             .iter()
-            .filter(|(_, one)| one.is_bound && one.addresses.contains(&address))
+            .filter(|(_, one)| one.bound_until.is_some_and(|until| now < until))
+            .filter(|(_, one)| one.addresses.contains(&address))
             .map(|(sid, one)| (*sid, one.contact_user == user))
             .collect();
         found.sort_unstable();
         found
     }
-}
-
-/// Whether OPTIONS goes to this gateway: a single host, active like its carrier.
-fn is_pinged(trunk: &Trunk, gateway: &crate::model::SipGateway) -> bool {
-    trunk.is_open() && gateway.is_active && gateway.send_options_ping && gateway.netmask == 32
 }

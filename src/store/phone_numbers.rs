@@ -192,7 +192,7 @@ impl PhoneNumbers<'_> {
         if let (true, Some(sid)) = (named.account || named.carrier, record.voip_carrier_sid) {
             let carrier = voip_carriers::visible_in_tx(tx, scope, sid, seal)
                 .await?
-                .ok_or(Invalid::NoSuch { what: "voip_carrier", sid: sid.to_string() })?;
+                .ok_or_else(|| Invalid::NoSuch { what: "voip_carrier", sid: sid.to_string() })?;
             if !voip_carriers::may_hold(&carrier, record.account_sid, provider) {
                 let text = "voip_carrier_sid does not belong to the account";
                 return Err(Invalid::Rule(text).into());

@@ -6,7 +6,9 @@ use sqlx::{QueryBuilder, Row as _};
 use super::column::{Columns, flag};
 use super::page::{push_containing, push_scope};
 use super::{Db, Error, Found, Listing, Page, Row, Seal, Store, Tx, accounts, sip_gateways};
-use crate::model::voip_carrier::{InboundAuth, Register, Smpp};
+use crate::model::voip_carrier::{
+    InboundAuth, Register, Smpp, UNKNOWN_ACCOUNT, UNKNOWN_APPLICATION,
+};
 use crate::model::{
     AccountSid, ApplicationSid, Invalid, Patch, Scope, Secret, ServiceProviderSid, SipGatewayInput,
     VoipCarrier, VoipCarrierInput, VoipCarrierSid,
@@ -70,7 +72,9 @@ impl VoipCarriers<'_> {
         if let Some(page) = page {
             page.push(&mut query);
         }
-        let rows = self.read_all(query).await?;
+        let rows = query.build().fetch_all(self.store.read()).await?;
+        let rows: Vec<_> =
+            rows.iter().map(|row| read(row, self.store.seal())).collect::<Result<_, _>>()?;
         let total = match page {
             None => rows.len() as i64,
             Some(_) => {
@@ -81,32 +85,6 @@ impl VoipCarriers<'_> {
             }
         };
         Ok(Listing { total, rows })
-    }
-
-    /// The active carriers that an account's calls may go through: its own first, then those shared
-    /// by its service provider, each in order of creation.
-    pub async fn serving(
-        &self,
-        account: AccountSid,
-        provider: ServiceProviderSid,
-    ) -> Result<Vec<VoipCarrier>, Error> {
-        let mut query = QueryBuilder::<Db>::new(
-            "SELECT t.* FROM voip_carriers t WHERE t.is_active = 1 AND (t.account_sid = ",
-        );
-        query.push_bind(account);
-        query.push(" OR (t.account_sid IS NULL AND t.service_provider_sid = ").push_bind(provider);
-        query.push(")) ORDER BY t.account_sid IS NULL, t.position, t.voip_carrier_sid");
-        self.read_all(query).await
-    }
-
-    /// The active carriers that prove themselves with this user name, in order of creation. Nothing
-    /// keeps two tenants from giving theirs the same one.
-    pub async fn by_inbound_username(&self, username: &str) -> Result<Vec<VoipCarrier>, Error> {
-        let mut query = QueryBuilder::<Db>::new(
-            "SELECT t.* FROM voip_carriers t WHERE t.is_active = 1 AND t.inbound_auth_username = ",
-        );
-        query.push_bind(username).push(" ORDER BY t.position, t.voip_carrier_sid");
-        self.read_all(query).await
     }
 
     /// # Errors
@@ -162,7 +140,12 @@ impl VoipCarriers<'_> {
         let mut tx = self.store.begin().await?;
         let before = in_tx(&mut tx, scope, sid, seal).await?;
         let mut record = before.clone();
+        let names_provider = !input.service_provider_sid.is_absent();
         input.apply(&mut record)?;
+        if record.account_sid.is_some() && !names_provider {
+            // It follows the account, also to another provider.
+            record.service_provider_sid = None;
+        }
         settle(&mut tx, scope, &mut record, seal).await?;
         let owner = |carrier: &VoipCarrier| (carrier.account_sid, carrier.service_provider_sid);
         if owner(&before) != owner(&record) {
@@ -193,11 +176,6 @@ impl VoipCarriers<'_> {
             .await?;
         tx.commit().await?;
         Ok(before)
-    }
-
-    async fn read_all(&self, mut query: QueryBuilder<Db>) -> Result<Vec<VoipCarrier>, Error> {
-        let rows = query.build().fetch_all(self.store.read()).await?;
-        rows.iter().map(|row| read(row, self.store.seal())).collect()
     }
 }
 
@@ -256,7 +234,7 @@ async fn settle(
     let named = record.service_provider_sid;
     let owner = match record.account_sid {
         Some(sid) => match accounts::owner(tx, scope, sid, seal).await {
-            Err(Error::Invalid(_)) => return Err(Invalid::Rule("unknown account_sid").into()),
+            Err(Error::Invalid(_)) => return Err(Invalid::Rule(UNKNOWN_ACCOUNT).into()),
             other => Some(other?.service_provider_sid),
         },
         None => match scope {
@@ -302,7 +280,7 @@ async fn check_application(
     .bind(sid)
     .fetch_optional(&mut **tx)
     .await?;
-    let unknown = Error::Invalid(Invalid::Rule("unknown application_sid"));
+    let unknown = Error::Invalid(Invalid::Rule(UNKNOWN_APPLICATION));
     let Some(row) = row else { return Err(unknown) };
     let owner: AccountSid = row.try_get("account_sid")?;
     if owner == account {

@@ -18,3 +18,5 @@ mod rates;
 mod signalling;
 mod silence;
 mod stage;
+mod torture;
+mod transports;

@@ -41,9 +41,10 @@ impl StreamFramer {
     }
 
     /// Whether bytes of an unfinished message are waiting. A shell may close a connection on which
-    /// this stays true for long.
+    /// this stays true for long. Line ends are none: a single CRLF is the answer to a keep-alive of ours
+    /// (RFC 5626 §3.5.1), and nothing need follow it.
     pub fn is_partial(&self) -> bool {
-        !self.buffer.is_empty()
+        self.buffer.iter().any(|octet| !matches!(octet, b'\r' | b'\n'))
     }
 
     /// The next whole message or keep-alive, `None` if more bytes are needed.
@@ -197,6 +198,15 @@ mod tests {
             assert_eq!(frames(&mut framer, b"\r\n\r\n"), [Frame::Ping]);
         }
         assert!(!framer.is_partial());
+    }
+
+    #[test]
+    fn the_answer_to_a_keep_alive_of_ours_is_no_unfinished_message() {
+        let mut framer = StreamFramer::new();
+        assert_eq!(frames(&mut framer, b"\r\n"), []);
+        assert!(!framer.is_partial());
+        assert_eq!(frames(&mut framer, b"\r\nOPTI"), [Frame::Ping]);
+        assert!(framer.is_partial());
     }
 
     #[test]

@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 use super::CallActor;
 use super::media::{description, sdp_body};
 use crate::call::Input;
-use crate::call::originate::{NoRoute, Placed, resolve};
+use crate::call::originate::{NoRoute, Placed};
+use crate::call::ways::resolve;
 use crate::model::CallSid;
 use crate::sip_io::message::{DialogEvent, Key, Originate};
 use crate::sip_io::stack::StackActor;
@@ -118,7 +119,9 @@ impl CallActor {
         tracing::info!(call_sid = %self.sid, status, "call is redirected");
         let (desk, owner) = (self.desk.clone(), ctx.address().recipient());
         let calling = async move {
-            invite.flow = resolve(&desk, &uri).await.map_err(|why| (why.status, why.reason))?;
+            let flows = resolve(&desk, &uri).await.map_err(|why| (why.status, why.reason))?;
+            let first = flows.into_iter().next();
+            invite.flow = first.ok_or((NoRoute::NOT_FOUND.status, NoRoute::NOT_FOUND.reason))?;
             invite.uri = uri;
             match stack.send(Originate { invite, owner }).await {
                 Ok(Ok(originated)) => Ok(originated),
@@ -153,7 +156,7 @@ impl CallActor {
         let status = response.status();
         let reason = response.reason().to_owned();
         let answer = sdp_body(response.body(), response.content_type());
-        match answer.map(|body| sdp::accept_answer(&body.bytes, &self.desk.sdp_policy)) {
+        match answer.map(|body| self.accept_answer(&body)) {
             Some(agreed) => {
                 // Early media that cannot be used is no reason to give up before the answer.
                 if let Ok(agreed) = agreed {
@@ -168,7 +171,7 @@ impl CallActor {
 
     fn on_answered(&mut self, response: &Response, ctx: &mut Context<Self>) {
         let answer = sdp_body(response.body(), response.content_type());
-        match answer.map(|body| sdp::accept_answer(&body.bytes, &self.desk.sdp_policy)) {
+        match answer.map(|body| self.accept_answer(&body)) {
             Some(Ok(agreed)) => {
                 // Also when it was agreed before: from now on the peer's silence counts anew.
                 self.agree(agreed);

@@ -362,7 +362,7 @@ async fn a_registration_brings_calls_from_its_registrar() {
     assert_eq!(scene.call("100", registrar).await, Err(403));
     let registered = super::super::trunks::Registered {
         status: None,
-        is_bound: true,
+        bound_until: Some(Instant::now() + std::time::Duration::from_secs(60)),
         contact_user: "acc".to_owned(),
         addresses: vec!["198.51.100.9".parse().unwrap()],
     };
@@ -381,7 +381,7 @@ async fn a_registration_brings_calls_from_its_registrar() {
     scene
         .gate
         .trunks
-        .publish(acme, Some(super::super::trunks::Registered { is_bound: false, ..registered }));
+        .publish(acme, Some(super::super::trunks::Registered { bound_until: None, ..registered }));
     assert_eq!(scene.call("100", registrar).await, Err(403));
     scene.end().await;
 }

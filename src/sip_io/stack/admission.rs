@@ -1,5 +1,6 @@
 //! Who may come in: INVITEs and REGISTERs pass the gate, and registrations are published.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -50,7 +51,7 @@ impl StackActor {
                 Ok(identity) => this.judge(dialog, request, flow, identity, ctx),
                 Err(error) => {
                     tracing::error!(%error, "cannot look up who calls");
-                    this.refuse(dialog, flow, Reply::new(500));
+                    this.refuse(dialog, &request, flow, Reply::new(500));
                 }
             }
             this.pump(ctx);
@@ -69,8 +70,11 @@ impl StackActor {
         let now = Instant::now();
         let known = match identity.prove(&request, flow.peer.ip(), &mut self.parts.nonces, now) {
             Ok(known) => known,
-            Err(reply) => return self.refuse(dialog, flow, reply),
+            Err(reply) => return self.refuse(dialog, &request, flow, reply),
         };
+        if known.is_proved() {
+            self.parts.defence.proved(flow.peer.ip());
+        }
         let gate = self.parts.gate.clone();
         let revoked = self.revoked;
         let answer = async move { gate.answer(known).await };
@@ -81,11 +85,11 @@ impl StackActor {
             match found {
                 // A proof counts once: who passed before a change is asked anew, and may prove it anew.
                 _ if this.revoked != revoked => this.identify(dialog, request, flow, ctx),
-                Ok(Verdict::Refuse(reply)) => this.refuse(dialog, flow, reply),
+                Ok(Verdict::Refuse(reply)) => this.refuse(dialog, &request, flow, reply),
                 Ok(Verdict::Pass(admitted)) => this.let_in(dialog, request, flow, admitted, ctx),
                 Err(error) => {
                     tracing::error!(%error, "cannot look up what is dialled");
-                    this.refuse(dialog, flow, Reply::new(500));
+                    this.refuse(dialog, &request, flow, Reply::new(500));
                 }
             }
             this.pump(ctx);
@@ -106,8 +110,11 @@ impl StackActor {
         self.owners.insert(dialog, self.parts.desk.answer(call));
     }
 
-    fn refuse(&mut self, dialog: DialogId, flow: Flow, reply: Reply) {
+    fn refuse(&mut self, dialog: DialogId, request: &Request, flow: Flow, reply: Reply) {
         self.deciding.remove(&dialog);
+        if is_failure(request, &reply) {
+            self.parts.defence.failed(Instant::now(), flow.peer.ip());
+        }
         if reply.status != 401 {
             tracing::info!(source = %flow.peer.ip(), status = reply.status, "call refused");
         }
@@ -143,9 +150,15 @@ impl StackActor {
         let now = Instant::now();
         let nonces = &mut self.parts.nonces;
         let registrant = match user.on_register(request, flow.peer.ip(), nonces, now) {
-            Verdict::Refuse(reply) => return reply,
+            Verdict::Refuse(reply) => {
+                if is_failure(request, &reply) {
+                    self.parts.defence.failed(now, flow.peer.ip());
+                }
+                return reply;
+            }
             Verdict::Pass(registrant) => registrant,
         };
+        self.parts.defence.proved(flow.peer.ip());
         let aor = registrant.aor;
         match self.bindings.apply(now, &aor, request, flow, &self.parts.registrar) {
             Err(reply) => reply,
@@ -163,6 +176,9 @@ impl StackActor {
             uri: b.contact.clone(),
             flow: b.flow,
             expires_at: b.expires_at,
+            q: b.q,
+            path: b.path.iter().filter_map(|hop| hop.parse().ok()).collect(),
+            instance: b.instance().map(Cow::into_owned),
         });
         self.parts.registrations.publish(aor, contacts.collect());
     }
@@ -179,6 +195,27 @@ impl StackActor {
         for (aor, _) in self.bindings.expire(now) {
             self.publish(now, &aor);
         }
+        let found = self.parts.defence.sweep(now);
+        metrics::gauge!("sip_banned_sources").set(found.banned as f64);
+        metrics::counter!("sip_messages_dropped_total").increment(found.dropped);
+        if let Some(source) = found.example {
+            let (dropped, banned) = (found.dropped, found.banned);
+            tracing::warn!(dropped, banned, %source, "messages dropped: too many, or banned");
+        }
+    }
+}
+
+/// Whether a refusal counts towards a ban. A first challenge does not, nor what any honest caller may
+/// run into (nobody there, too busy); credentials that were not taken do.
+fn is_failure(request: &Request, reply: &Reply) -> bool {
+    let is_stale = || {
+        let mut headers = reply.headers.iter();
+        headers.any(|(_, value)| value.contains("stale=true") || value.contains("stale=TRUE"))
+    };
+    match reply.status {
+        401 => request.header("Authorization").is_some() && !is_stale(),
+        403 => true,
+        _ => false,
     }
 }
 

@@ -7,6 +7,7 @@ use actix::prelude::*;
 use sip::{DialogId, Event, Reply, Request, TransactionId};
 
 use super::StackActor;
+use super::outside::Answered;
 use crate::sip_io::info;
 use crate::sip_io::message::{Action, DialogEvent, Order, Originate, Originated};
 
@@ -42,6 +43,9 @@ impl StackActor {
                 self.tell_last(dialog, DialogEvent::ByeReceived(request));
             }
             Event::Ended { dialog, cause } => self.tell_last(dialog, DialogEvent::Ended(cause)),
+            Event::Response { txn, status, reason, seq, response } => {
+                self.on_response(txn, Answered { status, reason, seq, response });
+            }
             _ => {}
         }
     }
