@@ -60,6 +60,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let http = TcpListener::bind(config.http.listen)
         .with_context(|| format!("cannot bind the REST API to {}", config.http.listen))?;
     let http_address = http.local_addr()?;
+    let registered = store.registrations().take_live().await.context("cannot read the store")?;
     let shell = Shell::open(&config)?;
     let first = shell.first();
     let sip_address = first.public;
@@ -107,7 +108,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         cname: format!("trunkline@{media_ip}"),
         api_base_url: Some(format!("http://{http_address}/v1")),
     });
-    let stack = shell.serve(&signalling, &config, &store, &desk, peers);
+    let stack = shell.serve(&signalling, &config, &store, &desk, peers, registered);
     let keeper = signalling::keep_trunks(&signalling, &config, &desk, &stack);
     let followers = Followers {
         stack: stack.clone(),

@@ -22,7 +22,7 @@ use crate::sip_io::peers::Peers;
 use crate::sip_io::stack::{StackActor, StackParts};
 use crate::sip_io::tls::{Tls, TlsFiles};
 use crate::sip_io::trunks::keeper::{KeeperParts, TrunkKeeper};
-use crate::store::Store;
+use crate::store::{Registered, Store};
 
 /// The bound SIP sockets, before anybody listens.
 pub(super) struct Shell {
@@ -69,6 +69,7 @@ impl Shell {
         store: &Store,
         desk: &Desk,
         peers: Peers,
+        registered: Vec<Registered>,
     ) -> Addr<StackActor> {
         let (config, store, desk) = (config.clone(), store.clone(), desk.clone());
         StackActor::start_in_arbiter(&arbiter.handle(), move |_| {
@@ -77,7 +78,7 @@ impl Shell {
             let mut settings = sip::Config::new(listeners);
             settings.user_agent = sip.user_agent.clone();
             // MESSAGE has no taker yet.
-            settings.allow_in_dialog = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO";
+            settings.allow_in_dialog = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO";
             settings.timers = Timers { t1: sip.t1, ..Timers::default() };
             let limits = Limits {
                 min_expires: sip.min_expires,
@@ -92,7 +93,9 @@ impl Shell {
                 peers,
                 tls: self.tls,
                 defence: defence(sip),
-                gate: Gate::new(store, desk.trunks.clone(), sip.home_realm.clone()),
+                gate: Gate::new(store.clone(), desk.trunks.clone(), sip.home_realm.clone()),
+                store,
+                registered,
                 nonces: Nonces::new(rand::random()).with_lifetime(sip.nonce_lifetime),
                 registrar: limits,
                 registrations: desk.registrations.clone(),

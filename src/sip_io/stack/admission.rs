@@ -170,7 +170,13 @@ impl StackActor {
         }
     }
 
+    /// Shows a user's contacts as they are now, and has them kept.
     pub(super) fn publish(&self, now: Instant, aor: &str) {
+        self.show(now, aor);
+        self.keep(now, aor);
+    }
+
+    pub(super) fn show(&self, now: Instant, aor: &str) {
         let contacts = self.bindings.lookup(now, aor);
         let contacts = contacts.into_iter().map(|b| Contact {
             uri: b.contact.clone(),
@@ -187,7 +193,7 @@ impl StackActor {
         if !self.bindings.remove(aor).is_empty() {
             tracing::info!(user = %aor, "registration dropped");
         }
-        self.parts.registrations.publish(aor, Vec::new());
+        self.publish(Instant::now(), aor);
     }
 
     pub(super) fn sweep(&mut self) {

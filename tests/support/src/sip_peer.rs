@@ -92,6 +92,12 @@ impl SipPeer {
         self.local
     }
 
+    /// The domain it speaks for.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
     /// `<sip:user@address:port;transport=…>`.
     #[must_use]
     pub fn contact(&self) -> String {

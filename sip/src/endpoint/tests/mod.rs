@@ -3,7 +3,13 @@
 mod bench;
 mod calls_in;
 mod calls_out;
+mod delayed;
+mod early;
 mod in_dialog;
+mod large;
 mod outside;
 mod refusals;
+mod reliable;
 mod schedules;
+mod session_timer;
+mod update;
