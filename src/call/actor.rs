@@ -60,8 +60,8 @@ pub struct CallActor {
     /// Transfers so far.
     transfers: u32,
     requests: Requests,
-    /// Whether the far end that called is talked to in secret.
-    encryption: Encryption,
+    /// What the settings of who called want of the audio.
+    encryption: Option<Encryption>,
     status: StatusSender,
     /// Requests to the application that are not answered yet.
     pending_hooks: usize,
@@ -90,7 +90,8 @@ impl CallActor {
             let begin = Begin::Inbound { offer: offer_of(&call.request) };
             let mut guard = Guard::new(sid, call.stack, desk.live.clone());
             guard.dialog = Some(call.dialog);
-            Self::new(sid, desk, keep, State::new(setup), begin, guard)
+            let encryption = call.admitted.encryption;
+            Self { encryption, ..Self::new(sid, desk, keep, State::new(setup), begin, guard) }
         })
     }
 
@@ -107,7 +108,6 @@ impl CallActor {
     }
 
     fn new(sid: CallSid, desk: Desk, keep: Keep, state: State, begin: Begin, guard: Guard) -> Self {
-        let encryption = desk.config.sip.srtp;
         let status = desk.status_sender(sid, state.snapshot().account_sid);
         Self {
             sid,
@@ -124,7 +124,7 @@ impl CallActor {
             transfer: None,
             transfers: 0,
             requests: Requests::default(),
-            encryption,
+            encryption: None,
             status,
             pending_hooks: 0,
         }

@@ -40,7 +40,7 @@ pub fn facts(
         fs_public_ip: None,
         api_base_url,
         originating_sip_ip: Some(flow.peer.ip().to_string()),
-        originating_sip_trunk_name: None,
+        originating_sip_trunk_name: admitted.trunk.clone(),
     })
 }
 

@@ -27,6 +27,7 @@ use crate::sip_io::gate::Answer;
 use crate::sip_io::message::{DialogEvent, IncomingCall};
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::StackActor;
+use crate::sip_io::trunks::Trunks;
 use crate::store::Store;
 
 /// What a call needs of the rest of the server.
@@ -45,12 +46,12 @@ pub struct DeskParts {
     pub registrations: Arc<Registrations>,
     /// Finds the way to a SIP URI.
     pub resolver: Resolver,
+    pub trunks: Arc<Trunks>,
     pub control: ArbiterHandle,
     /// The address put into SDP.
     pub media_ip: IpAddr,
-    /// The SIP address peers can reach, and the one the sockets are bound to.
+    /// The SIP address peers can reach.
     pub sip_address: SocketAddr,
-    pub sip_local: SocketAddr,
     /// RTCP's name of this server.
     pub cname: String,
     pub api_base_url: Option<String>,
@@ -84,7 +85,8 @@ impl Desk {
             self.api_base_url.clone(),
         );
         let account = &call.admitted.account;
-        let trunk = call.admitted.client.is_some().then(|| "device".to_owned());
+        let device = || call.admitted.client.is_some().then(|| "device".to_owned());
+        let trunk = call.admitted.trunk.clone().or_else(device);
         let setup = Setup {
             facts,
             application: application(&call.admitted.answer),

@@ -25,6 +25,7 @@ mod sounds;
 mod state;
 mod status;
 pub mod tries;
+mod ways;
 
 pub use effect::{ConferenceTarget, Effect, JoinConference, PlayId, TimerId, TransferOrder};
 pub use failure::AppFailure;

@@ -2,15 +2,17 @@
 //! the account, or whoever a SIP URI leads to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
-use sip::{Flow, Invite, NameAddr, Uri};
+use sip::Uri;
 
 use super::desk::Desk;
 use super::originate::NoRoute;
 use super::refer::Refer;
-use super::route::{Attempt, Route};
+use super::route::Route;
+use super::ways::Search;
 use crate::hook::CallFacts;
-use crate::model::call::Direction;
+use crate::model::call::{CreateCall, Direction, SipHeaders, SpeechDefaults, Target, TargetKind};
 use crate::model::{Account, Scope};
 
 /// Where a transfer may lead.
@@ -29,44 +31,52 @@ pub(super) async fn ways(desk: &Desk, facts: &CallFacts, refer: &Refer) -> Resul
     let account = desk.store.accounts().get(Scope::Account(sid), sid).await;
     let account = account.ok().flatten().filter(|account| account.is_active);
     let account = account.ok_or(NoRoute { status: 403, reason: "Forbidden" })?;
-    let from =
-        identity(desk, facts, &account).ok_or(NoRoute { status: 500, reason: "Bad caller" })?;
-    let to = NameAddr::new(refer.target.clone());
-    let attempt = |uri: Uri, flow: Flow| {
-        let mut invite = Invite::new(uri, flow, from.clone(), to.clone());
-        invite.replaces.clone_from(&refer.replaces);
-        let by = refer.referred_by.clone().map(|by| ("Referred-By".to_owned(), by));
-        invite.headers.extend(by);
-        Attempt::direct(invite)
+    let is_own = is_own(desk, &account, refer);
+    let target = &refer.target;
+    let is_client = !is_own && account.sip_realm.as_deref() == Some(target.host());
+    let user = target.user().unwrap_or_default();
+    let kind = if is_own {
+        TargetKind::Sip { uri: Uri::of_addr(Some(&user), own_address(desk)).to_string() }
+    } else if is_client {
+        TargetKind::User { name: format!("{user}@{}", target.host()), override_to: None }
+    } else {
+        TargetKind::Sip { uri: target.to_string() }
     };
-    if is_own(desk, &account, refer) {
-        let flow = Flow::udp(desk.sip_local, own_address(desk.sip_local));
-        let route = Route::new([vec![attempt(refer.target.clone(), flow)]]);
-        return Ok(Ways { route: route.ok_or(NoRoute::NOT_FOUND)?, is_client: false });
+    let create = order(facts, kind, refer);
+    let search = Search { desk, account: &account, create: &create, call: facts.call_sid };
+    let mut route = search.run().await?;
+    for attempt in route.stages.iter_mut().flatten() {
+        attempt.invite.replaces.clone_from(&refer.replaces);
     }
-    if account.sip_realm.as_deref().is_some_and(|realm| realm == refer.target.host()) {
-        let user = refer.target.user().unwrap_or_default();
-        let contacts = desk.registrations.contacts(&format!("{user}@{}", refer.target.host()));
-        let attempts = contacts.into_iter().map(|found| attempt(found.uri, found.flow)).collect();
-        let route = Route::new([attempts]).ok_or(NoRoute::NOT_FOUND)?;
-        return Ok(Ways { route, is_client: true });
-    }
-    let flows = desk.resolver.resolve(&refer.target).await;
-    let flows = flows.map_err(|_| NoRoute { status: 503, reason: "Host Not Found" })?;
-    let attempts = flows.into_iter().map(|flow| attempt(refer.target.clone(), flow));
-    let route = Route::in_turn(attempts).ok_or(NoRoute::NOT_FOUND)?;
-    Ok(Ways { route, is_client: false })
+    Ok(Ways { route, is_client })
 }
 
-/// Who calls the target: whoever the referrer was talking to.
-fn identity(desk: &Desk, facts: &CallFacts, account: &Account) -> Option<NameAddr> {
-    let user = match facts.direction {
-        Direction::Inbound => &facts.to,
-        Direction::Outbound => &facts.from,
-    };
-    let public = desk.sip_address.ip().to_string();
-    let host = account.sip_realm.as_deref().unwrap_or(&public);
-    Uri::sip(Some(user), host, None).ok().map(NameAddr::new)
+/// The call to the target, from whoever the referrer was talking to.
+fn order(facts: &CallFacts, kind: TargetKind, refer: &Refer) -> CreateCall {
+    let mut headers = SipHeaders::default();
+    if let Some(by) = &refer.referred_by {
+        headers.put("Referred-By", by.clone());
+    }
+    CreateCall {
+        from: match facts.direction {
+            Direction::Inbound => facts.to.clone(),
+            Direction::Outbound => facts.from.clone(),
+        },
+        to: Target { kind, auth: None, proxy: None },
+        application_sid: None,
+        call_hook: None,
+        app_json: None,
+        call_status_hook: None,
+        caller_name: None,
+        from_host: None,
+        timeout: Duration::ZERO,
+        time_limit: None,
+        headers,
+        tag: None,
+        speech: SpeechDefaults::default(),
+        request_hook: None,
+        refer_hook: None,
+    }
 }
 
 /// Whether the dialog to be replaced belongs to another call of this account here. The INVITE then goes
@@ -78,11 +88,13 @@ fn is_own(desk: &Desk, account: &Account, refer: &Refer) -> bool {
 }
 
 /// Where this host reaches its own socket.
-fn own_address(local: SocketAddr) -> SocketAddr {
-    let ip = match local.ip() {
+fn own_address(desk: &Desk) -> SocketAddr {
+    let listen = desk.config.sip.listen;
+    let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
     };
-    SocketAddr::new(ip, local.port())
+    let port = if listen.port() == 0 { desk.sip_address.port() } else { listen.port() };
+    SocketAddr::new(ip, port)
 }

@@ -79,6 +79,9 @@ pub struct Sip {
     #[serde(with = "units::duration")]
     pub keep_alive: Duration,
     pub message_max_bytes: usize,
+    /// Between OPTIONS to a gateway that is pinged.
+    #[serde(with = "units::duration")]
+    pub ping_interval: Duration,
     /// Per source address: sustained messages per second and the burst above it.
     pub rate_per_second: u32,
     pub rate_burst: u32,
@@ -203,7 +206,7 @@ impl Sip {
     }
 
     /// What cannot work: key, whether it is well, and what is asked for.
-    pub(super) fn rules(&self) -> [(&'static str, bool, &'static str); 17] {
+    pub(super) fn rules(&self) -> [(&'static str, bool, &'static str); 18] {
         let has_certificate = self.tls_cert.is_some() && self.tls_key.is_some();
         let wants_certificate =
             self.all_listeners().iter().any(|listen| listen.transport.is_secure());
@@ -219,6 +222,7 @@ impl Sip {
             ("sip.nonce_lifetime", !self.nonce_lifetime.is_zero(), "must not be zero"),
             ("sip.failover_after", !self.failover_after.is_zero(), "must not be zero"),
             ("sip.max_calls", self.max_calls > 0, "must not be zero"),
+            ("sip.ping_interval", !self.ping_interval.is_zero(), "must not be zero"),
             (
                 "sip.rate_burst",
                 self.rate_per_second > 0 && self.rate_burst > 0,
@@ -313,6 +317,7 @@ impl Default for Sip {
             connection_idle: Duration::from_secs(3600),
             keep_alive: Duration::from_secs(30),
             message_max_bytes: 65_535,
+            ping_interval: Duration::from_secs(30),
             rate_per_second: 1000,
             rate_burst: 2000,
             ban_failures: 20,

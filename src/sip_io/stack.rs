@@ -7,6 +7,7 @@
 mod admission;
 mod dialogs;
 mod keeping;
+pub mod outside;
 mod replacing;
 
 use std::collections::{HashMap, HashSet};
@@ -21,7 +22,7 @@ use sip::auth::Nonces;
 use sip::registrar::{Bindings, Limits};
 use sip::{DialogId, Endpoint, Flow, Output, TransactionId, Transport};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::connection::{ConnectionParts, ConnectionRules, Connections, StreamEvent};
 use super::defence::Defence;
@@ -70,6 +71,8 @@ pub struct StackActor {
     requests: HashMap<TransactionId, (DialogId, RequestId)>,
     /// INVITEs whose sender is being looked up.
     deciding: HashSet<DialogId>,
+    /// Who waits for the answers to requests outside dialogs.
+    asked: HashMap<TransactionId, oneshot::Sender<outside::Answered>>,
     /// Counts the [`Revoke`]s: what was looked up before one is not acted on after it.
     revoked: u64,
     wake: Option<(Instant, SpawnHandle)>,
@@ -99,6 +102,7 @@ impl StackActor {
             owners: HashMap::new(),
             requests: HashMap::new(),
             deciding: HashSet::new(),
+            asked: HashMap::new(),
             revoked: 0,
             wake: None,
         }

@@ -84,9 +84,9 @@ impl CallActor {
     }
 
     /// A session of its own on the line that is there, with keys of its own.
-    pub(super) fn new_session(&self, encryption: Encryption) -> Option<Session> {
+    pub(super) fn new_session(&self, encryption: Option<Encryption>) -> Option<Session> {
         let (ip, port) = self.media.line?;
-        let encryption = match encryption {
+        let encryption = match encryption.unwrap_or(self.desk.config.sip.srtp) {
             Encryption::Off => sdp::Encryption::Off,
             Encryption::Offered => sdp::Encryption::Offered,
             Encryption::Required => sdp::Encryption::Required,

@@ -17,7 +17,6 @@ use crate::call::route::{Attempt, Route};
 use crate::call::tries::{Failure, Move, Tries, TryId};
 use crate::sip_io::trunks::health::Outcome;
 
-use crate::model::SipGatewaySid;
 use crate::sip_io::message::{Action, Order, Originate};
 use crate::sip_io::stack::StackActor;
 
@@ -138,7 +137,7 @@ impl CallActor {
             }
             Move::Resolve { id, to } => self.follow(id, to, ctx),
             Move::Alarm { stage, after } => self.set_patience(stage, after, ctx),
-            Move::Report { gateway, outcome } => self.report(gateway, outcome),
+            Move::Report { gateway, outcome } => self.desk.trunks.report(gateway, outcome),
             // The answer itself is looked at by who brought it.
             Move::Won(_) => {}
             Move::Failed(failure) => self.on_nobody(failure, ctx),
@@ -157,10 +156,6 @@ impl CallActor {
         ctx.run_later(after, move |this, ctx| {
             this.turn(ctx, |tries, out| tries.on_alarm(stage, out));
         });
-    }
-
-    fn report(&self, gateway: SipGatewaySid, outcome: Outcome) {
-        tracing::debug!(call_sid = %self.sid, %gateway, ?outcome, "gateway was tried");
     }
 
     fn place(&mut self, id: TryId, ctx: &mut Context<Self>) {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use actix::prelude::*;
 use sip::{DialogId, Event, Method, Reply, Request, TransactionId};
 
+use super::outside::Answered;
 use super::{Owner, StackActor};
 use crate::sip_io::info;
 use crate::sip_io::message::{
@@ -64,6 +65,9 @@ impl StackActor {
                 self.tell_last(dialog, Happened::ByeReceived(request));
             }
             Event::Ended { dialog, cause } => self.tell_last(dialog, Happened::Ended(cause)),
+            Event::Response { txn, status, reason, seq, response } => {
+                self.on_response(txn, Answered { status, reason, seq, response });
+            }
             _ => {}
         }
     }

@@ -9,7 +9,7 @@ use sip::{DialogId, Flow, Replaces, Reply, Request};
 
 use super::{Owner, StackActor};
 use crate::model::AccountSid;
-use crate::sip_io::gate::Verdict;
+use crate::sip_io::gate::Identity;
 use crate::sip_io::message::{Happened, Replacing};
 
 impl StackActor {
@@ -36,23 +36,15 @@ impl StackActor {
         let gate = self.parts.gate.clone();
         let asked = request.clone();
         let revoked = self.revoked;
-        let look_up = async move { gate.look_up(&asked).await };
+        let look_up = async move { gate.identify(&asked, &flow).await };
         ctx.spawn(look_up.into_actor(self).map(move |found, this, ctx| {
+            // The caller may have given up during the look-up.
             if !this.deciding.remove(&dialog) {
                 return;
             }
-            let now = Instant::now();
             match found {
                 _ if this.revoked != revoked => this.on_replacing(dialog, request, flow, ctx),
-                Ok(findings) => {
-                    let nonces = &mut this.parts.nonces;
-                    match findings.on_replacing(&request, flow.peer.ip(), nonces, now) {
-                        Verdict::Refuse(reply) => this.reject(dialog, reply),
-                        Verdict::Pass(account) => {
-                            this.replace(dialog, request, flow, &replaces, account, true);
-                        }
-                    }
-                }
+                Ok(identity) => this.let_replace(dialog, request, flow, &replaces, identity),
                 Err(error) => {
                     tracing::error!(%error, "cannot look up who calls");
                     this.reject(dialog, Reply::new(500));
@@ -60,6 +52,28 @@ impl StackActor {
             }
             this.pump(ctx);
         }));
+    }
+
+    fn let_replace(
+        &mut self,
+        dialog: DialogId,
+        request: Arc<Request>,
+        flow: Flow,
+        replaces: &Replaces,
+        identity: Identity,
+    ) {
+        let (now, source) = (Instant::now(), flow.peer.ip());
+        let known = match identity.prove(&request, source, &mut self.parts.nonces, now) {
+            Ok(known) => known,
+            Err(reply) => return self.refuse(dialog, &request, flow, reply),
+        };
+        match known.client_of() {
+            Some(account) => {
+                self.parts.defence.proved(source);
+                self.replace(dialog, request, flow, replaces, account, true);
+            }
+            None => self.refuse(dialog, &request, flow, Reply::new(403)),
+        }
     }
 
     /// A dialog of another account is as unknown as one that does not exist: 481.
