@@ -27,26 +27,50 @@ fn terms(description: &str) -> (String, usize) {
     (protocol, description.lines().filter(|line| line.starts_with("a=crypto")).count())
 }
 
+/// Calls bob, who is a user with that setting, or nobody's user; the INVITE's terms.
+fn called(stage: &Stage, setting: Option<&str>) -> (String, SipPeer, Message) {
+    let mut bob = match setting {
+        Some(_) => stage.phone("bob"),
+        None => SipPeer::udp(stage.server.sip()),
+    };
+    let mut to = json!({ "type": "sip", "sipUri": bob.contact_uri() });
+    if let Some(setting) = setting {
+        let clients = stage.tenant.rest.get("/v1/Clients").expect("an answer").json;
+        let sid = clients[0]["client_sid"].as_str().expect("a client").to_owned();
+        let body = json!({ "media_encryption": setting });
+        let path = format!("/v1/Clients/{sid}");
+        assert_eq!(stage.tenant.rest.put(&path, &body).expect("an answer").status, 204);
+        assert_eq!(bob.register(300).code(), Some(200));
+        to = json!({ "type": "user", "name": format!("bob@{}", stage.tenant.realm) });
+    }
+    let call_sid = stage.create_call(&json!({
+        "from": "1000",
+        "to": to,
+        "call_hook": stage.hooks.url("/call"),
+        "call_status_hook": stage.hooks.url("/status"),
+    }));
+    let invite = bob.expect_request("INVITE", SOON);
+    (call_sid, bob, invite)
+}
+
 #[test]
-fn a_call_out_offers_keys_as_the_setting_says() {
-    for (srtp, protocol, has_keys) in
-        [("off", "RTP/AVP", false), ("offered", "RTP/AVP", true), ("required", "RTP/SAVP", true)]
-    {
+fn a_call_out_offers_keys_as_the_settings_say() {
+    for (srtp, client, protocol, has_keys) in [
+        ("off", None, "RTP/AVP", false),
+        ("offered", None, "RTP/AVP", false),
+        ("required", None, "RTP/SAVP", true),
+        ("off", Some("offered"), "RTP/AVP", true),
+        ("offered", Some("required"), "RTP/SAVP", true),
+        ("required", Some("off"), "RTP/AVP", false),
+    ] {
         let stage = stage(srtp);
-        let mut bob = SipPeer::udp(stage.server.sip());
-        let call_sid = stage.create_call(&json!({
-            "from": "1000",
-            "to": { "type": "sip", "sipUri": bob.contact_uri() },
-            "call_hook": stage.hooks.url("/call"),
-            "call_status_hook": stage.hooks.url("/status"),
-        }));
-        let invite = bob.expect_request("INVITE", SOON);
+        let (call_sid, mut bob, invite) = called(&stage, client);
         let (offered, keys) = terms(&text(&invite));
-        assert_eq!((offered.as_str(), keys > 0), (protocol, has_keys), "{srtp}");
+        assert_eq!((offered.as_str(), keys > 0), (protocol, has_keys), "{srtp} {client:?}");
         // A plain answer is enough unless keys are required.
         let rtp = RtpPeer::start(Voice::Silence);
         bob.accept(&invite, &rtp);
-        if srtp == "required" {
+        if protocol == "RTP/SAVP" {
             bob.expect_bye(SOON);
             assert_eq!(stage.statuses(&call_sid), ["trying", "failed"]);
         } else {

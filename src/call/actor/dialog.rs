@@ -35,8 +35,9 @@ impl CallActor {
     }
 
     fn first_answer(&mut self, offer: Option<&Body>) -> Result<(), (u16, String)> {
+        let encryption = self.encryption.unwrap_or(self.desk.config.sip.srtp);
         let mut session =
-            self.new_session(self.encryption).ok_or_else(|| (488, "no line".to_owned()))?;
+            self.new_session(encryption).ok_or_else(|| (488, "no line".to_owned()))?;
         if let Some(offer) = offer {
             let answer = session.answer(&offer.bytes, &self.desk.sdp_policy);
             self.media.answer = Some(answer.map_err(|error| (488, error.to_string()))?);

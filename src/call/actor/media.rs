@@ -84,16 +84,21 @@ impl CallActor {
     }
 
     /// A session of its own on the line that is there, with keys of its own.
-    pub(super) fn new_session(&self, encryption: Option<Encryption>) -> Option<Session> {
+    pub(super) fn new_session(&self, encryption: Encryption) -> Option<Session> {
         let (ip, port) = self.media.line?;
-        let encryption = match encryption.unwrap_or(self.desk.config.sip.srtp) {
-            Encryption::Off => sdp::Encryption::Off,
-            Encryption::Offered => sdp::Encryption::Offered,
-            Encryption::Required => sdp::Encryption::Required,
-        };
         let keys = LocalKeys::from_random(rand::random());
         let local = LocalMedia::new(ip, port, u64::from(rand::random::<u32>()));
-        Some(Session::new(local.encrypted(encryption, keys)))
+        Some(Session::new(local.encrypted(sdp_terms(encryption), keys)))
+    }
+
+    /// A session that begins with an offer of ours. Keys are taken by default, but offered only to whom
+    /// the settings name: not everybody passes them over as it should, and they fill a datagram.
+    pub(super) fn offering_session(&self, encryption: Option<Encryption>) -> Option<Session> {
+        let default = match self.desk.config.sip.srtp {
+            Encryption::Offered => Encryption::Off,
+            other => other,
+        };
+        self.new_session(encryption.unwrap_or(default))
     }
 
     pub(super) fn participant(&self) -> Option<&Addr<ParticipantActor>> {
@@ -244,6 +249,14 @@ impl Handler<ParticipantEvent> for CallActor {
             ParticipantEvent::Digit(digit) => self.on_digit(digit, "RTP"),
             ParticipantEvent::Failed => self.media_failed(500, "media failed", ctx),
         }
+    }
+}
+
+pub(super) fn sdp_terms(encryption: Encryption) -> sdp::Encryption {
+    match encryption {
+        Encryption::Off => sdp::Encryption::Off,
+        Encryption::Offered => sdp::Encryption::Offered,
+        Encryption::Required => sdp::Encryption::Required,
     }
 }
 

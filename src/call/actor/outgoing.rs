@@ -10,7 +10,7 @@ use sip::{DialogId, NameAddr, Request, Response, TransactionId, Uri};
 use tokio::sync::oneshot;
 
 use super::CallActor;
-use super::media::{description, sdp_body};
+use super::media::{description, sdp_body, sdp_terms};
 use crate::call::Input;
 use crate::call::originate::{NoRoute, Placed};
 use crate::call::route::{Attempt, Route};
@@ -163,7 +163,7 @@ impl CallActor {
             return;
         };
         let Attempt { mut invite, encryption, .. } = attempt.clone();
-        let Some(mut session) = self.new_session(encryption) else { return };
+        let Some(mut session) = self.offering_session(encryption) else { return };
         invite.body = Some(description(session.offer(&self.desk.sdp_policy)));
         let owner = ctx.address().recipient();
         let account = self.state.base_fields().facts.account_sid;
@@ -304,6 +304,7 @@ impl CallActor {
         self.guard.attempts.retain(|attempt| *attempt != dialog);
         let (remote_host, trunk) = (won.invite.flow.peer.to_string(), won.trunk.clone());
         let Side { mut session, call_id } = side;
+        let (said, default) = (won.encryption, self.desk.config.sip.srtp);
         let answer = sdp_body(response.body(), response.content_type());
         let agreed = match answer {
             Some(answer) => session
@@ -312,6 +313,8 @@ impl CallActor {
             // The answer may have come with a provisional response already.
             None => session.agreed().cloned().ok_or_else(|| "no answer to our offer".to_owned()),
         };
+        // What the far end may offer from now on.
+        session.set_encryption(sdp_terms(said.unwrap_or(default)));
         let outgoing = self.outgoing.take();
         if let Some(Purpose::Transfer) = outgoing.map(|outgoing| outgoing.purpose) {
             return self.on_transfer_answered(dialog, session, agreed, remote_host, ctx);

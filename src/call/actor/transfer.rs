@@ -167,7 +167,7 @@ impl CallActor {
         }
         let request = &replacing.request;
         let refuse = |reply| self.guard.order_to(dialog, Action::Reject(reply));
-        let Some(mut session) = self.new_session(None) else {
+        let Some(mut session) = self.new_session(self.desk.config.sip.srtp) else {
             return refuse(Reply::new(488));
         };
         let answer = match offer_of(request) {
