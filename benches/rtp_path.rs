@@ -102,6 +102,7 @@ impl Member {
                 (PayloadType(101), Format::TelephoneEvent { clock_hz: 8_000 }),
             ],
             direction: Direction::SendRecv,
+            srtp: None,
         });
         let level = if talks { -24.0 } else { -200.0 };
         let pcm = tone::sine(SampleRate::NARROW, 150.0 + n as f32, level, 160);

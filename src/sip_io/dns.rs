@@ -77,7 +77,7 @@ impl Resolver {
             return Err(Unresolved::NotSip);
         }
         let transport = transport(uri)?;
-        let port = uri.port().unwrap_or(transport.default_port());
+        let port = uri.port().unwrap_or_else(|| transport.default_port());
         let host = uri.host().trim_start_matches('[').trim_end_matches(']');
         let addresses = match host.parse::<IpAddr>() {
             Ok(ip) => vec![ip],

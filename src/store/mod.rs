@@ -23,6 +23,8 @@ mod phone_numbers;
 mod routing;
 mod seal;
 mod service_providers;
+mod sip_gateways;
+mod voip_carriers;
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -44,6 +46,8 @@ pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
 pub use routing::{NumberRoute, Routing};
 pub use service_providers::ServiceProviders;
+pub use sip_gateways::SipGateways;
+pub use voip_carriers::{VoipCarrierQuery, VoipCarriers};
 
 use journal::Journal;
 use key_cache::KeyCache;
@@ -157,6 +161,14 @@ impl Store {
 
     pub fn phone_numbers(&self) -> PhoneNumbers<'_> {
         PhoneNumbers { store: self }
+    }
+
+    pub fn voip_carriers(&self) -> VoipCarriers<'_> {
+        VoipCarriers { store: self }
+    }
+
+    pub fn sip_gateways(&self) -> SipGateways<'_> {
+        SipGateways { store: self }
     }
 
     pub fn clients(&self) -> Clients<'_> {

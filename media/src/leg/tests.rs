@@ -99,6 +99,7 @@ pub(super) fn negotiated(remote: &str) -> Negotiated {
             (PayloadType(101), Format::TelephoneEvent { clock_hz: 8_000 }),
         ],
         direction: Direction::SendRecv,
+        srtp: None,
     }
 }
 

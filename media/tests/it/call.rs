@@ -36,6 +36,7 @@ pub(crate) fn negotiated(peer: SocketAddr, codec: CodecKind) -> Negotiated {
             (PayloadType(101), Format::TelephoneEvent { clock_hz: codec.clock_hz() }),
         ],
         direction: Direction::SendRecv,
+        srtp: None,
     }
 }
 

@@ -12,7 +12,8 @@ use crate::dialog::{Cancel, DialogId, DialogKey, Outgoing, Stage};
 use crate::message::Method;
 
 impl Endpoint {
-    /// Hangs up. Before the answer this cancels a call of ours and refuses (480) one of the peer's.
+    /// Hangs up. Before the answer this cancels a call of ours and refuses (480) one of the peer's; the
+    /// header fields go with it.
     /// A call the peer has not acknowledged is hung up when the ACK comes or is given up (§15).
     ///
     /// # Errors
@@ -29,7 +30,7 @@ impl Endpoint {
             return Err(Error::UnknownDialog(dialog));
         }
         match session.stage {
-            Stage::Early if session.is_caller => self.cancel(now, dialog),
+            Stage::Early if session.is_caller => self.cancel_with(now, dialog, headers),
             Stage::Early => {
                 let mut reply = Reply::new(480);
                 reply.headers = headers;
@@ -57,6 +58,7 @@ impl Endpoint {
         headers: Vec<(String, String)>,
     ) {
         self.refuse_open_invite(now, dialog);
+        self.send_held_ack(dialog, None);
         let Some(session) = self.sessions.get_mut(&dialog) else { return };
         session.stage = Stage::Closing;
         session.retry = None;
@@ -89,7 +91,7 @@ impl Endpoint {
         }
         self.tell_end(dialog, cause);
         if status == 408 {
-            self.send_bye(now, dialog, Vec::new());
+            self.send_bye(now, dialog, vec![reason(408, "Request Timeout")]);
         } else {
             self.refuse_open_invite(now, dialog);
             self.end(now, dialog, None);
@@ -110,6 +112,7 @@ impl Endpoint {
         if let Some(cause) = cause {
             self.tell_end(dialog, cause);
         }
+        self.send_held_ack(dialog, None);
         let Some(session) = self.sessions.get_mut(&dialog) else { return };
         session.incoming = None;
         session.retry = None;
@@ -139,6 +142,7 @@ impl Endpoint {
         outgoing.give_up_at = now + self.config.timers.give_up();
         if cancel == Cancel::No && session.stage != Stage::Gone {
             outgoing.cancel = Cancel::Wanted;
+            outgoing.cancel_headers = vec![reason(408, "No final response")];
             self.cancel_if_possible(now, dialog);
             return self.rewake_dialog(dialog);
         }
@@ -147,4 +151,9 @@ impl Endpoint {
         let outcome = super::sent::Outcome::local(487);
         self.on_outcome(now, txn, client.user.purpose, client.user.draft.seq, outcome);
     }
+}
+
+/// A Reason field for a BYE or CANCEL the endpoint sends by itself (RFC 3326 §2); the text is ours.
+pub(super) fn reason(cause: u16, text: &str) -> (String, String) {
+    ("Reason".to_owned(), format!("SIP;cause={cause};text=\"{text}\""))
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::order::Reliable;
 use super::refuse::ALLOW_IN_DIALOG;
 use crate::transaction::Timers;
 use crate::transport::{Flow, Transport};
@@ -26,9 +27,17 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// User-Agent and Server.
     pub user_agent: String,
-    /// Methods taken inside a dialog, as Allow lists them. INFO and MESSAGE belong here only if the
-    /// caller answers them; what is not listed is refused with 405.
+    /// Methods taken inside a dialog, as Allow lists them. INFO, MESSAGE, REFER and NOTIFY belong here
+    /// only if the caller answers them; what is not listed is refused with 405. PRACK and UPDATE are
+    /// what the endpoint says of itself: they stay.
     pub allow_in_dialog: &'static str,
+    /// Which provisional responses are sent reliably.
+    pub reliable: Reliable,
+    /// The session interval asked for and agreed to (RFC 4028). `None` asks for none, but takes the
+    /// peer's.
+    pub session_expires: Option<Duration>,
+    /// The shortest session interval a peer may ask for. The RFC wants 90 s at least.
+    pub min_se: Duration,
     /// T1, T2, T4.
     pub timers: Timers,
     /// How long an INVITE may stay without final response, in either direction, before the endpoint
@@ -49,6 +58,9 @@ impl Config {
             listeners,
             user_agent: "Trunkline".to_owned(),
             allow_in_dialog: ALLOW_IN_DIALOG,
+            reliable: Reliable::default(),
+            session_expires: Some(Duration::from_secs(1_800)),
+            min_se: Duration::from_secs(90),
             timers: Timers::default(),
             max_setup: Duration::from_secs(600),
             max_dialogs: 20_000,

@@ -5,6 +5,8 @@ use bytes::Bytes;
 
 use super::config::Config;
 use super::order::Credentials;
+use super::refuse::SUPPORTED_IN_CALLS;
+use super::session_timer::Timing;
 use crate::Error;
 use crate::auth::{Challenge, authorize};
 use crate::dialog::Path;
@@ -23,6 +25,10 @@ pub(crate) struct Draft {
     pub(crate) seq: u32,
     /// The Contact value, in requests that set the target of the dialog.
     pub(crate) contact: Option<String>,
+    /// Whether it is the INVITE that makes the dialog.
+    pub(crate) is_initial: bool,
+    /// Session-Expires and Min-SE.
+    pub(crate) timing: Option<Timing>,
     /// Fields the endpoint adds by itself: RAck, Replaces, Reason, ….
     pub(crate) own: Vec<(&'static str, String)>,
     pub(crate) headers: Vec<(String, String)>,
@@ -57,6 +63,8 @@ impl Draft {
             call_id: path.call_id.clone(),
             seq,
             contact: None,
+            is_initial: false,
+            timing: None,
             own: Vec::new(),
             headers: Vec::new(),
             body: None,
@@ -82,6 +90,10 @@ impl Draft {
         self.headers = headers;
         self.body = body;
         Ok(self)
+    }
+
+    pub(crate) fn has_credentials(&self) -> bool {
+        self.credentials.is_some()
     }
 
     /// Answers the challenges of a 401 or 407. False if there is nothing (more) to try.
@@ -135,11 +147,19 @@ impl Draft {
             writer.header("Contact", contact);
         }
         self.write_authorization(&mut writer);
-        if self.method == Method::Invite && !self.has("Allow") {
+        let is_offering = matches!(self.method, Method::Invite | Method::Update);
+        if is_offering && !self.has("Allow") {
             writer.header("Allow", config.allow_in_dialog);
         }
-        if self.method == Method::Invite && !self.has("Supported") {
-            writer.header("Supported", SUPPORTED);
+        if is_offering && !self.has("Supported") {
+            let supported = if self.is_initial { SUPPORTED_IN_CALLS } else { SUPPORTED_AGAIN };
+            writer.header("Supported", supported);
+        }
+        if let Some(timing) = &self.timing {
+            writer.header("Session-Expires", &timing.expires.to_string());
+            if let Some(min_se) = timing.min_se {
+                writer.header("Min-SE", &min_se.to_string());
+            }
         }
         if !self.has("User-Agent") {
             writer.header("User-Agent", &config.user_agent);
@@ -154,10 +174,13 @@ impl Draft {
     }
 
     /// The CANCEL of this INVITE: the same Via, Route and number, no body, no credentials.
-    pub(crate) fn cancel(&self, via: &str) -> Bytes {
+    pub(crate) fn cancel(&self, via: &str, headers: &[(String, String)]) -> Bytes {
         let mut writer = self.start(&Method::Cancel, via);
         writer.header("To", &self.to);
         self.end_of_head(&mut writer, &Method::Cancel);
+        for (name, value) in headers {
+            writer.header(name, value);
+        }
         writer.finish(None)
     }
 
@@ -169,14 +192,9 @@ impl Draft {
         writer.finish(None)
     }
 
-    /// The ACK of a 2xx, a request of its own along the dialog's path (§13.2.2.4).
+    /// The ACK of a 2xx without body.
     pub(crate) fn ack_success(&self, path: &Path, via: &str) -> Bytes {
-        let ack = Self::along(path, Method::Ack, self.seq);
-        let mut writer = ack.start(&Method::Ack, via);
-        writer.header("To", &ack.to);
-        ack.end_of_head(&mut writer, &Method::Ack);
-        self.write_authorization(&mut writer);
-        writer.finish(None)
+        Ack { seq: self.seq, authorization: &self.authorization, body: None }.write(path, via)
     }
 
     fn start(&self, method: &Method, via: &str) -> Writer {
@@ -200,6 +218,27 @@ impl Draft {
 
     fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
+    }
+}
+
+/// The ACK of a 2xx: a request of its own along the dialog's path, with the number and the credentials
+/// of its INVITE (§13.2.2.4, §22.1).
+pub(crate) struct Ack<'a> {
+    pub(crate) seq: u32,
+    pub(crate) authorization: &'a [(&'static str, String)],
+    pub(crate) body: Option<&'a Body>,
+}
+
+impl Ack<'_> {
+    pub(crate) fn write(&self, path: &Path, via: &str) -> Bytes {
+        let ack = Draft::along(path, Method::Ack, self.seq);
+        let mut writer = ack.start(&Method::Ack, via);
+        writer.header("To", &ack.to);
+        ack.end_of_head(&mut writer, &Method::Ack);
+        for (name, value) in self.authorization {
+            writer.header(name, value);
+        }
+        writer.finish(self.body)
     }
 }
 
@@ -230,8 +269,9 @@ pub(crate) fn check_headers(
     }
 }
 
-/// What an INVITE of ours says we can.
-const SUPPORTED: &str = "replaces";
+/// What an INVITE or UPDATE inside a dialog says we can. Reliable provisional responses to a re-INVITE
+/// are not among it: nothing of ours rings twice.
+const SUPPORTED_AGAIN: &str = "timer, replaces";
 
 /// Realms that may ask for credentials along the way of one request.
 const MAX_CHALLENGES: usize = 4;

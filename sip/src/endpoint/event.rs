@@ -152,7 +152,9 @@ pub enum Event {
         /// The response, if one came.
         response: Option<Arc<Response>>,
     },
-    /// Our re-INVITE was answered with 2xx. The ACK was sent, unless the offer is the peer's.
+    /// Our re-INVITE was answered with 2xx. The ACK was sent, unless the offer is the peer's. Comes
+    /// without an order too, where the endpoint refreshed the session by a re-INVITE with the last
+    /// description (RFC 4028): the answer may differ from the one before.
     ReinviteAnswered {
         /// The dialog.
         dialog: DialogId,
@@ -216,6 +218,10 @@ pub enum EndCause {
     Declined,
     /// The ACK of our 2xx never came; a BYE was sent.
     NoAck,
+    /// The PRACK of our reliable provisional response never came; 504 was sent.
+    NoPrack,
+    /// The offer of the peer's 2xx was never answered by `ack`; a BYE was sent.
+    Unanswered,
     /// A request inside the dialog was answered 481 or 408, or not at all (408).
     PeerGone {
         /// The status.

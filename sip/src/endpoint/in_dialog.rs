@@ -9,8 +9,9 @@ use super::Endpoint;
 use super::event::Event;
 use super::order::Reply;
 use super::receive::{Inbound, options_reply};
-use crate::dialog::{DialogId, IncomingState, Session, Stage};
+use crate::dialog::{DialogId, IncomingState, Offer, Session, Stage};
 use crate::message::{Method, NameAddr, Request};
+use crate::transaction::table::ServerTable;
 use crate::transport::{Flow, target};
 
 impl Endpoint {
@@ -24,7 +25,7 @@ impl Endpoint {
         let request = Arc::clone(&inbound.request);
         let flow = inbound.flow;
         let tag = session.path.local_tag().to_owned();
-        let refusal = judge(session, &request);
+        let refusal = judge(session, &self.servers, &request);
         if refusal.is_none() {
             adopt_flow(session, &request, flow);
         }
@@ -42,6 +43,10 @@ impl Endpoint {
                 self.send_reply(now, txn, &Reply::new(100), None);
                 let incoming = self.new_incoming(now, txn, &request, false);
                 if let Some(session) = self.sessions.get_mut(&dialog) {
+                    session.exchange.begin(false, request.has_description());
+                    if request.header("Allow").is_some() {
+                        session.takes_update = request.lists("Allow", "UPDATE");
+                    }
                     refresh_target(session, &request);
                     session.incoming = Some(incoming);
                 }
@@ -52,6 +57,8 @@ impl Endpoint {
                 self.send_reply(now, txn, &Reply::new(200), None);
                 self.on_bye(now, dialog, request);
             }
+            Method::Prack => self.on_prack(now, txn, dialog, &request),
+            Method::Update => self.on_update(now, txn, dialog, request),
             Method::Options => {
                 self.send_reply(now, txn, &options_reply(self.config.allow_in_dialog), None);
             }
@@ -86,36 +93,52 @@ impl Endpoint {
 }
 
 /// Whether a request has to wait or comes at a bad time. `None` lets it pass.
-fn judge(session: &mut Session, request: &Request) -> Option<Reply> {
-    if session.is_caller && session.stage == Stage::Early {
-        // it overtook the answer that makes the dialog
-        return Some(Reply::new(500));
-    }
-    if !session.remote_seq.take(request.cseq().seq) {
+fn judge(session: &mut Session, servers: &ServerTable, request: &Request) -> Option<Reply> {
+    let is_early_caller = session.is_early_caller();
+    let is_open = matches!(session.stage, Stage::Confirmed | Stage::Early) && !session.is_told;
+    let has_outgoing = session.outgoing.is_some();
+    let has_unanswered = session.unanswered.is_some();
+    let incoming = session.incoming.as_ref().map(|incoming| match incoming.state {
+        IncomingState::Open { .. } => Reply::new(500),
+        // RFC 5407 §3.1.5: offer and answer are not complete before the ACK
+        IncomingState::Answered { .. } => Reply::new(491),
+    });
+    // it overtook the response that makes the dialog
+    let Some(view) = session.view(request.from().tag()) else { return Some(Reply::new(500)) };
+    // a PRACK says by its RAck what it is for, and may be overtaken by what its sender did next
+    let is_in_order =
+        view.remote_seq.take(request.cseq().seq) || *request.method() == Method::Prack;
+    if !is_in_order {
         return Some(Reply::new(500).with_reason("CSeq Out Of Order"));
     }
-    let is_open = matches!(session.stage, Stage::Confirmed | Stage::Early) && !session.is_told;
+    let exchange = view.exchange;
+    exchange.update_in.take_if(|txn| !servers.get(*txn).is_some_and(|open| open.is_pending()));
     match request.method() {
-        Method::Bye => return None,
-        _ if !is_open => return Some(Reply::new(481)),
-        Method::Invite => {}
-        _ => return None,
-    }
-    if session.outgoing.is_some() {
-        return Some(Reply::new(491));
-    }
-    match session.incoming.as_ref().map(|incoming| &incoming.state) {
-        Some(IncomingState::Open { .. }) => Some(Reply::new(500)),
-        // RFC 5407 §3.1.5: offer and answer are not complete before the ACK
-        Some(IncomingState::Answered { .. }) => Some(Reply::new(491)),
-        None => None,
+        // §15: a callee hangs up after its answer only, which this overtook
+        Method::Bye => is_early_caller.then(|| Reply::new(500)),
+        _ if !is_open => Some(Reply::new(481)),
+        Method::Invite if has_outgoing || has_unanswered || exchange.awaits_answer() => {
+            Some(Reply::new(491))
+        }
+        // RFC 3311 §5.2, in its order
+        Method::Invite | Method::Update if exchange.update_in.is_some() => Some(Reply::new(500)),
+        Method::Invite => incoming,
+        Method::Update if !request.has_description() => None,
+        Method::Update if exchange.awaits_answer() || (has_outgoing && !is_early_caller) => {
+            Some(Reply::new(491))
+        }
+        Method::Update if exchange.offer != Offer::Complete => Some(Reply::new(500)),
+        _ => None,
     }
 }
 
 /// A phone that changed its path (NAT rebinding, a new connection) is followed when it says so with
 /// a target refresh, or when the old path is known to be broken.
 fn adopt_flow(session: &mut Session, request: &Request, flow: Flow) {
-    if session.is_cut_off || *request.method() == Method::Invite {
+    if session.is_early_caller() {
+        return;
+    }
+    if session.is_cut_off || matches!(request.method(), Method::Invite | Method::Update) {
         session.is_cut_off = false;
         let contact = request.contact().map(|contact: NameAddr| contact.uri);
         let target = contact.as_ref().unwrap_or(&session.path.target);

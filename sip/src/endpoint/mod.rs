@@ -4,26 +4,34 @@
 //! table. The shell calls `handle_*` and the orders, and after each polls until nothing is left.
 //!
 //! - `receive`: from bytes to a transaction, a dialog, or a refusal
-//! - `uas`: calls that come in; `in_dialog`: what a peer asks inside a dialog
-//! - `uac`: calls that go out; `outside`: requests without dialog; `sent`: requests under way and their
+//! - `uas`: calls that come in; `reliable`: provisional responses and PRACK; `in_dialog`: what a peer
+//!   asks inside a dialog; `update`: UPDATE both ways
+//! - `uac`: calls that go out; `fork`: their early dialogs; `delayed`: offers in responses;
+//!   `replaced`: which dialog a Replaces means; `outside`: requests without dialog; `sent`: requests under way and their
 //!   answers
+//! - `session_timer`: refreshes and expiry (RFC 4028)
 //! - `closing`: hanging up, and every other end; `timeout`: what time does
 
 mod closing;
 mod config;
+mod delayed;
 mod draft;
 mod event;
+mod fork;
 mod in_dialog;
 mod order;
 mod outside;
 mod receive;
 mod refuse;
+mod reliable;
 mod replaced;
 mod reply;
 mod sent;
+mod session_timer;
 mod timeout;
 mod uac;
 mod uas;
+mod update;
 
 #[cfg(test)]
 mod tests;

@@ -66,6 +66,8 @@ impl Endpoint {
             call_id,
             seq: outside.seq & 0x7FFF_FFFF,
             contact,
+            is_initial: false,
+            timing: None,
             own: Vec::new(),
             headers: Vec::new(),
             body: None,

@@ -55,6 +55,9 @@ impl Endpoint {
         if let Some(refusal) = inspect(&inbound.request, self.config.allow_in_dialog) {
             return self.refuse(&inbound, &refusal);
         }
+        if let Some(refusal) = self.refuse_brief(&inbound.request) {
+            return self.refuse(&inbound, &refusal);
+        }
         match DialogKey::of(&inbound.request) {
             Some(key) => match self.find_dialog(&key, &inbound.request) {
                 Some(dialog) => self.on_dialog_request(now, inbound, dialog),

@@ -11,13 +11,16 @@ pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER";
 
 /// Methods taken inside a dialog, unless the configuration says otherwise.
 pub(crate) const ALLOW_IN_DIALOG: &str =
-    "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, REFER, NOTIFY";
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REFER, NOTIFY";
 
-/// The only content an INVITE may bring.
+/// The only content an INVITE, UPDATE or PRACK may bring.
 pub(crate) const ACCEPT: &str = "application/sdp";
 
 /// Extensions a peer may require. Path and outbound are the registrar's.
-pub(crate) const SUPPORTED: &str = "replaces, path, outbound";
+pub(crate) const SUPPORTED: &str = "100rel, timer, replaces, path, outbound";
+
+/// Those that concern calls.
+pub(crate) const SUPPORTED_IN_CALLS: &str = "100rel, timer, replaces";
 
 /// The refusal of a request that cannot be served. Not for ACK and CANCEL, which are never refused
 /// for what they ask.
@@ -75,7 +78,7 @@ fn inspect_replaces(request: &Request) -> Option<Reply> {
 }
 
 fn inspect_content(request: &Request) -> Option<Reply> {
-    if *request.method() != Method::Invite {
+    if !matches!(request.method(), Method::Invite | Method::Update | Method::Prack) {
         return None;
     }
     let contact_is_bad = request.headers("Contact").any(|value| value.parse::<NameAddr>().is_err());
@@ -129,8 +132,8 @@ mod tests {
             ("NOTIFY", Some(405), None),
             ("PUBLISH", Some(405), Some(405)),
             ("REFER", Some(405), None),
-            ("UPDATE", Some(405), Some(405)),
-            ("PRACK", Some(405), Some(405)),
+            ("UPDATE", Some(405), None),
+            ("PRACK", Some(405), None),
             ("FOO", Some(501), Some(501)),
             ("invite", Some(501), Some(501)),
         ] {
@@ -148,7 +151,8 @@ mod tests {
             ("INVITE", "sip:b@h", "Max-Forwards: 0\r\nX: in-dialog", None),
             ("INVITE", "sip:b@h", "Max-Forwards: 1", None),
             ("OPTIONS", "sip:b@h", "Max-Forwards: 0", None),
-            ("INVITE", "sip:b@h", "Require: 100rel", Some(420)),
+            ("INVITE", "sip:b@h", "Require: 100rel", None),
+            ("INVITE", "sip:b@h", "Require: precondition", Some(420)),
             ("REGISTER", "sip:h", "Require: Path", None),
             ("INVITE", "sip:b@h", "Require: replaces\r\nReplaces: c;to-tag=a;from-tag=b", None),
             ("INVITE", "sip:b@h", "Replaces: c;to-tag=a", Some(400)),

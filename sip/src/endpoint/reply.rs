@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::config::Config;
 use super::draft::check_headers;
 use super::order::Reply;
+use super::refuse::SUPPORTED_IN_CALLS;
 use crate::Error;
 use crate::message::build::{Writer, check_reason};
 use crate::message::{Headers, Method, Request};
@@ -34,6 +35,9 @@ impl Answering<'_> {
         let answers_invite = *self.request.method() == Method::Invite && reply.status / 100 == 2;
         if answers_invite && !has(reply, "Allow") {
             writer.header("Allow", config.allow_in_dialog);
+        }
+        if answers_invite && !has(reply, "Supported") {
+            writer.header("Supported", SUPPORTED_IN_CALLS);
         }
         finish(writer, reply, config)
     }

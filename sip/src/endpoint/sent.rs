@@ -39,6 +39,10 @@ pub(crate) enum Purpose {
     Bye(DialogId),
     /// A request of the caller's, by the name the caller knows.
     Request(DialogId, TransactionId),
+    /// The PRACK of a reliable response.
+    Prack(DialogId),
+    /// An UPDATE.
+    Update(DialogId),
     /// A request outside any dialog, by the name the caller knows.
     Outside(TransactionId),
     /// A CANCEL, or the BYE of a fork that lost: nobody waits for the answer.
@@ -124,13 +128,18 @@ impl Endpoint {
         let Some(txn) = self.clients.get(id) else { return };
         let (purpose, seq) = (txn.user.purpose, txn.user.draft.seq);
         match (purpose, response.status()) {
-            (Purpose::Invite(dialog), ..200) => self.on_provisional(now, id, dialog, response),
+            (Purpose::Invite(dialog), ..200) => {
+                self.on_provisional(now, id, dialog, flow, response);
+            }
             (Purpose::Reinvite(dialog), ..200) => self.on_reinvite_progress(now, id, dialog),
             (_, ..200) => {}
             (Purpose::Invite(dialog) | Purpose::Reinvite(dialog), 200..300) => {
                 self.on_accepted(now, id, dialog, flow, response);
             }
-            (_, 401 | 407) if self.try_again(now, id, &response) => {}
+            (Purpose::Update(dialog), 200..300) => {
+                self.on_update_answered(now, id, dialog, response);
+            }
+            (_, 401 | 407 | 422) if self.try_again(now, id, &response) => {}
             _ => self.on_outcome(now, id, purpose, seq, Outcome::of(response)),
         }
     }
@@ -158,7 +167,9 @@ impl Endpoint {
                 let Outcome { status, reason, response } = outcome;
                 self.tell(Event::Response { txn, status, reason, seq, response });
             }
-            Purpose::Errand => {}
+            Purpose::Update(dialog) => self.on_update_failed(now, id, dialog, outcome),
+            // RFC 3262 asks nothing more of a PRACK: what it acknowledged goes on or ends by itself
+            Purpose::Prack(_) | Purpose::Errand => {}
         }
     }
 
@@ -181,15 +192,22 @@ impl Endpoint {
         self.on_outcome(now, id, txn.user.purpose, txn.user.draft.seq, Outcome::local(status));
     }
 
-    /// Sends a challenged request again with credentials (§22.2), if there are any left to try.
+    /// Sends a request again that was challenged (§22.2) or asked for too short a session (RFC 4028
+    /// §7.3), if there is anything left to try.
     fn try_again(&mut self, now: Instant, id: TransactionId, response: &Response) -> bool {
         let Some(txn) = self.clients.get(id) else { return false };
         let (purpose, flow) = (txn.user.purpose, txn.flow);
+        let is_brief = response.status() == 422;
+        if !is_brief && !txn.user.draft.has_credentials() {
+            return false;
+        }
         let mut draft = txn.user.draft.clone();
         let dialog = match purpose {
             Purpose::Invite(dialog)
             | Purpose::Reinvite(dialog)
             | Purpose::Bye(dialog)
+            | Purpose::Prack(dialog)
+            | Purpose::Update(dialog)
             | Purpose::Request(dialog, _) => dialog,
             Purpose::Outside(_) => {
                 if !draft.answer_challenge(response) {
@@ -201,17 +219,31 @@ impl Endpoint {
             }
             Purpose::Errand => return false,
         };
-        let Some(session) = self.sessions.get_mut(&dialog) else { return false };
+        let Some(session) = self.sessions.get(&dialog) else { return false };
         let is_invite = matches!(purpose, Purpose::Invite(_) | Purpose::Reinvite(_));
         let is_wanted = session.outgoing.as_ref().is_some_and(|outgoing| outgoing.is_wanted(id));
-        if (is_invite && !is_wanted) || !draft.answer_challenge(response) {
+        let mut can_change = |ep: &mut Self| match is_brief {
+            true => ep.raise_interval(dialog, &mut draft, response),
+            false => draft.answer_challenge(response),
+        };
+        if (is_invite && !is_wanted) || !can_change(self) {
             return false;
         }
-        draft.seq = session.local_seq.next();
+        let Some(session) = self.sessions.get_mut(&dialog) else { return false };
+        draft.seq = session.next_seq(response.to().tag().filter(|_| !is_invite));
+        if matches!(purpose, Purpose::Invite(_)) {
+            // what answered the challenged one is over
+            session.forks.clear();
+        }
         let again = self.send_request(now, flow, draft, purpose);
-        let session = self.sessions.get_mut(&dialog);
-        if let Some(outgoing) = session.and_then(|s| s.outgoing.as_mut()).filter(|_| is_invite) {
+        let Some(session) = self.sessions.get_mut(&dialog) else { return true };
+        if let Some(outgoing) = session.outgoing.as_mut().filter(|_| is_invite) {
             outgoing.txn = again;
+        }
+        for update in session.exchanges_mut().filter_map(|exchange| exchange.update_out.as_mut()) {
+            if update.txn == id {
+                update.txn = again;
+            }
         }
         true
     }

@@ -14,13 +14,23 @@ enum Due {
     Refresh(TransactionId),
     /// The peer's INVITE was never answered by the caller.
     SetupTimeout(TransactionId),
+    /// A reliable provisional response goes again.
+    ResendProgress,
+    /// Its PRACK never came.
+    NoPrack,
     /// The 2xx goes again.
     Resend,
     /// The ACK never came.
     NoAck,
     /// Our INVITE has no final response.
     Outgoing,
-    /// Our re-INVITE may be tried again.
+    /// The offer of the peer's 2xx was never answered by our owner.
+    Unanswered,
+    /// Nobody refreshed the session.
+    SessionExpired,
+    /// We have to.
+    RefreshSession,
+    /// Our re-INVITE or UPDATE may be tried again.
     Retry,
 }
 
@@ -84,14 +94,18 @@ impl Endpoint {
                 self.send_reply(now, txn, &Reply::new(status), None);
                 self.close_incoming(now, dialog, Some(EndCause::SetupTimeout));
             }
+            Some(Due::ResendProgress) => self.resend_progress(now, dialog),
+            Some(Due::NoPrack) => self.on_no_prack(now, dialog),
+            Some(Due::SessionExpired) => self.on_session_expired(now, dialog),
+            Some(Due::RefreshSession) => self.refresh_session(now, dialog),
+            Some(Due::Unanswered) => self.on_unanswered(now, dialog),
             Some(Due::Resend) => self.resend_success(now, dialog),
             Some(Due::NoAck) => self.on_no_ack(now, dialog),
             Some(Due::Outgoing) => self.give_up_outgoing(now, dialog),
             Some(Due::Retry) => {
                 let retry = self.sessions.get_mut(&dialog).and_then(|s| s.retry.take());
                 if let Some(retry) = retry {
-                    // its header fields were checked when the caller gave them
-                    let _ = self.send_reinvite(now, dialog, retry.headers, retry.body);
+                    self.retry(now, dialog, retry);
                 }
             }
         }
@@ -106,6 +120,16 @@ impl Endpoint {
                 IncomingState::Open { give_up_at, .. } if *give_up_at <= now => {
                     Some(Due::SetupTimeout(*txn))
                 }
+                IncomingState::Open { .. }
+                    if incoming.unacked().is_some_and(|unacked| unacked.give_up_at <= now) =>
+                {
+                    Some(Due::NoPrack)
+                }
+                IncomingState::Open { .. }
+                    if incoming.unacked().is_some_and(|unacked| unacked.again.at <= now) =>
+                {
+                    Some(Due::ResendProgress)
+                }
                 IncomingState::Open { refresh_at: Some(at), .. } if *at <= now => {
                     Some(Due::Refresh(*txn))
                 }
@@ -117,23 +141,17 @@ impl Endpoint {
             }
         });
         let outgoing = session.outgoing.as_ref().is_some_and(|o| o.give_up_at <= now);
+        let unanswered = session.unanswered.as_ref().is_some_and(|u| u.give_up_at <= now);
         let retry = session.retry.as_ref().is_some_and(|retry| retry.at <= now);
+        let timer = session.live_timer();
+        let expired = timer.is_some_and(|timer| timer.expires_at <= now);
+        let refresh = timer.and_then(|timer| timer.refresh_at).is_some_and(|at| at <= now);
         incoming
             .or_else(|| outgoing.then_some(Due::Outgoing))
+            .or_else(|| unanswered.then_some(Due::Unanswered))
             .or_else(|| retry.then_some(Due::Retry))
-    }
-
-    fn refresh_provisional(&mut self, now: Instant, dialog: DialogId, txn: TransactionId) {
-        let last = self.servers.get(txn).and_then(|t| Some((t.reply_flow, t.last.clone()?)));
-        if let Some((flow, bytes)) = last {
-            self.transmit(flow, bytes);
-        }
-        if let Some(session) = self.sessions.get_mut(&dialog)
-            && let Some(incoming) = &mut session.incoming
-            && let IncomingState::Open { refresh_at, .. } = &mut incoming.state
-        {
-            *refresh_at = Some(now + super::uas::PROVISIONAL_REFRESH);
-        }
+            .or_else(|| expired.then_some(Due::SessionExpired))
+            .or_else(|| refresh.then_some(Due::RefreshSession))
     }
 
     /// §13.3.1.4: the 2xx goes again, at T1, doubling up to T2.
@@ -156,7 +174,7 @@ impl Endpoint {
             Stage::Leaving(headers) => self.send_bye(now, dialog, headers),
             _ => {
                 self.tell_end(dialog, EndCause::NoAck);
-                self.send_bye(now, dialog, Vec::new());
+                self.send_bye(now, dialog, vec![super::closing::reason(408, "No ACK")]);
             }
         }
     }

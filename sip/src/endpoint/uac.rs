@@ -5,13 +5,16 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 
-use super::draft::Draft;
+use super::draft::{Draft, check_headers};
 use super::event::Event;
+use super::fork::MAX_FORKS;
 use super::order::{Body, Invite};
 use super::sent::{Outcome, Purpose, Sent};
 use super::{Endpoint, TransactionId};
 use crate::Error;
-use crate::dialog::{Cancel, DialogId, DialogKey, Outgoing, Path, Retry, RouteSet, Session, Stage};
+use crate::dialog::{
+    Cancel, DialogId, DialogKey, Offer, Outgoing, Path, Retry, RouteSet, Session, Stage, Unanswered,
+};
 use crate::message::build::check_text;
 use crate::message::{Method, Response};
 use crate::transport::{Flow, via};
@@ -43,6 +46,7 @@ impl Endpoint {
         let mut session = Session::new(path, true, 0);
         session.credentials = invite.credentials;
         let mut draft = self.invite_draft(&mut session).with(invite.headers, invite.body)?;
+        draft.is_initial = true;
         if let Some(replaces) = invite.replaces {
             draft.own.extend(super::replaced::fields(&replaces)?);
         }
@@ -53,10 +57,11 @@ impl Endpoint {
         Ok((dialog, call_id))
     }
 
-    /// Offers a change of the session. A 491 is tried again by itself (§14.1).
+    /// Offers a change of the session, or asks the peer for an offer (no body). A 491 is tried again by
+    /// itself (§14.1).
     ///
     /// # Errors
-    /// The dialog is unknown, not confirmed, or has an INVITE under way; or a value given may not
+    /// The dialog is unknown, not confirmed, or has an INVITE or UPDATE under way; or a value given may not
     /// be written.
     pub fn reinvite(
         &mut self,
@@ -65,18 +70,22 @@ impl Endpoint {
         headers: Vec<(String, String)>,
         body: Option<Body>,
     ) -> Result<(), Error> {
-        let session = self.sessions.get_mut(&dialog).ok_or(Error::UnknownDialog(dialog))?;
+        let is_pending = |txn| self.servers.get(txn).is_some_and(|open| open.is_pending());
+        let session = self.sessions.get(&dialog).ok_or(Error::UnknownDialog(dialog))?;
         let is_free = session.stage == Stage::Confirmed
             && session.outgoing.is_none()
             && session.incoming.is_none()
-            && session.retry.is_none();
+            && session.unanswered.is_none()
+            && session.retry.is_none()
+            && session.exchange.update_out.is_none()
+            && session.exchange.update_in.is_none_or(|txn| !is_pending(txn));
         if !is_free {
             return Err(Error::WrongState { dialog, order: "reinvite" });
         }
         self.send_reinvite(now, dialog, headers, body)
     }
 
-    /// Sends a request (INFO, MESSAGE, OPTIONS, …) inside the dialog; [`Event::RequestDone`] follows.
+    /// Sends a request (INFO, MESSAGE, REFER, NOTIFY, OPTIONS, …) inside the dialog; [`Event::RequestDone`] follows.
     ///
     /// # Errors
     /// The dialog is unknown or not confirmed, the method has an order of its own, or a value given
@@ -90,7 +99,15 @@ impl Endpoint {
         body: Option<Body>,
     ) -> Result<TransactionId, Error> {
         let wrong = Error::WrongState { dialog, order: "request" };
-        if matches!(method, Method::Invite | Method::Ack | Method::Cancel | Method::Bye) {
+        if matches!(
+            method,
+            Method::Invite
+                | Method::Ack
+                | Method::Cancel
+                | Method::Bye
+                | Method::Prack
+                | Method::Update
+        ) {
             return Err(wrong);
         }
         if let Method::Other(token) = &method {
@@ -116,6 +133,21 @@ impl Endpoint {
     /// # Errors
     /// The dialog is unknown, or the call came in (that is what `reject` is for).
     pub fn cancel(&mut self, now: Instant, dialog: DialogId) -> Result<(), Error> {
+        self.cancel_with(now, dialog, Vec::new())
+    }
+
+    /// The same with header fields for the CANCEL or BYE: a Reason (RFC 3326), say, so that the phones
+    /// of a group do not count a call as missed that another one took.
+    ///
+    /// # Errors
+    /// As `cancel`, or a header may not be written.
+    pub fn cancel_with(
+        &mut self,
+        now: Instant,
+        dialog: DialogId,
+        headers: Vec<(String, String)>,
+    ) -> Result<(), Error> {
+        check_headers(&headers, None)?;
         let session = self.sessions.get_mut(&dialog).ok_or(Error::UnknownDialog(dialog))?;
         if session.is_told {
             return Err(Error::UnknownDialog(dialog));
@@ -124,11 +156,12 @@ impl Endpoint {
             (Stage::Early, Some(outgoing)) => {
                 if outgoing.cancel == Cancel::No {
                     outgoing.cancel = Cancel::Wanted;
+                    outgoing.cancel_headers = headers;
                     self.cancel_if_possible(now, dialog);
                 }
                 Ok(())
             }
-            (Stage::Confirmed, _) if session.is_caller => self.bye(now, dialog, Vec::new()),
+            (Stage::Confirmed, _) if session.is_caller => self.bye(now, dialog, headers),
             _ => Err(Error::WrongState { dialog, order: "cancel" }),
         }
     }
@@ -155,6 +188,7 @@ impl Endpoint {
         let mut draft = Draft::along(path, Method::Invite, seq);
         draft.contact = Some(self.contact(path.contact_user.as_deref(), &path.flow));
         draft.credentials.clone_from(&session.credentials);
+        draft.timing = self.timing(session);
         draft
     }
 
@@ -162,11 +196,18 @@ impl Endpoint {
         let Some(flow) = self.sessions.get(&dialog).map(|session| session.path.flow) else {
             return;
         };
+        let has_offer = draft.body.as_ref().is_some_and(Body::is_description);
         let txn = self.send_request(now, flow, draft, purpose);
-        let outgoing =
-            Outgoing { txn, cancel: Cancel::No, give_up_at: now + self.config.max_setup };
+        let outgoing = Outgoing {
+            txn,
+            cancel: Cancel::No,
+            cancel_headers: Vec::new(),
+            is_refresh: false,
+            give_up_at: now + self.config.max_setup,
+        };
         if let Some(session) = self.sessions.get_mut(&dialog) {
             session.outgoing = Some(outgoing);
+            session.exchange.begin(true, has_offer);
         }
         self.rewake_dialog(dialog);
     }
@@ -181,7 +222,7 @@ impl Endpoint {
         // §9.1: if no final response comes in 64*T1, the INVITE counts as cancelled
         outgoing.give_up_at = now + self.config.timers.give_up();
         let Sent { draft, via, branch, .. } = &invite.user;
-        let bytes = draft.cancel(via);
+        let bytes = draft.cancel(via, &outgoing.cancel_headers);
         let sent = Sent {
             purpose: Purpose::Errand,
             draft: Draft { method: Method::Cancel, ..draft.clone() },
@@ -192,21 +233,6 @@ impl Endpoint {
         let flow = invite.flow;
         self.open_client(now, flow, bytes, sent);
         self.rewake_dialog(dialog);
-    }
-
-    pub(super) fn on_provisional(
-        &mut self,
-        now: Instant,
-        id: TransactionId,
-        dialog: DialogId,
-        response: Arc<Response>,
-    ) {
-        let Some(session) = self.sessions.get(&dialog) else { return };
-        let Some(outgoing) = session.outgoing.as_ref().filter(|o| o.txn == id) else { return };
-        if outgoing.cancel == Cancel::No && response.status() > 100 {
-            self.tell(Event::Provisional { dialog, response, wants_answer: false });
-        }
-        self.cancel_if_possible(now, dialog);
     }
 
     pub(super) fn on_reinvite_progress(
@@ -239,25 +265,53 @@ impl Endpoint {
         if txn.user.acks.len() >= MAX_FORKS {
             return;
         }
-        let is_initial = matches!(txn.user.purpose, Purpose::Invite(_));
-        let (via_flow, seq) = (txn.flow, txn.user.draft.seq);
-        let is_awaited = self.sessions.get(&dialog).and_then(|s| s.outgoing.as_ref());
-        let is_awaited = is_awaited.is_some_and(|outgoing| outgoing.txn == id);
-        let path = match self.sessions.get(&dialog) {
-            Some(session) if is_initial => session.path.answered(&response, flow),
-            Some(session) => refreshed(&session.path, &response),
+        let Sent { purpose, draft, .. } = &txn.user;
+        let is_initial = matches!(purpose, Purpose::Invite(_));
+        let (via_flow, seq) = (txn.flow, draft.seq);
+        let session = self.sessions.get_mut(&dialog);
+        let is_repeated = |held: &Unanswered| held.txn == id && held.tag == tag;
+        if session.as_ref().is_some_and(|s| s.unanswered.as_ref().is_some_and(is_repeated)) {
+            return;
+        }
+        let outgoing = session.as_ref().and_then(|session| session.outgoing.as_ref());
+        let outgoing = outgoing.filter(|outgoing| outgoing.txn == id);
+        let (is_awaited, is_wanted) =
+            (outgoing.is_some(), outgoing.is_some_and(|outgoing| outgoing.cancel == Cancel::No));
+        let (path, offer) = match session {
+            Some(session) if is_initial => match session.fork_mut(tag) {
+                Some(fork) => (fork.path.answered(&response, flow), fork.exchange.offer),
+                None => (session.path.answered(&response, flow), session.exchange.offer),
+            },
+            Some(session) => (refreshed(&session.path, &response), session.exchange.offer),
             // the dialog is over; what is left of it stands in the request
-            None => match orphan_path(&txn.user.draft, &response, via_flow) {
-                Some(path) => path,
+            None => match orphan_path(draft, &response, via_flow) {
+                Some(path) => (path, Offer::Complete),
                 None => return,
             },
         };
-        self.ack_success(id, tag, &path);
+        let body = draft.body.clone();
+        let wants_answer = is_wanted && offer == Offer::Missing && response.has_description();
+        let held = wants_answer.then(|| Unanswered {
+            txn: id,
+            tag: tag.to_owned(),
+            seq,
+            authorization: draft.authorization.clone(),
+            give_up_at: now + self.config.timers.give_up(),
+        });
+        if held.is_none() {
+            self.ack_success(id, tag, &path);
+        }
         if is_awaited {
-            self.on_first_answer(now, dialog, path, is_initial, response);
+            let answer = Answer { path, is_initial, body, held };
+            self.on_first_answer(now, dialog, response, answer);
         } else if is_initial {
             // another fork answered as well, or the call was given up: nobody wants this one
-            let bye = Draft::along(&path, Method::Bye, seq + 1);
+            let seq = match self.sessions.get_mut(&dialog) {
+                Some(session) => session.fork_mut(tag).map_or(seq + 1, |f| f.local_seq.next()),
+                None => seq + PAST_EARLY,
+            };
+            let mut bye = Draft::along(&path, Method::Bye, seq);
+            bye.headers.push(super::closing::reason(200, "Call completed elsewhere"));
             self.send_request(now, path.flow, bye, Purpose::Errand);
         }
     }
@@ -275,13 +329,31 @@ impl Endpoint {
         &mut self,
         now: Instant,
         dialog: DialogId,
-        path: Path,
-        is_initial: bool,
         response: Arc<Response>,
+        answer: Answer,
     ) {
+        let Answer { path, is_initial, body, held } = answer;
         let Some(session) = self.sessions.get_mut(&dialog) else { return };
-        let was_cancelled = session.outgoing.take().is_some_and(|o| o.cancel != Cancel::No);
+        let Some(outgoing) = session.outgoing.take() else { return };
+        let was_cancelled = outgoing.cancel != Cancel::No;
+        if is_initial {
+            session.confirm_fork(response.to().tag().unwrap_or_default());
+        }
         session.path = path;
+        if response.header("Allow").is_some() {
+            session.takes_update = response.lists("Allow", "UPDATE");
+        }
+        let wants_answer = held.is_some();
+        if wants_answer {
+            session.exchange.offer = Offer::Theirs;
+        } else if session.held.is_none() {
+            session.exchange.offer = Offer::Complete;
+        }
+        session.unanswered = held;
+        // an UPDATE may have changed it meanwhile
+        if !is_initial || session.exchange.local.is_none() {
+            session.exchange.keep_local(body.as_ref());
+        }
         match (&session.stage, is_initial) {
             (Stage::Early, true) if was_cancelled => {
                 // the answer crossed the CANCEL: hang up, and let the caller see its cancellation
@@ -293,10 +365,12 @@ impl Endpoint {
             }
             (Stage::Early, true) => {
                 session.stage = Stage::Confirmed;
-                self.tell(Event::Answered { dialog, response, wants_answer: false });
+                self.start_timer(now, dialog, &response);
+                self.tell(Event::Answered { dialog, response, wants_answer });
             }
             (Stage::Confirmed, _) => {
-                self.tell(Event::ReinviteAnswered { dialog, response, wants_answer: false });
+                self.start_timer(now, dialog, &response);
+                self.tell(Event::ReinviteAnswered { dialog, response, wants_answer });
             }
             (Stage::Gone, _) => return self.end(now, dialog, None),
             _ => {}
@@ -331,28 +405,58 @@ impl Endpoint {
         outcome: Outcome,
     ) {
         let Some(session) = self.sessions.get_mut(&dialog) else { return };
-        if session.outgoing.take_if(|outgoing| outgoing.txn == id).is_none() {
+        let Some(outgoing) = session.outgoing.take_if(|outgoing| outgoing.txn == id) else {
             return;
-        }
+        };
+        session.exchange.offer = Offer::Complete;
         match session.stage {
             Stage::Confirmed => {}
             Stage::Gone => return self.end(now, dialog, None),
             _ => return self.rewake_dialog(dialog),
         }
+        if outgoing.is_refresh {
+            return self.on_refresh_failed(now, dialog, &Method::Invite, &outcome);
+        }
         if outcome.status == 491
             && let Some(txn) = self.clients.get(id)
         {
-            // §14.1: whoever made the Call-ID waits longer, in steps of 10 ms
-            let (base, span) = if session.is_caller { (2_100, 191) } else { (0, 201) };
-            let wait = base + u64::from(self.rng.next_u32() % span) * 10;
             let (headers, body) = (txn.user.draft.headers.clone(), txn.user.draft.body.clone());
-            session.retry = Some(Retry { at: now + Duration::from_millis(wait), headers, body });
+            let at = now + self.glare_wait(dialog);
+            if let Some(session) = self.sessions.get_mut(&dialog) {
+                session.retry = Some(Retry { at, method: Method::Invite, headers, body });
+            }
             return self.rewake_dialog(dialog);
         }
         let Outcome { status, reason, response } = outcome;
         let is_local = response.is_none();
         self.tell(Event::ReinviteRejected { dialog, status, reason, response });
         self.on_peer_gone(now, dialog, status, is_local);
+        self.rewake_dialog(dialog);
+    }
+
+    /// §14.1: how long to wait after a 491. Whoever made the Call-ID waits longer, in steps of 10 ms.
+    pub(super) fn glare_wait(&mut self, dialog: DialogId) -> Duration {
+        let is_caller = self.sessions.get(&dialog).is_some_and(|session| session.is_caller);
+        let (base, span) = if is_caller { (2_100, 191) } else { (0, 201) };
+        Duration::from_millis(base + u64::from(self.rng.next_u32() % span) * 10)
+    }
+
+    /// Sends what met a request of the peer again. If something is under way now as well, it waits
+    /// once more. Its header fields were checked when the caller gave them.
+    pub(super) fn retry(&mut self, now: Instant, dialog: DialogId, retry: Retry) {
+        let Retry { method, headers, body, .. } = retry;
+        let sent = match method {
+            Method::Update => self.send_update(now, dialog, headers.clone(), body.clone(), false),
+            _ => self.reinvite(now, dialog, headers.clone(), body.clone()),
+        };
+        if sent.is_err() {
+            let at = now + self.glare_wait(dialog).max(MIN_WAIT);
+            if let Some(session) = self.sessions.get_mut(&dialog)
+                && matches!(session.stage, Stage::Early | Stage::Confirmed)
+            {
+                session.retry = Some(Retry { at, method, headers, body });
+            }
+        }
         self.rewake_dialog(dialog);
     }
 
@@ -367,6 +471,16 @@ impl Endpoint {
         }
         Ok(())
     }
+}
+
+/// What a 2xx means for its dialog.
+struct Answer {
+    path: Path,
+    is_initial: bool,
+    /// The offer it answers.
+    body: Option<Body>,
+    /// The ACK, if it waits for our answer.
+    held: Option<Unanswered>,
 }
 
 /// §12.2.1.2: the 2xx of a re-INVITE may name a new target; the routes stay.
@@ -392,5 +506,9 @@ fn orphan_path(draft: &Draft, response: &Response, flow: Flow) -> Option<Path> {
     Some(path.answered(response, flow))
 }
 
-/// Answers of different forks that are acknowledged and hung up.
-const MAX_FORKS: usize = 16;
+/// More than the PRACKs and UPDATEs an early dialog can have seen: the BYE of a fork nothing is kept of
+/// takes a number above theirs (§12.2.1.1 asks for a higher one, not for the next).
+const PAST_EARLY: u32 = 1_000;
+
+/// How long what could not be sent waits at least.
+const MIN_WAIT: Duration = Duration::from_millis(100);

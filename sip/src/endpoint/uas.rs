@@ -9,7 +9,7 @@ use super::receive::Inbound;
 use super::{Endpoint, TransactionId, reply};
 use crate::Error;
 use crate::dialog::{
-    DialogId, DialogKey, Incoming, IncomingState, Path, RemoteCSeq, Session, Stage,
+    DialogId, DialogKey, Incoming, IncomingState, Offer, Path, RemoteCSeq, Session, Stage,
 };
 use crate::message::build::Body;
 use crate::message::{Method, Request, parse_number};
@@ -24,6 +24,10 @@ impl Endpoint {
     pub fn respond(&mut self, now: Instant, txn: TransactionId, reply: Reply) -> Result<(), Error> {
         let pending = self.servers.get(txn).filter(|txn| txn.is_pending());
         let server = pending.ok_or(Error::UnknownTransaction(txn))?;
+        if matches!(server.request.method(), Method::Update | Method::Prack) {
+            let request = Arc::clone(&server.request);
+            return self.respond_update(now, txn, &request, reply);
+        }
         if *server.request.method() == Method::Invite {
             let dialog = self.dialog_of(txn).ok_or(Error::UnknownTransaction(txn))?;
             return match reply.status {
@@ -37,33 +41,43 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Sends a provisional response (101 to 199) to the INVITE under way.
+    /// Accepts the INVITE or re-INVITE with a 2xx, retransmitted until its ACK. While a reliable
+    /// provisional response with a description waits for its PRACK, so does the 2xx (RFC 3262 §3). Its
+    /// description is left out if offer and answer are complete already.
     ///
     /// # Errors
     /// The dialog is unknown or has no open INVITE, or the reply may not be written.
-    #[expect(clippy::needless_pass_by_value, reason = "an order is given away")]
-    pub fn progress(&mut self, now: Instant, dialog: DialogId, reply: Reply) -> Result<(), Error> {
-        let (txn, contact) = self.open_invite(dialog, "progress")?;
-        reply::check(&reply, 101..200, true)?;
-        self.send_reply(now, txn, &reply, Some(&contact));
-        if let Some(session) = self.sessions.get_mut(&dialog)
-            && let Some(Incoming { state: IncomingState::Open { refresh_at, .. }, .. }) =
-                &mut session.incoming
-        {
-            *refresh_at = Some(now + PROVISIONAL_REFRESH);
+    pub fn answer(&mut self, now: Instant, dialog: DialogId, reply: Reply) -> Result<(), Error> {
+        self.open_invite(dialog, "answer")?;
+        reply::check(&reply, 200..300, true)?;
+        let incoming = self.sessions.get_mut(&dialog).and_then(|s| s.incoming.as_mut());
+        if let Some(reliably) = incoming.and_then(|incoming| incoming.reliably.as_mut()) {
+            if reliably.answer.is_some() {
+                return Err(Error::WrongState { dialog, order: "answer" });
+            }
+            if reliably.unacked.as_ref().is_some_and(|unacked| unacked.has_description) {
+                reliably.answer = Some(reply);
+                return Ok(());
+            }
         }
-        self.rewake_dialog(dialog);
+        self.send_answer(now, dialog, reply);
         Ok(())
     }
 
-    /// Accepts the INVITE or re-INVITE with a 2xx, retransmitted until its ACK.
-    ///
-    /// # Errors
-    /// The dialog is unknown or has no open INVITE, or the reply may not be written.
-    #[expect(clippy::needless_pass_by_value, reason = "an order is given away")]
-    pub fn answer(&mut self, now: Instant, dialog: DialogId, reply: Reply) -> Result<(), Error> {
-        let (txn, contact) = self.open_invite(dialog, "answer")?;
-        reply::check(&reply, 200..300, true)?;
+    pub(super) fn send_answer(&mut self, now: Instant, dialog: DialogId, mut reply: Reply) {
+        let Ok((txn, contact)) = self.open_invite(dialog, "answer") else { return };
+        if let Some(session) = self.sessions.get_mut(&dialog) {
+            let has_description = reply.body.as_ref().is_some_and(Body::is_description);
+            match session.exchange.offer {
+                Offer::Complete if has_description => reply.body = None,
+                Offer::Missing if has_description => session.exchange.offer = Offer::Ours,
+                _ => session.exchange.offer = Offer::Complete,
+            }
+            session.exchange.keep_local(reply.body.as_ref());
+        }
+        if let Some(request) = self.servers.get(txn).map(|server| Arc::clone(&server.request)) {
+            self.agree_timer(now, dialog, &request, &mut reply);
+        }
         self.send_reply(now, txn, &reply, Some(&contact));
         let timers = self.config.timers;
         let sent = self.servers.get(txn).and_then(|t| Some((t.last.clone()?, t.reply_flow)));
@@ -74,10 +88,11 @@ impl Endpoint {
             let again = Backoff::start(now, timers.t1);
             let give_up_at = now + timers.give_up();
             incoming.state = IncomingState::Answered { bytes, flow, again, give_up_at };
+            let unacked = incoming.reliably.take().and_then(|reliably| reliably.unacked);
+            session.late_rack = unacked.map(|unacked| unacked.rack);
             session.stage = Stage::Confirmed;
         }
         self.rewake_dialog(dialog);
-        Ok(())
     }
 
     /// Refuses the INVITE (which ends the dialog) or re-INVITE with 3xx to 6xx.
@@ -105,6 +120,8 @@ impl Endpoint {
         let dialog = DialogId(self.next_id());
         let mut session = Session::new(path, false, 0);
         session.remote_seq = RemoteCSeq::after(request.cseq().seq);
+        session.exchange.begin(false, request.has_description());
+        session.takes_update = request.lists("Allow", "UPDATE");
         session.incoming = Some(self.new_incoming(now, txn, &request, true));
         self.sessions.insert(dialog, session);
         self.dialogs.insert(key, dialog);
@@ -113,7 +130,7 @@ impl Endpoint {
     }
 
     pub(super) fn new_incoming(
-        &self,
+        &mut self,
         now: Instant,
         txn: TransactionId,
         request: &Request,
@@ -127,6 +144,7 @@ impl Endpoint {
             seq: request.cseq().seq,
             is_initial,
             state: IncomingState::Open { refresh_at: None, give_up_at },
+            reliably: self.new_reliably(request),
         }
     }
 
@@ -158,6 +176,7 @@ impl Endpoint {
             return;
         }
         session.incoming = None;
+        session.exchange.offer = Offer::Complete;
         match std::mem::replace(&mut session.stage, Stage::Confirmed) {
             // §15: now the BYE may go
             Stage::Leaving(headers) => self.send_bye(now, dialog, headers),
@@ -183,12 +202,13 @@ impl Endpoint {
         if was_initial {
             self.end(now, dialog, cause);
         } else {
+            session.exchange.offer = Offer::Complete;
             self.rewake_dialog(dialog);
         }
     }
 
     /// Transaction and Contact of the INVITE that waits for its final response.
-    fn open_invite(
+    pub(super) fn open_invite(
         &self,
         dialog: DialogId,
         order: &'static str,
@@ -199,10 +219,14 @@ impl Endpoint {
         Ok((incoming.txn, self.contact(path.contact_user.as_deref(), &path.flow)))
     }
 
-    fn dialog_of(&self, txn: TransactionId) -> Option<DialogId> {
+    /// The dialog a server transaction is in.
+    pub(super) fn sessions_of(&self, txn: TransactionId) -> Option<DialogId> {
         let server = self.servers.get(txn)?;
-        let key = DialogKey::new(server.request.call_id(), &server.to_tag);
-        let dialog = *self.dialogs.get(&key)?;
+        self.dialogs.get(&DialogKey::new(server.request.call_id(), &server.to_tag)).copied()
+    }
+
+    fn dialog_of(&self, txn: TransactionId) -> Option<DialogId> {
+        let dialog = self.sessions_of(txn)?;
         let incoming = self.sessions.get(&dialog)?.incoming.as_ref()?;
         (incoming.txn == txn).then_some(dialog)
     }
@@ -213,6 +237,3 @@ pub(super) fn expiry(request: &Request) -> Option<Duration> {
     let seconds = request.header("Expires").and_then(parse_number).filter(|s| *s > 0)?;
     Some(Duration::from_secs(seconds.into()))
 }
-
-/// §13.3.1.1: how often a provisional response is repeated so that proxies keep waiting.
-pub(super) const PROVISIONAL_REFRESH: Duration = Duration::from_secs(60);

@@ -88,6 +88,11 @@ impl Body {
     pub fn sdp(bytes: impl Into<Bytes>) -> Self {
         Self::new("application/sdp", bytes)
     }
+
+    /// Whether it is, or may hold, a session description.
+    pub(crate) fn is_description(&self) -> bool {
+        super::is_description(&self.content_type, &self.bytes)
+    }
 }
 
 /// Whether a header field may be written as given.

@@ -171,6 +171,16 @@ impl Request {
         self.header("Content-Type")
     }
 
+    /// Whether the body is, or may hold, a session description.
+    pub(crate) fn has_description(&self) -> bool {
+        super::is_description(self.content_type().unwrap_or_default(), &self.body)
+    }
+
+    /// Whether a list field (Supported, Require, Allow) names this token.
+    pub(crate) fn lists(&self, name: &str, token: &str) -> bool {
+        self.headers.items(name).any(|item| item.eq_ignore_ascii_case(token))
+    }
+
     /// The whole message as it was received.
     pub fn raw(&self) -> &Bytes {
         &self.raw

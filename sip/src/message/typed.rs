@@ -242,6 +242,17 @@ pub(crate) fn media_type(text: &str) -> Cow<'_, str> {
     Cow::Owned(kind.split_whitespace().collect::<String>().to_ascii_lowercase())
 }
 
+/// Whether a body of that type is, or may hold, a session description.
+pub(crate) fn is_description(content_type: &str, body: &[u8]) -> bool {
+    if body.is_empty() {
+        return false;
+    }
+    content_type == "application/sdp" || {
+        let kind = media_type(content_type);
+        kind == "application/sdp" || kind.starts_with("multipart/")
+    }
+}
+
 /// The prefix that marks a branch as unique (RFC 3261 §8.1.1.7).
 pub const BRANCH_COOKIE: &str = "z9hG4bK";
 

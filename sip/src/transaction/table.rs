@@ -79,6 +79,8 @@ pub(crate) struct ServerTxn {
     pub(crate) to_tag: String,
     /// The last response, for repetitions.
     pub(crate) last: Option<Bytes>,
+    /// Its status; 0 before the first.
+    pub(crate) last_status: u16,
     /// Other copies of this request are refused.
     pub(crate) merge_key: Option<MergeKey>,
 }
@@ -103,7 +105,7 @@ impl ServerTxn {
             _ => ServerMachine::Other(ServerOther::start(now, timers, is_reliable)),
         };
         let merge_key = MergeKey::of(&request);
-        Self { machine, request, reply_flow, to_tag, last: None, merge_key }
+        Self { machine, request, reply_flow, to_tag, last: None, last_status: 0, merge_key }
     }
 
     pub(crate) fn is_pending(&self) -> bool {
@@ -120,6 +122,7 @@ impl ServerTxn {
 
     pub(crate) fn on_reply(&mut self, now: Instant, status: u16, bytes: Bytes) {
         self.last = Some(bytes);
+        self.last_status = status;
         match &mut self.machine {
             ServerMachine::Invite(machine) => machine.on_reply(now, status),
             ServerMachine::Other(machine) => machine.on_reply(now, status),

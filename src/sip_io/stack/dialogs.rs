@@ -28,6 +28,8 @@ impl StackActor {
             Event::Answered { dialog, response, .. } => {
                 self.tell(dialog, DialogEvent::Answered(response));
             }
+            // an offer in mid-call by UPDATE is not taken yet; the session goes on as it was
+            Event::Update { txn, .. } => self.respond(txn, Reply::new(488)),
             Event::Acked { dialog, body } => self.tell(dialog, DialogEvent::Acked { body }),
             Event::Reinvite { dialog, request, .. } => {
                 self.tell(dialog, DialogEvent::Reinvite(request));

@@ -7,8 +7,9 @@
 //! - sound: [`tone`] (generate, measure), [`heard`] (what a peer received), [`wav`]
 //! - clock: [`stamp`] (kernel receive times), [`wait`] (a condition with a deadline)
 //! - peers: [`sip_peer`], [`rtp_peer`], [`hook_server`], [`baresip`], [`sipp`]
-//! - the server: [`server`] (start, kill), [`rest`] (speak to it), [`tenant`] (provision it)
+//! - the server: [`authority`] (its certificates), [`server`] (start, kill), [`rest`] (speak to it), [`tenant`] (provision it)
 
+pub mod authority;
 pub mod baresip;
 pub mod dialog;
 pub mod digest;
@@ -33,6 +34,7 @@ pub mod tone;
 pub mod wait;
 pub mod wav;
 
+pub use authority::Authority;
 pub use baresip::Baresip;
 pub use dialog::Dialog;
 pub use heard::Heard;

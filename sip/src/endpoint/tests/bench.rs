@@ -193,6 +193,13 @@ pub(super) fn response(request: &Request, status: u16, to_tag: &str, extra: &str
     )
 }
 
+/// The same message with a session description.
+pub(super) fn with_sdp(text: &str, sdp: &str) -> String {
+    let head = text.strip_suffix("Content-Length: 0\r\n\r\n").unwrap();
+    let length = sdp.len();
+    format!("{head}Content-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{sdp}")
+}
+
 pub(super) fn start_of(text: &str) -> String {
     let mut words = text.split(' ');
     let first = words.next().unwrap_or_default();

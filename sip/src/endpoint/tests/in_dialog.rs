@@ -250,7 +250,7 @@ fn the_endpoint_answers_options_itself_and_refuses_the_rest() {
     for name in ["Allow", "Accept", "Supported"] {
         assert!(ok.header(name).is_some());
     }
-    for (method, status) in [("UPDATE", 405), ("SUBSCRIBE", 405), ("FOO", 501)] {
+    for (method, status) in [("PUBLISH", 405), ("SUBSCRIBE", 405), ("FOO", 501)] {
         bench.take(&request(method, "3", &tag, ""));
         let refused = bench.one_response();
         assert_eq!(refused.status(), status);

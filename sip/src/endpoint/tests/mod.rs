@@ -3,7 +3,12 @@
 mod bench;
 mod calls_in;
 mod calls_out;
+mod delayed;
+mod early;
 mod in_dialog;
 mod outside;
 mod refusals;
+mod reliable;
 mod schedules;
+mod session_timer;
+mod update;

@@ -69,7 +69,7 @@ fn each_refusal_has_its_status() {
             414,
         ),
         (request("OPTIONS", "1", "", "").replace("sip:alice@192.0.2.1 ", "isbn:123 "), 416),
-        (request("INVITE", "1", "", "Require: 100rel\r\n"), 420),
+        (request("INVITE", "1", "", "Require: precondition\r\n"), 420),
         (request("INVITE", "1", "nobody", ""), 481),
         (request("BYE", "1", "nobody", ""), 481),
         (request("BYE", "1", "", ""), 481),
