@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-export PATH := $(PATH):$(HOME)/.cargo/bin
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin
 
 # Calls of `make load`, and further arguments (`make load N=500 ARGS="--rooms 50 --seconds 60"`).
 N ?= 200
@@ -17,7 +17,7 @@ say = @printf '\n== %s\n' "$(1)"
 T ?= sip_message
 S ?= 60
 
-.PHONY: help demo test nightly check e2e bench load peers fuzz cargo build-tools test-tools
+.PHONY: help demo test nightly check e2e bench load flood cps peers fuzz cargo build-tools test-tools
 
 help:
 	@echo "make demo        build and start the server with a demo tenant, ready for two SIP phones"
@@ -27,6 +27,8 @@ help:
 	@echo "make e2e         only the end-to-end tests (make e2e ARGS=phones for some of them)"
 	@echo "make bench       the criterion benches"
 	@echo "make load N=200  200 real SIP calls into one conference; prints JSON"
+	@echo "make flood       100 talking calls while 50,000 SIP requests a second come from one address"
+	@echo "make cps         how many calls a second sipp gets answered on one processor, without media"
 	@echo "make peers       the same load on this server, Janus and Asterisk; prints one table"
 	@echo "make fuzz T=sdp S=60  one fuzz target for 60 s; the targets: fuzz/fuzz_targets"
 
@@ -71,6 +73,20 @@ load: cargo build-tools
 	$(call say,$(N) calls on loopback)
 	target/release/trunkline-load --spawn target/release/trunkline -n $(N) $(ARGS)
 
+flood: cargo build-tools
+	$(call say,building server and load bench)
+	cargo build --release -p trunkline -p trunkline-load
+	$(call say,100 calls for a minute under a flood)
+	target/release/trunkline-load --spawn target/release/trunkline --flood 50000 \
+	  -n 100 --rooms 10 --talkers 20 --seconds 60 $(ARGS)
+
+cps: cargo build-tools
+	@scripts/install-packages sipp:sip-tester
+	$(call say,building server and load bench)
+	cargo build --release -p trunkline -p trunkline-load
+	$(call say,calls per second)
+	target/release/trunkline-load --cps --spawn target/release/trunkline --pin $(ARGS)
+
 peers: cargo build-tools
 	benches/peers/run $(ARGS)
 
@@ -92,7 +108,7 @@ build-tools:
 	@scripts/install-packages cc:build-essential cmake:cmake
 
 test-tools: $(NODE_PACKAGES)
-	@scripts/install-packages sipp:sip-tester baresip:baresip-core
+	@scripts/install-packages sipp:sip-tester baresip:baresip-core openssl:openssl kamailio:kamailio
 
 $(NODE_PACKAGES): tests/e2e/node/package.json
 	@scripts/install-packages node:nodejs npm:npm

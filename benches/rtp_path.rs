@@ -57,7 +57,7 @@ impl Room {
     fn tick(&mut self) {
         for member in &mut self.members {
             member.stamp(self.tick);
-            let received = member.leg.handle_rtp(self.now, member.peer, &member.datagram);
+            let received = member.leg.handle_rtp(self.now, member.peer, &mut member.datagram);
             if let Received::Audio(packet) = received {
                 self.mixer.push(member.seat, self.now, &packet);
             }
@@ -102,6 +102,7 @@ impl Member {
                 (PayloadType(101), Format::TelephoneEvent { clock_hz: 8_000 }),
             ],
             direction: Direction::SendRecv,
+            srtp: None,
         });
         let level = if talks { -24.0 } else { -200.0 };
         let pcm = tone::sine(SampleRate::NARROW, 150.0 + n as f32, level, 160);

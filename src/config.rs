@@ -257,9 +257,9 @@ impl Config {
             None => Some(self.media_ip())
                 .filter(same_family)
                 .or_else(|| net::first_address_of(bound.is_ipv4()))
-                .unwrap_or(bound.ip()),
+                .unwrap_or_else(|| bound.ip()),
         };
-        listen.public.unwrap_or(SocketAddr::new(ip, bound.port()))
+        listen.public.unwrap_or_else(|| SocketAddr::new(ip, bound.port()))
     }
 
     /// How many media arbiters run: the configured number, or one less than the cores, at least 1.

@@ -2,6 +2,7 @@
 
 mod follow;
 mod policy;
+mod signalling;
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
@@ -14,9 +15,6 @@ use media::jitter::JitterConfig;
 use media::mixer::MixerConfig;
 use media::source::tone;
 use media::time::SampleRate;
-use sip::auth::Nonces;
-use sip::registrar::Limits;
-use sip::{Endpoint, Listener, Timers, Transport};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::api::{self, AppState, Doors};
@@ -30,21 +28,17 @@ use crate::media_io::port_pool::PortPool;
 use crate::media_io::settings::MediaSettings;
 use crate::media_io::sys;
 use crate::sip_io::dns::Resolver;
-use crate::sip_io::gate::Gate;
-use crate::sip_io::limiter::Limiter;
 use crate::sip_io::message::Drain;
 use crate::sip_io::peers::Peers;
 use crate::sip_io::registrations::Registrations;
-use crate::sip_io::stack::{StackActor, StackParts};
-use crate::sip_io::tcp::Connections;
+use crate::sip_io::tls::Tls;
 use crate::store::Store;
 use crate::verb;
 use crate::welcome::Welcome;
+use signalling::Shell;
 
 /// How long calls may take to end at shutdown.
 const GOODBYE: Duration = Duration::from_secs(3);
-/// TCP connections for SIP at once.
-const MAX_CONNECTIONS: usize = 4096;
 
 /// Runs the server until it is told to stop (SIGINT or SIGTERM).
 ///
@@ -63,13 +57,16 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let http = TcpListener::bind(config.http.listen)
         .with_context(|| format!("cannot bind the REST API to {}", config.http.listen))?;
     let http_address = http.local_addr()?;
-    let sockets = SipSockets::bind(&config)?;
+    let registered = store.registrations().take_live().await.context("cannot read the store")?;
+    let shell = Shell::open(&config)?;
+    let first = shell.first();
+    let (sip_address, sip_local) = (first.public, first.local);
     let media_ip = config.media_ip();
-    let sip_address = SocketAddr::new(media_ip, sockets.local.port());
-
     let peers = Peers::default();
-    let listeners = sockets.listeners(sip_address);
-    let resolver = Resolver::new(&config.sip.dns_servers, listeners.clone(), peers.clone())?;
+    let dns_servers = &config.sip.dns_servers;
+    let resolver = Resolver::new(dns_servers, shell.listeners(), peers.clone())?;
+    let tls = shell.tls();
+    actix::spawn(tls.clone().watch());
 
     let plane = MediaPlane::start(config.media_arbiters(), config.media.realtime_priority);
     let plane = Arc::new(plane.context("cannot start the media clock")?);
@@ -103,11 +100,11 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         control: control.handle(),
         media_ip,
         sip_address,
-        sip_local: sockets.local,
+        sip_local,
         cname: format!("trunkline@{media_ip}"),
         api_base_url: Some(format!("http://{http_address}/v1")),
     });
-    let stack = sockets.serve(&signalling, &config, &store, &desk, listeners, peers);
+    let stack = shell.serve(&signalling, &config, &store, &desk, peers, registered);
     let on_change = follow::listener(stack.clone(), live.clone(), control.handle());
     let doors = Doors { live: live.clone(), registrations, desk, stack: stack.clone() };
     let rest = api::serve(http, state.with_doors(doors).with_on_change(on_change))?;
@@ -116,7 +113,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     tracing::info!(rest = %http_address, sip = %sip_address, media = %media_ip, "ready");
     welcome.print(http_address, sip_address);
 
-    wait_for_signal().await?;
+    wait_for_signal(&tls).await?;
     tracing::info!("stopping: hanging up calls");
     handle.stop(true).await;
     // Its result says how it stopped, which was asked for.
@@ -143,77 +140,6 @@ fn lock(config: &Config) -> anyhow::Result<File> {
         )
     })?;
     Ok(file)
-}
-
-/// The bound SIP sockets, before anybody listens.
-struct SipSockets {
-    udp: UdpSocket,
-    tcp: TcpListener,
-    local: SocketAddr,
-}
-
-impl SipSockets {
-    fn bind(config: &Config) -> anyhow::Result<Self> {
-        let listen = config.sip.listen;
-        let udp = UdpSocket::bind(listen)
-            .with_context(|| format!("cannot bind SIP to {listen} over UDP"))?;
-        let local = udp.local_addr()?;
-        let tcp = TcpListener::bind(local)
-            .with_context(|| format!("cannot bind SIP to {local} over TCP"))?;
-        udp.set_nonblocking(true)?;
-        tcp.set_nonblocking(true)?;
-        Ok(Self { udp, tcp, local })
-    }
-
-    fn listeners(&self, public: SocketAddr) -> Vec<Listener> {
-        let listener = |transport| Listener { transport, local: self.local, public };
-        vec![listener(Transport::Udp), listener(Transport::Tcp)]
-    }
-
-    /// Starts the stack on its arbiter.
-    fn serve(
-        self,
-        arbiter: &Arbiter,
-        config: &Arc<Config>,
-        store: &Store,
-        desk: &Desk,
-        listeners: Vec<Listener>,
-        peers: Peers,
-    ) -> Addr<StackActor> {
-        let Self { udp, tcp, local } = self;
-        let (config, store, desk) = (config.clone(), store.clone(), desk.clone());
-        StackActor::start_in_arbiter(&arbiter.handle(), move |ctx| {
-            let recipient = ctx.address().recipient();
-            let connections = Connections::new(MAX_CONNECTIONS, local, peers.clone(), recipient);
-            let sip = &config.sip;
-            let mut settings = sip::Config::new(listeners);
-            settings.user_agent = sip.user_agent.clone();
-            // MESSAGE has no taker yet.
-            settings.allow_in_dialog = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO";
-            settings.timers = Timers { t1: sip.t1, ..Timers::default() };
-            let limits = Limits {
-                min_expires: sip.min_expires,
-                max_expires: sip.max_expires,
-                default_expires: sip.default_expires,
-                ..Limits::default()
-            };
-            StackActor::new(StackParts {
-                endpoint: Endpoint::new(settings, rand::random()),
-                udp,
-                tcp,
-                local,
-                connections,
-                peers,
-                limiter: Limiter::new(sip.rate_per_second, sip.rate_burst),
-                gate: Gate::new(store, sip.home_realm.clone()),
-                nonces: Nonces::new(rand::random()).with_lifetime(sip.nonce_lifetime),
-                registrar: limits,
-                registrations: desk.registrations.clone(),
-                max_calls: sip.max_calls,
-                desk,
-            })
-        })
-    }
 }
 
 /// The address RTP sockets are bound to: the one in SDP if it is this host's, else all.
@@ -262,14 +188,18 @@ fn check_verbs(text: &str) -> Result<(), String> {
     verb::parse_text(text).map(|_| ()).map_err(|error| error.to_string())
 }
 
-async fn wait_for_signal() -> anyhow::Result<()> {
+/// Waits for SIGINT or SIGTERM; SIGHUP has the certificates read again.
+async fn wait_for_signal(tls: &Tls) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut hang_up = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hang_up.recv() => tls.reload(),
+        }
     }
-    Ok(())
 }
 
 /// Ends every call and waits until their records are handed over, or [`GOODBYE`] is over.

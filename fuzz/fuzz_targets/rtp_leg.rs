@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use media::rtp::{SeqNo, Ssrc};
-use media::sdp::{Negotiated, Policy, accept_answer};
+use media::sdp::{LocalMedia, Negotiated, Policy, accept_answer};
 use media::{
     CodecKind, Leg, LegConfig, Mixer, MixerConfig, NtpTime, Received, RtpTime, SeatConfig,
 };
@@ -19,6 +19,7 @@ use media::{
 static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// Both codecs' clocks, events at each of them, silence descriptors and levels.
 static AGREED: LazyLock<[Negotiated; 2]> = LazyLock::new(|| {
+    let local = LocalMedia::new([192, 0, 2, 1].into(), 40_000, 1);
     let policy = Policy { comfort_noise: true, ..Policy::new(CodecKind::ALL) };
     ["0 13 101", "96 104"].map(|formats| {
         let answer = format!(
@@ -27,7 +28,7 @@ static AGREED: LazyLock<[Negotiated; 2]> = LazyLock::new(|| {
              a=rtpmap:104 telephone-event/48000\r\na=rtpmap:101 telephone-event/8000\r\n\
              a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\na=rtcp-mux\r\n"
         );
-        accept_answer(answer.as_bytes(), &policy).expect("a good answer")
+        accept_answer(answer.as_bytes(), &local, &policy).expect("a good answer")
     })
 });
 const TICK: Duration = Duration::from_millis(20);
@@ -75,7 +76,7 @@ fuzz_target!(|input: &[u8]| {
         let peer = [(192, 4_000), (192, 4_001), (198, 4_000), (203, 9)][usize::from(flags & 3)];
         let from = SocketAddr::from(([peer.0, 0, 2, 2], peer.1));
         if flags & 4 != 0 {
-            leg.handle_rtcp(now, from, datagram);
+            leg.handle_rtcp(now, from, &mut datagram.to_vec());
         } else if let Received::Audio(packet) = leg.handle_rtp(now, from, datagram) {
             mixer.push(seat, now, &packet);
         }

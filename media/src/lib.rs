@@ -33,6 +33,7 @@ pub mod sdp;
 pub mod sim;
 pub mod sink;
 pub mod source;
+pub mod srtp;
 pub mod time;
 
 pub use codec::CodecKind;

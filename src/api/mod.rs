@@ -23,9 +23,12 @@ mod clients;
 mod conferences;
 mod participants;
 mod phone_numbers;
+mod predefined_carriers;
 mod recent_calls;
 mod registered_sip_users;
 mod service_providers;
+mod sip_gateways;
+mod voip_carriers;
 
 use std::net::TcpListener;
 
@@ -68,6 +71,14 @@ fn v1(c: &mut ServiceConfig) {
     path("/ServiceProviders/{sp}/ApiKeys").get(api_keys::list_of_provider).on(c);
     path("/ServiceProviders/{sp}/Applications").get(applications::list_of_provider).on(c);
     path("/ServiceProviders/{sp}/PhoneNumbers").get(phone_numbers::list_of_provider).on(c);
+    path("/ServiceProviders/{sp}/VoipCarriers")
+        .get(voip_carriers::list_of_provider)
+        .post(voip_carriers::create_in_provider)
+        .on(c);
+    path("/ServiceProviders/{sp}/VoipCarriers/{sid}").put(voip_carriers::update_in_provider).on(c);
+    path("/ServiceProviders/{sp}/PredefinedCarriers/{p}")
+        .post(predefined_carriers::copy_to_provider)
+        .on(c);
     path("/ServiceProviders/{sp}/RecentCalls").get(recent_calls::list_of_provider).on(c);
     path("/ServiceProviders/{sp}/Alerts").get(alerts::list_of_provider).on(c);
 
@@ -110,6 +121,12 @@ fn v1(c: &mut ServiceConfig) {
     path("/Accounts/{a}/RegisteredSipUsers/{user}").get(registered_sip_users::read).on(c);
     path("/Accounts/{a}/RecentCalls").get(recent_calls::list_of_account).on(c);
     path("/Accounts/{a}/Alerts").get(alerts::list_of_account).on(c);
+    path("/Accounts/{a}/VoipCarriers")
+        .get(voip_carriers::list_of_account)
+        .post(voip_carriers::create_in_account)
+        .on(c);
+    path("/Accounts/{a}/VoipCarriers/{sid}").put(voip_carriers::update_in_account).on(c);
+    path("/Accounts/{a}/PredefinedCarriers/{p}").post(predefined_carriers::copy_to_account).on(c);
     path("/Accounts/{a}/WebhookSecret").get(accounts::webhook_secret).on(c);
 
     path("/ApiKeys").post(api_keys::create).on(c);
@@ -128,6 +145,21 @@ fn v1(c: &mut ServiceConfig) {
         .put(phone_numbers::update)
         .delete(phone_numbers::delete)
         .on(c);
+
+    path("/VoipCarriers").get(voip_carriers::list).post(voip_carriers::create).on(c);
+    path("/VoipCarriers/{sid}")
+        .get(voip_carriers::read)
+        .put(voip_carriers::update)
+        .delete(voip_carriers::delete)
+        .on(c);
+    path("/SipGateways").get(sip_gateways::list).post(sip_gateways::create).on(c);
+    path("/SipGateways/{sid}")
+        .get(sip_gateways::read)
+        .put(sip_gateways::update)
+        .delete(sip_gateways::delete)
+        .on(c);
+    path("/SmppGateways").get(sip_gateways::list_of_smpp).on(c);
+    path("/PredefinedCarriers").get(predefined_carriers::list).on(c);
 
     path("/Clients").get(clients::list).post(clients::create).on(c);
     path("/Clients/{sid}").get(clients::read).put(clients::update).delete(clients::delete).on(c);

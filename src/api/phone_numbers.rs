@@ -79,7 +79,7 @@ fn view(number: &PhoneNumber, wire: Wire) -> Value {
     json!({
         "phone_number_sid": number.sid,
         "number": wire.number(&number.number),
-        "voip_carrier_sid": null,
+        "voip_carrier_sid": number.voip_carrier_sid,
         "account_sid": number.account_sid,
         "application_sid": number.application_sid,
         "service_provider_sid": number.service_provider_sid,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::error::{ApiError, INSUFFICIENT_PERMISSIONS};
 use super::reply::{self, Reply};
-use super::{AppState, Body, Principal};
+use super::{AppState, Body, Change, Principal};
 use crate::model::{Invalid, Scope, ServiceProvider, ServiceProviderInput};
 
 pub(super) async fn list(principal: Principal, state: Data<AppState>) -> Reply {
@@ -45,7 +45,9 @@ pub(super) async fn update(
 pub(super) async fn delete(principal: Principal, state: Data<AppState>, sp: Path<String>) -> Reply {
     let provider = principal.require_service_provider(&state, &sp).await?;
     principal.require_admin()?;
-    state.store.service_providers().delete(provider.sid).await?;
+    for carrier in state.store.service_providers().delete(provider.sid).await? {
+        state.announce(Change::Carrier { before: Some(carrier.into()), after: None });
+    }
     reply::no_content()
 }
 

@@ -12,7 +12,7 @@ use crate::call::desk::Desk;
 use crate::config::Config;
 use crate::directory::Live;
 use crate::model::application::VerbCheck;
-use crate::model::{Account, Client, FormerClient};
+use crate::model::{Account, Client, FormerClient, SipGateway, VoipCarrier};
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::StackActor;
 use crate::store::Store;
@@ -47,6 +47,10 @@ pub enum Change {
     Account { before: Box<Account>, after: Option<Box<Account>> },
     /// After `None` the client is gone. Otherwise look at `account_sid`, `username`, `is_active`.
     Client { before: Box<FormerClient>, after: Option<Box<Client>> },
+    /// Before `None` the carrier is new, after `None` it is gone and its gateways with it.
+    Carrier { before: Option<Box<VoipCarrier>>, after: Option<Box<VoipCarrier>> },
+    /// The same of a gateway. Those that are made with their carrier are not told of one by one.
+    Gateway { before: Option<Box<SipGateway>>, after: Option<Box<SipGateway>> },
 }
 
 impl AppState {

@@ -210,6 +210,22 @@ fn address(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
     }
 }
 
+/// Lets the kernel hold up to `bytes` of datagrams, beyond the system's limit where we may pass it.
+/// Without that right the buffer stays as it is.
+pub fn enlarge_receive_buffer(socket: BorrowedFd<'_>, bytes: usize) {
+    let bytes = libc::c_int::try_from(bytes).unwrap_or(libc::c_int::MAX);
+    // SAFETY: the option takes one c_int, which lives through the call; a refusal changes nothing.
+    unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVBUFFORCE,
+            (&raw const bytes).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        );
+    }
+}
+
 /// Raises the soft limit of open files to the hard one and returns it: a call holds two sockets.
 pub fn raise_file_limit() -> Option<u64> {
     // SAFETY: rlimit is plain data, written by the first call and read by the second.

@@ -20,6 +20,16 @@ impl Network {
         (prefix <= longest).then_some(Self { ip, prefix })
     }
 
+    /// Whether it is one address.
+    pub fn is_host(&self) -> bool {
+        self.prefix == if self.ip.is_ipv4() { 32 } else { 128 }
+    }
+
+    /// The address it was made of.
+    pub fn address(&self) -> IpAddr {
+        self.ip
+    }
+
     /// Whether the address lies in it. An IPv4 address written as IPv6 counts as what it is.
     pub fn contains(&self, ip: IpAddr) -> bool {
         match (self.ip, ip.to_canonical()) {

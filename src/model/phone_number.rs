@@ -1,7 +1,8 @@
 //! A phone number and the application that answers it (contract rest.md §2.4).
 
 use super::{
-    AccountSid, ApplicationSid, Fields, Invalid, Patch, PhoneNumberSid, ServiceProviderSid, number,
+    AccountSid, ApplicationSid, Fields, Invalid, Patch, PhoneNumberSid, ServiceProviderSid,
+    VoipCarrierSid, number,
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +10,8 @@ pub struct PhoneNumber {
     pub sid: PhoneNumberSid,
     /// Without a leading `+`.
     pub number: String,
+    /// The carrier that its calls come from. Never changes.
+    pub voip_carrier_sid: Option<VoipCarrierSid>,
     /// None: unassigned.
     pub account_sid: Option<AccountSid>,
     pub application_sid: Option<ApplicationSid>,
@@ -19,6 +22,7 @@ pub struct PhoneNumber {
 #[derive(Debug, Default)]
 pub struct PhoneNumberInput {
     pub number: Option<String>,
+    pub voip_carrier_sid: Option<VoipCarrierSid>,
     pub account_sid: Patch<AccountSid>,
     pub application_sid: Patch<ApplicationSid>,
     pub service_provider_sid: Patch<ServiceProviderSid>,
@@ -37,11 +41,10 @@ impl PhoneNumberInput {
             Patch::Value(text) => number::canonical(&text).to_owned(),
         };
         fields.ignore(&["phone_number_sid"]);
-        // Carriers are not provisioned here yet: no carrier exists that a number could name.
-        if let Patch::Value(sid) = fields.text_or_empty("voip_carrier_sid", 36)? {
-            return Err(Invalid::NoSuch { what: "voip_carrier", sid });
-        }
-        Ok(Self { number: Some(number), ..Self::read(fields)? })
+        let carrier = fields.text_or_empty("voip_carrier_sid", 36)?.try_map(|sid| {
+            VoipCarrierSid::parse(&sid).ok_or(Invalid::NoSuch { what: "voip_carrier", sid })
+        })?;
+        Ok(Self { number: Some(number), voip_carrier_sid: carrier.value(), ..Self::read(fields)? })
     }
 
     pub fn update(fields: Fields) -> Result<Self, Invalid> {
@@ -54,6 +57,7 @@ impl PhoneNumberInput {
     fn read(mut fields: Fields) -> Result<Self, Invalid> {
         let input = Self {
             number: None,
+            voip_carrier_sid: None,
             account_sid: fields.sid("account_sid", AccountSid::parse)?,
             application_sid: fields.sid("application_sid", ApplicationSid::parse)?,
             service_provider_sid: fields.sid("service_provider_sid", ServiceProviderSid::parse)?,

@@ -7,7 +7,7 @@
 
 mod input;
 
-pub use input::VoipCarrierInput;
+pub use input::{UNKNOWN_ACCOUNT, UNKNOWN_APPLICATION, VoipCarrierInput};
 
 use super::word::words;
 use super::{
@@ -125,12 +125,12 @@ impl VoipCarrier {
     fn check(&self) -> Result<(), Invalid> {
         if self.register.required && self.register.username.is_none() {
             return Err(Invalid::Rule(
-                "register_username is required if requires_register is true",
+                "register_username is required when requires_register is true",
             ));
         }
         if self.register.required && self.register.password.is_none() {
             return Err(Invalid::Rule(
-                "register_password is required if requires_register is true",
+                "register_password is required when requires_register is true",
             ));
         }
         if self.application_sid.is_some() && self.account_sid.is_none() {

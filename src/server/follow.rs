@@ -48,6 +48,7 @@ fn consequence(change: &Change) -> Consequence {
     match change {
         Change::Account { before, after } => of_account(before, after.as_deref()),
         Change::Client { before, after } => of_client(before, after.as_deref()),
+        Change::Carrier { .. } | Change::Gateway { .. } => Consequence::default(),
     }
 }
 

@@ -1,14 +1,15 @@
 //! The stack actor: the only owner of SIP sockets and of the `sip::Endpoint` behind them.
 //!
-//! What comes in passes the rate limiter, then the endpoint. New calls and registrations pass the
+//! What comes in has passed the defence, and goes to the endpoint. New calls and registrations pass the
 //! [`Gate`]; everything else goes to the owner of its dialog. What the endpoint wants sent goes out on
 //! the flow it names.
 
 mod admission;
 mod dialogs;
+mod keeping;
 
 use std::collections::{HashMap, HashSet};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,27 +22,31 @@ use sip::{DialogId, Endpoint, Flow, Output, Transport};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 
+use super::connection::{ConnectionParts, ConnectionRules, Connections, StreamEvent};
+use super::defence::Defence;
 use super::gate::Gate;
-use super::limiter::Limiter;
+use super::listeners::{Bound, Open};
 use super::message::{DialogEvent, Drain};
 use super::peers::{ConnectionId, Peer, Peers};
 use super::registrations::Registrations;
-use super::tcp::{Connections, StreamEvent};
+use super::tls::Tls;
 use super::udp::{self, Datagram, UdpStream};
 use crate::call::desk::Desk;
+use crate::store::{Registered, Store};
 
 /// What the stack is built from.
 pub struct StackParts {
     pub endpoint: Endpoint,
-    /// Bound and non-blocking.
-    pub udp: std::net::UdpSocket,
-    pub tcp: std::net::TcpListener,
-    /// The address the sockets are bound to.
-    pub local: SocketAddr,
-    pub connections: Connections,
+    /// Taken when the actor starts.
+    pub sockets: Vec<Open>,
+    pub connections: ConnectionRules,
     pub peers: Peers,
-    pub limiter: Limiter,
+    pub tls: Tls,
+    pub defence: Defence,
     pub gate: Gate,
+    /// Where registrations are kept, and those of before the restart.
+    pub store: Store,
+    pub registered: Vec<Registered>,
     pub nonces: Nonces,
     pub registrar: Limits,
     pub registrations: Arc<Registrations>,
@@ -51,8 +56,9 @@ pub struct StackParts {
 
 pub struct StackActor {
     parts: StackParts,
-    /// The datagram socket, once the actor runs.
-    udp: Option<Arc<UdpSocket>>,
+    /// The datagram sockets by the address they are bound to, once the actor runs.
+    udp: Vec<(SocketAddr, Arc<UdpSocket>)>,
+    connections: Option<Connections>,
     bindings: Bindings,
     streams: HashMap<ConnectionId, mpsc::Sender<Bytes>>,
     /// Messages for connections that are still being opened.
@@ -74,7 +80,8 @@ impl StackActor {
     pub fn new(parts: StackParts) -> Self {
         Self {
             parts,
-            udp: None,
+            udp: Vec::new(),
+            connections: None,
             bindings: Bindings::new(MAX_AORS),
             streams: HashMap::new(),
             opening: HashMap::new(),
@@ -86,21 +93,40 @@ impl StackActor {
     }
 
     /// Hands the sockets to the runtime of this arbiter.
-    fn listen(&mut self, ctx: &mut Context<Self>) -> std::io::Result<()> {
-        let udp = Arc::new(UdpSocket::from_std(self.parts.udp.try_clone()?)?);
-        ctx.add_stream(UdpStream::new(udp.clone()));
-        self.udp = Some(udp);
-        let tcp = TcpListener::from_std(self.parts.tcp.try_clone()?)?;
-        actix::spawn(self.parts.connections.clone().accept(tcp));
+    fn listen(&mut self, ctx: &mut Context<Self>) -> io::Result<()> {
+        let sockets = std::mem::take(&mut self.parts.sockets);
+        let connections = Connections::new(ConnectionParts {
+            rules: self.parts.connections.clone(),
+            listeners: sockets.iter().map(|open| open.listener).collect(),
+            peers: self.parts.peers.clone(),
+            defence: self.parts.defence.clone(),
+            tls: self.parts.tls.clone(),
+            stack: ctx.address().recipient(),
+        });
+        for Open { listener, socket } in sockets {
+            match socket {
+                Bound::Datagrams(socket) => {
+                    let socket = Arc::new(UdpSocket::from_std(socket)?);
+                    let (local, defence) = (listener.local, self.parts.defence.clone());
+                    let longest = self.parts.connections.message_max_bytes;
+                    ctx.add_stream(UdpStream::new(socket.clone(), local, defence, longest));
+                    self.udp.push((local, socket));
+                }
+                Bound::Streams(socket) => {
+                    let socket = TcpListener::from_std(socket)?;
+                    actix::spawn(connections.clone().accept(listener, socket));
+                }
+            }
+        }
+        self.connections = Some(connections);
         Ok(())
     }
 
-    fn admit(&mut self, source: SocketAddr) -> bool {
-        let admitted = self.parts.limiter.admit(Instant::now(), source.ip());
-        if !admitted {
-            metrics::counter!("sip_messages_dropped_total").increment(1);
-        }
-        admitted
+    /// The socket a datagram of this flow leaves by: the one it names, else one of the same family.
+    fn socket(&self, flow: &Flow) -> Option<&UdpSocket> {
+        let named = self.udp.iter().find(|(local, _)| *local == flow.local);
+        let fits = || self.udp.iter().find(|(local, _)| local.is_ipv4() == flow.peer.is_ipv4());
+        named.or_else(fits).map(|(_, socket)| &**socket)
     }
 
     /// Carries out all the endpoint wants done, and sets the next alarm.
@@ -129,8 +155,11 @@ impl StackActor {
     fn transmit(&mut self, flow: Flow, bytes: Bytes) {
         metrics::counter!("sip_messages_sent_total").increment(1);
         if flow.transport == Transport::Udp {
-            let Some(socket) = &self.udp else { return };
-            match udp::send(socket, flow.peer, &bytes) {
+            let sent = match self.socket(&flow) {
+                Some(socket) => udp::send(socket, flow.peer, &bytes),
+                None => Err(ErrorKind::AddrNotAvailable.into()),
+            };
+            match sent {
                 Ok(()) => {}
                 // A full buffer loses a datagram, as any network may: timers send it again.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -151,9 +180,11 @@ impl StackActor {
             if waiting.len() < MAX_OPENING {
                 waiting.push(bytes);
             }
-        } else if let Some(peer) = self.parts.peers.find(id) {
+        } else if let (Some(peer), Some(connections)) =
+            (self.parts.peers.find(id), &self.connections)
+        {
             self.opening.insert(id, vec![bytes]);
-            self.parts.connections.connect(id, peer);
+            connections.connect(id, peer);
         } else {
             // The peer's own connection, which has ended: only the peer can open it again.
             self.parts.endpoint.handle_transport_error(Instant::now(), flow);
@@ -171,6 +202,7 @@ impl Actor for StackActor {
         // Orders come from our own actors; what the network sends comes as streams with their own
         // back-pressure.
         ctx.set_mailbox_capacity(4096);
+        self.put_back();
         if let Err(error) = self.listen(ctx) {
             tracing::error!(%error, "cannot listen for SIP");
             ctx.stop();
@@ -182,11 +214,9 @@ impl Actor for StackActor {
 impl StreamHandler<Datagram> for StackActor {
     fn handle(&mut self, datagram: Datagram, ctx: &mut Context<Self>) {
         metrics::counter!("sip_messages_received_total").increment(1);
-        if self.admit(datagram.from) {
-            let flow = Flow::udp(self.parts.local, datagram.from);
-            self.parts.endpoint.handle_message(Instant::now(), flow, &datagram.bytes);
-            self.pump(ctx);
-        }
+        let flow = Flow::udp(datagram.local, datagram.from);
+        self.parts.endpoint.handle_message(Instant::now(), flow, &datagram.bytes);
+        self.pump(ctx);
     }
 }
 
@@ -205,9 +235,7 @@ impl Handler<StreamEvent> for StackActor {
             }
             StreamEvent::Message { flow, bytes } => {
                 metrics::counter!("sip_messages_received_total").increment(1);
-                if self.admit(flow.peer) {
-                    self.parts.endpoint.handle_message(Instant::now(), flow, &bytes);
-                }
+                self.parts.endpoint.handle_message(Instant::now(), flow, &bytes);
             }
             StreamEvent::Closed { flow } => {
                 if let Some(id) = flow.connection {

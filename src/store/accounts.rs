@@ -113,14 +113,15 @@ impl Accounts<'_> {
         Ok(record.webhook_secret)
     }
 
-    /// Keys, applications, numbers and clients go with it; records of its calls stay. Returns what
-    /// was deleted.
+    /// Keys, applications, numbers, carriers and clients go with it; records of its calls stay.
+    /// Returns what was deleted.
     pub async fn delete(&self, scope: Scope, sid: AccountSid) -> Result<Account, Error> {
         let mut tx = self.store.begin().await?;
         let account = in_tx(&mut tx, scope, sid, self.store.seal()).await?;
-        // Numbers first: they reference applications, which the cascade would take in any order.
+        // These first: they reference applications, which the cascade would take in any order.
         for sql in [
             "DELETE FROM phone_numbers WHERE account_sid = $1",
+            "DELETE FROM voip_carriers WHERE account_sid = $1",
             "DELETE FROM accounts WHERE account_sid = $1",
         ] {
             sqlx::query(sql).bind(sid).execute(&mut *tx).await?;

@@ -93,8 +93,8 @@ impl Applications<'_> {
     }
 
     /// # Errors
-    /// [`Error::InUse`] when it would move to another account while numbers or its old account
-    /// still name it.
+    /// [`Error::InUse`] when it would move to another account while numbers, carriers or its old
+    /// account still name it.
     pub async fn update(
         &self,
         scope: Scope,
@@ -163,10 +163,16 @@ async fn check_unused(
     .bind(sid)
     .fetch_optional(&mut **tx)
     .await?;
-    match by_account {
-        Some(_) => Err(Error::InUse(
-            "application is the device-calling or SIPREC application of an account",
-        )),
+    if by_account.is_some() {
+        let text = "application is the device-calling or SIPREC application of an account";
+        return Err(Error::InUse(text));
+    }
+    let by_carrier = sqlx::query("SELECT 1 FROM voip_carriers WHERE application_sid = $1 LIMIT 1")
+        .bind(sid)
+        .fetch_optional(&mut **tx)
+        .await?;
+    match by_carrier {
+        Some(_) => Err(Error::InUse("application is the default application of a voip carrier")),
         None => Ok(()),
     }
 }

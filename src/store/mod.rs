@@ -5,7 +5,7 @@
 //! included) because it is in the log file by then; a power cut may lose the last commits, never
 //! the consistency of the file. One connection writes, several read.
 //!
-//! Call records and alerts take another door, the journal, which never makes a call wait.
+//! Call records, alerts and registrations take another door, the journal, which never makes a call wait.
 
 mod accounts;
 mod alerts;
@@ -20,9 +20,12 @@ mod journal;
 mod key_cache;
 mod page;
 mod phone_numbers;
+mod registrations;
 mod routing;
 mod seal;
 mod service_providers;
+mod sip_gateways;
+mod voip_carriers;
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -42,8 +45,11 @@ pub use demo::{Demo, DemoSecrets, DemoUser};
 pub use error::Error;
 pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
+pub use registrations::{Registered, Registrations};
 pub use routing::{NumberRoute, Routing};
 pub use service_providers::ServiceProviders;
+pub use sip_gateways::SipGateways;
+pub use voip_carriers::{VoipCarrierQuery, VoipCarriers};
 
 use journal::Journal;
 use key_cache::KeyCache;
@@ -129,7 +135,7 @@ impl Store {
         self.inner.write.close().await;
     }
 
-    /// Waits until every call record and alert handed over so far is committed.
+    /// Waits until every call record, alert and registration handed over so far is committed.
     pub async fn flush(&self) {
         self.inner.journal.flush().await;
     }
@@ -159,6 +165,14 @@ impl Store {
         PhoneNumbers { store: self }
     }
 
+    pub fn voip_carriers(&self) -> VoipCarriers<'_> {
+        VoipCarriers { store: self }
+    }
+
+    pub fn sip_gateways(&self) -> SipGateways<'_> {
+        SipGateways { store: self }
+    }
+
     pub fn clients(&self) -> Clients<'_> {
         Clients { store: self }
     }
@@ -169,6 +183,10 @@ impl Store {
 
     pub fn alerts(&self) -> Alerts<'_> {
         Alerts { store: self }
+    }
+
+    pub fn registrations(&self) -> Registrations<'_> {
+        Registrations { store: self }
     }
 
     /// What the SIP side asks when a request comes in.

@@ -3,7 +3,10 @@
 use sqlx::{QueryBuilder, Row as _};
 
 use super::page::{push_containing, push_scope};
-use super::{Db, Error, Found, Listing, Page, Row, Store, Tx, accounts, applications, duplicate};
+use super::{
+    Db, Error, Found, Listing, Page, Row, Store, Tx, accounts, applications, duplicate,
+    voip_carriers,
+};
 use crate::model::{
     AccountSid, Invalid, Patch, PhoneNumber, PhoneNumberInput, PhoneNumberSid, Scope,
     ServiceProviderSid, Timestamp, number,
@@ -103,6 +106,7 @@ impl PhoneNumbers<'_> {
         let mut record = PhoneNumber {
             sid,
             number,
+            voip_carrier_sid: input.voip_carrier_sid,
             account_sid: None,
             application_sid: None,
             service_provider_sid: None,
@@ -113,11 +117,13 @@ impl PhoneNumbers<'_> {
         keep_reachable(scope, &mut record);
         self.check(&mut tx, scope, &record, named).await?;
         sqlx::query(
-            "INSERT INTO phone_numbers (phone_number_sid, number, account_sid, application_sid, \
-             service_provider_sid, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO phone_numbers (phone_number_sid, number, voip_carrier_sid, account_sid, \
+             application_sid, service_provider_sid, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(record.sid)
         .bind(&record.number)
+        .bind(record.voip_carrier_sid)
         .bind(record.account_sid)
         .bind(record.application_sid)
         .bind(record.service_provider_sid)
@@ -174,13 +180,23 @@ impl PhoneNumbers<'_> {
         record: &PhoneNumber,
         named: Named,
     ) -> Result<(), Error> {
-        match record.account_sid {
+        let seal = self.store.seal();
+        let provider = match record.account_sid {
             Some(account) if named.account => {
-                accounts::owner(tx, scope, account, self.store.seal()).await?;
+                Some(accounts::owner(tx, scope, account, seal).await?.service_provider_sid)
             }
             // An account token may not give its number away to nobody.
             None if scope.account().is_some() => return Err(Error::OutOfReach),
-            Some(_) | None => {}
+            Some(_) | None => None,
+        };
+        if let (true, Some(sid)) = (named.account || named.carrier, record.voip_carrier_sid) {
+            let carrier = voip_carriers::visible_in_tx(tx, scope, sid, seal)
+                .await?
+                .ok_or_else(|| Invalid::NoSuch { what: "voip_carrier", sid: sid.to_string() })?;
+            if !voip_carriers::may_hold(&carrier, record.account_sid, provider) {
+                let text = "voip_carrier_sid does not belong to the account";
+                return Err(Invalid::Rule(text).into());
+            }
         }
         if let (true, Some(provider)) = (named.provider, record.service_provider_sid) {
             check_provider(tx, scope, provider).await?;
@@ -207,6 +223,7 @@ fn keep_reachable(scope: Scope, record: &mut PhoneNumber) {
 struct Named {
     account: bool,
     provider: bool,
+    carrier: bool,
 }
 
 impl Named {
@@ -214,6 +231,7 @@ impl Named {
         Self {
             account: !input.account_sid.is_absent(),
             provider: !input.service_provider_sid.is_absent(),
+            carrier: input.voip_carrier_sid.is_some(),
         }
     }
 }
@@ -261,6 +279,7 @@ fn read(row: &Row) -> Result<PhoneNumber, Error> {
     Ok(PhoneNumber {
         sid: row.try_get("phone_number_sid")?,
         number: row.try_get("number")?,
+        voip_carrier_sid: row.try_get("voip_carrier_sid")?,
         account_sid: row.try_get("account_sid")?,
         application_sid: row.try_get("application_sid")?,
         service_provider_sid: row.try_get("service_provider_sid")?,

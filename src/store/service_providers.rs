@@ -3,8 +3,8 @@
 use sqlx::{QueryBuilder, Row as _};
 
 use super::column::{Columns, optional_hook};
-use super::{Db, Error, Found, Row, Seal, Store, Tx};
-use crate::model::{Scope, ServiceProvider, ServiceProviderInput, ServiceProviderSid};
+use super::{Db, Error, Found, Row, Seal, Store, Tx, voip_carriers};
+use crate::model::{Scope, ServiceProvider, ServiceProviderInput, ServiceProviderSid, VoipCarrier};
 
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceProviders<'s> {
@@ -93,11 +93,12 @@ impl ServiceProviders<'_> {
         Ok(tx.commit().await?)
     }
 
-    /// Its API keys go with it; numbers that named it stay, unassigned.
+    /// Its API keys go with it, and its carriers with the numbers on them; other numbers that named
+    /// it stay, unassigned. Returns the carriers that were deleted.
     ///
     /// # Errors
     /// [`Error::InUse`] while it has accounts.
-    pub async fn delete(&self, sid: ServiceProviderSid) -> Result<(), Error> {
+    pub async fn delete(&self, sid: ServiceProviderSid) -> Result<Vec<VoipCarrier>, Error> {
         let mut tx = self.store.begin().await?;
         let used = sqlx::query("SELECT 1 FROM accounts WHERE service_provider_sid = $1 LIMIT 1")
             .bind(sid)
@@ -106,6 +107,7 @@ impl ServiceProviders<'_> {
         if used.is_some() {
             return Err(Error::InUse("cannot delete service provider with accounts"));
         }
+        let carriers = voip_carriers::delete_of_provider(&mut tx, sid, self.store.seal()).await?;
         let done = sqlx::query("DELETE FROM service_providers WHERE service_provider_sid = $1")
             .bind(sid)
             .execute(&mut *tx)
@@ -115,7 +117,7 @@ impl ServiceProviders<'_> {
         }
         tx.commit().await?;
         self.store.inner.keys.clear();
-        Ok(())
+        Ok(carriers)
     }
 }
 

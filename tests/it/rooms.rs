@@ -187,7 +187,7 @@ struct Local(u16);
 impl Local {
     fn answer(&self, offer: &str) -> Negotiated {
         let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let local = LocalMedia { ip, rtp_port: self.0, session_id: 1, version: 1 };
+        let local = LocalMedia::new(ip, self.0, 1);
         sdp::answer(offer.as_bytes(), &local, &sdp::Policy::new(vec![CodecKind::Pcmu])).unwrap().1
     }
 }

@@ -65,6 +65,20 @@ pub(crate) struct Args {
     /// Where --search begins.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=5_000))]
     pub(crate) search_from: u32,
+    /// Place no lasting calls, but have `sipp` find how many calls a second (INVITE, 200, ACK, BYE, no
+    /// media) a server started here answers; each rate is tried for --seconds.
+    #[arg(long, requires = "spawn", conflicts_with_all = ["search", "with_bare", "table"])]
+    pub(crate) cps: bool,
+    /// Where --cps begins.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub(crate) cps_from: u32,
+    /// No higher rate is tried by --cps.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub(crate) cps_to: u32,
+    /// While the calls are measured, send so many SIP requests a second from 127.0.0.2, place
+    /// legitimate calls from 127.0.0.1, and watch the server's memory.
+    #[arg(long, conflicts_with_all = ["search", "with_bare", "bare", "janus", "uri", "cps"])]
+    pub(crate) flood: Option<u32>,
     /// Name of the conference: calls go to sip:conference-NAME@REALM.
     #[arg(long, default_value = "load")]
     pub(crate) conference: String,
@@ -144,6 +158,7 @@ impl Args {
             self.quiet != Quiet::Dtx || self.codec == Codec::Opus,
             "--quiet dtx is Opus's; G.711 has no discontinuous transmission of its own"
         );
+        ensure!(self.cps_from <= self.cps_to, "--cps-from is above --cps-to");
         ensure!(!self.search || self.search_from <= self.calls, "--search-from is above -n");
         Ok(())
     }

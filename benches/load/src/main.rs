@@ -9,6 +9,8 @@ mod bare;
 mod caller;
 mod codec;
 mod compare;
+mod cps;
+mod flood;
 mod hearing;
 mod janus;
 mod line;
@@ -30,16 +32,17 @@ mod voice;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Parser as _;
 use serde::Serialize;
 
 use crate::args::Args;
+use crate::flood::Flood;
 use crate::pin::Pins;
 use crate::report::Report;
 use crate::run::Run;
 use crate::search::Search;
-use crate::target::Target;
+use crate::target::{Door, Target};
 
 fn main() -> ExitCode {
     match run(&Args::parse()) {
@@ -67,6 +70,12 @@ fn run(args: &Args) -> Result<bool> {
     let needed = u64::from(args.calls) * 2 + 32;
     ensure!(files >= needed, "{needed} open files are needed, the limit is {files}");
     let pins = args.pin.then(Pins::choose).transpose()?;
+    if args.cps {
+        let found = cps::run(args, pins)?;
+        println!("{}", serde_json::to_string_pretty(&found)?);
+        eprintln!("{}", cps::text(&found));
+        return Ok(found.held > 0);
+    }
     if args.search {
         let search = Search::go(args, |calls| {
             place_calls(&Args { calls, with_bare: false, ..args.clone() }, pins)
@@ -102,9 +111,18 @@ fn place_calls(args: &Args, pins: Option<Pins>) -> Result<Report> {
     let standing = run.seats.iter().filter(|seat| seat.media.is_sending()).count();
     eprintln!("{standing} calls stand; measuring for {} s", args.seconds);
     let window = Duration::from_secs(args.seconds.into());
+    let flood = match (args.flood, &target.door, target.pid) {
+        (Some(rate), Door::Sip(sip), Some(pid)) => Some((Flood::start(sip, rate, pid)?, rate)),
+        (Some(_), ..) => bail!("--flood needs a SIP server whose process is known"),
+        (None, ..) => None,
+    };
     let measured = run.measure(window, target.pid)?;
+    let flood = flood.map(|(flood, rate)| flood.stop(rate, |time| run.go_on(time))).transpose()?;
     run.hang_up(&target)?;
     let mut report = Report::of(args, pins, &run, &measured, idle_kib, target.pid)?;
+    if let Some(flood) = flood {
+        report.weather(flood);
+    }
     drop(target);
     if args.with_bare {
         eprintln!("the same with a bare loop for {} s", args.seconds);

@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::args::Args;
+use crate::flood::FloodReport;
 use crate::hearing::Tones;
 use crate::pin::Pins;
 use crate::proc::{CpuTime, Machine};
@@ -34,6 +35,8 @@ pub(crate) struct Report {
     pub(crate) receive: Receive,
     pub(crate) pacing: Pacing,
     pub(crate) tones: Option<Tones>,
+    /// What went on beside the calls.
+    pub(crate) flood: Option<FloodReport>,
     pub(crate) own: OwnCost,
     pub(crate) passed: bool,
 }
@@ -150,9 +153,18 @@ impl Report {
             receive,
             pacing: Pacing::of(measured),
             tones,
+            flood: None,
             own: OwnCost::of(measured),
             passed,
         })
+    }
+
+    /// Under a flood no frame may be lost or late, whatever else is asked.
+    pub(crate) fn weather(&mut self, flood: FloodReport) {
+        let receive = &self.receive;
+        let unharmed = receive.lost == 0 && receive.participants_with_gap_over_60_ms == 0;
+        self.passed &= unharmed && flood.faults().is_empty();
+        self.flood = Some(flood);
     }
 
     /// Sets the server's cost against that of the bare loop.

@@ -134,6 +134,14 @@ impl Run {
         self.turns_for(SETTLE)
     }
 
+    /// Media flows on, unmeasured.
+    ///
+    /// # Errors
+    /// When a socket is broken.
+    pub(crate) fn go_on(&mut self, time: Duration) -> Result<()> {
+        self.turns_for(time)
+    }
+
     /// Starts the calls, `rate` a second, and waits until each is answered or has failed.
     fn call(&mut self, rate: u32) -> Result<()> {
         let (start, total) = (Instant::now(), self.seats.len());

@@ -95,6 +95,36 @@ pub(crate) fn of(report: &Report, plan: &str) -> String {
             ),
         );
     }
+    if let Some(flood) = &report.flood {
+        row(
+            "flood from one address",
+            format!(
+                "{:.0} requests/s, {:.0} answered",
+                flood.sent_per_second, flood.answered_per_second
+            ),
+        );
+        let (calls, ms) = (flood.legitimate_calls, &flood.legitimate_ms);
+        row(
+            "legitimate calls meanwhile",
+            format!(
+                "{calls} answered in p50 {:.1} ms, p99 {:.1}, worst {:.1}; {} failed",
+                ms.p50, ms.p99, ms.max, flood.legitimate_failed
+            ),
+        );
+        let back = flood
+            .seconds_until_back
+            .map_or_else(|| "not back".to_owned(), |seconds| format!("back within {seconds:.0} s"));
+        row(
+            "memory",
+            format!(
+                "{:.0} MiB before, {:.0} at the most, {:.0} after: {back}",
+                flood.resident_mib_before, flood.resident_mib_peak, flood.resident_mib_after
+            ),
+        );
+        for fault in flood.faults() {
+            row("", fault);
+        }
+    }
     let own = &report.own;
     row(
         "this program",

@@ -1,108 +1,137 @@
-//! The answer to an offer, and what an answer to ours means (RFC 3264 §6, §7, §8).
+//! What an offer gives us, and what an answer to ours means (RFC 3264 §6, §7, §8).
 //!
-//! One audio section is taken, the first that works; one codec is answered, so that both sides know
-//! what flows without looking at each packet. All other sections are declined with port 0.
+//! One audio section is taken; one codec is answered, so that both sides know what flows without
+//! looking at each packet. All other sections are declined with port 0.
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::LocalMedia;
+use super::crypto::{Crypto, Encryption};
 use super::error::Error;
 use super::negotiated::{Direction, Format, Negotiated};
-use super::offer::{allows_comfort_noise, receivable};
-use super::policy::{Policy, max_ptime};
-use super::text::{Audio, Level, Text};
+use super::offer::allows_comfort_noise;
+use super::policy::Policy;
+use super::session::Offered;
 use super::wire::{Connection, Description, Section};
 use crate::codec::CodecKind;
 use crate::rtp::PayloadType;
+use crate::srtp::{Keys, LocalKeys};
 use crate::time::SampleRate;
 
-/// Answers an offer, choosing the first codec of `policy` that it has.
-///
-/// Payload types are the offerer's. A peer that holds (`sendonly`, `inactive`, `c=0.0.0.0`) gets the
-/// mirrored direction (§6.1, §8.4), so the same call answers re-INVITEs. Telephone-event is answered
-/// at the codec's clock, and understood at each clock that was offered.
-///
-/// # Errors
-/// Any [`Error`]; the offer is to be refused with 488 then. If several sections are audio, the
-/// error is about the first.
-pub fn answer(
-    offer: &[u8],
-    local: &LocalMedia,
-    policy: &Policy,
-) -> Result<(String, Negotiated), Error> {
-    let offer = Description::parse(offer)?;
-    let (taken, negotiated) = negotiate(&offer, policy, |section| {
+/// What we want of a description.
+pub(super) struct Terms<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) encryption: Encryption,
+    /// Our keys, if there may be encryption.
+    pub(super) keys: Option<LocalKeys>,
+    pub(super) direction: Direction,
+    /// The media line that holds the audio so far: it goes on if it can.
+    pub(super) taken_before: Option<usize>,
+}
+
+/// What is taken of an offer.
+pub(super) struct Taken {
+    pub(super) index: usize,
+    pub(super) negotiated: Negotiated,
+    /// The line with our key that the answer is to have.
+    pub(super) crypto: Option<Crypto>,
+}
+
+/// Takes the section that holds the audio already, else the first encrypted one, else the first
+/// that works.
+pub(super) fn take_offer(offer: &Description<'_>, terms: &Terms<'_>) -> Result<Taken, Error> {
+    let policy = terms.policy;
+    let choose = |section: &Section<'_>| {
         policy.codecs.iter().find_map(|&codec| Some((codec, section.payload_type_of(codec)?)))
-    })?;
-    let mut text = Text::new(local, timing_of(&offer));
+    };
+    let (mut found, mut refusal) = (None::<Taken>, None);
     for (index, section) in offer.media.iter().enumerate() {
-        if index != taken {
-            text.declined(section);
+        if !section.is_rtp_audio() {
             continue;
         }
-        let codec = negotiated.send.codec;
-        let digits = Format::TelephoneEvent { clock_hz: negotiated.dtmf_clock_hz };
-        let formats: Vec<_> = [(negotiated.payload_type, Format::Audio(codec))]
-            .into_iter()
-            .chain(negotiated.comfort_noise.map(|number| (number, Format::ComfortNoise)))
-            .chain(negotiated.dtmf_payload_type.map(|number| (number, digits)))
-            .collect();
-        text.audio(&Audio {
-            port: local.rtp_port,
-            protocol: section.protocol,
-            formats: &formats,
-            policy,
-            ptime: negotiated.send.ptime,
-            max_ptime: max_ptime([codec].into_iter()),
-            level: negotiated
-                .level_extension
-                .map(|id| Level { id, direction: Direction::RecvOnly }),
-            rtcp_mux: negotiated.rtcp_mux,
-            direction: negotiated.direction,
+        let taken = protection(section, terms).and_then(|protection| {
+            let (keys, crypto) = protection.unzip();
+            let negotiated = take(offer, section, terms, choose)?;
+            Ok(Taken { index, negotiated: Negotiated { srtp: keys, ..negotiated }, crypto })
         });
-    }
-    Ok((text.into_string(), negotiated))
-}
-
-/// Reads the answer to an [`offer`](super::offer()) under the same `policy`.
-///
-/// Of several answered codecs the peer's first is meant (§7). We send with the payload types of the
-/// answer and receive with those of our offer, should the two differ (§7).
-///
-/// # Errors
-/// Any [`Error`]; the call is to be ended then.
-pub fn accept_answer(answer: &[u8], policy: &Policy) -> Result<Negotiated, Error> {
-    let answer = Description::parse(answer)?;
-    let (_, negotiated) =
-        negotiate(&answer, policy, |section| section.first_codec_of(&policy.codecs))?;
-    Ok(Negotiated { receive: receivable(policy), ..negotiated })
-}
-
-/// Takes the first section of plain audio that works; gives its index.
-fn negotiate(
-    peer: &Description<'_>,
-    policy: &Policy,
-    choose: impl Fn(&Section<'_>) -> Option<(CodecKind, PayloadType)>,
-) -> Result<(usize, Negotiated), Error> {
-    let mut refusal = None;
-    for (index, section) in peer.media.iter().enumerate() {
-        if !section.is_plain_audio() {
-            continue;
-        }
-        match take(peer, section, policy, &choose) {
-            Ok(negotiated) => return Ok((index, negotiated)),
+        match taken {
+            Ok(taken) if terms.taken_before == Some(index) => return Ok(taken),
+            Ok(taken) => {
+                let is_better = taken.crypto.is_some()
+                    && found.as_ref().is_some_and(|found| found.crypto.is_none());
+                if is_better || found.is_none() {
+                    found = Some(taken);
+                }
+            }
             Err(error) => refusal = refusal.or(Some(error)),
         }
     }
-    Err(refusal.unwrap_or(Error::NoUsableMedia))
+    found.ok_or_else(|| refusal.unwrap_or(Error::NoUsableMedia))
 }
 
+/// Reads an answer to what we offered.
+pub(super) fn take_answer(
+    answer: &Description<'_>,
+    offered: &Offered,
+    terms: &Terms<'_>,
+) -> Result<Negotiated, Error> {
+    let (count, answered) = (offered.count, answer.media.len());
+    if answered != count {
+        return Err(Error::SectionsDiffer { offered: count, answered });
+    }
+    let section = answer.media.get(offered.index).filter(|section| section.is_rtp_audio());
+    let section = section.ok_or(Error::NoUsableMedia)?;
+    let srtp = agreed_keys(section, offered, terms.encryption)?;
+    let codecs: Vec<_> = offered.formats.iter().filter_map(|(_, format)| format.codec()).collect();
+    let negotiated = take(answer, section, terms, |section| section.first_codec_of(&codecs))?;
+    // An answer cannot ask for more than was offered (§6.1); some do.
+    let direction = negotiated.direction.within(offered.direction);
+    Ok(Negotiated { receive: offered.formats.clone(), srtp, direction, ..negotiated })
+}
+
+/// How an offered section is encrypted: both keys, and the line to answer with. `None` if it is not.
+fn protection(section: &Section<'_>, terms: &Terms<'_>) -> Result<Option<(Keys, Crypto)>, Error> {
+    let offered = terms.keys.and_then(|keys| Some((keys, section.cryptos().next()?)));
+    match offered {
+        Some((keys, theirs)) => {
+            let local = keys.of(theirs.key.suite());
+            let keys = Keys { local, remote: theirs.key, remote_mki: theirs.mki };
+            Ok(Some((keys, Crypto { tag: theirs.tag, key: local, mki: None })))
+        }
+        None if section.is_secure() && terms.keys.is_none() => Err(Error::NoUsableMedia),
+        None if section.is_secure() => Err(Error::NoCommonCrypto),
+        None if terms.encryption == Encryption::Required => Err(Error::EncryptionRequired),
+        None => Ok(None),
+    }
+}
+
+/// The keys of an answer: its line has the tag and the suite of one of ours (RFC 4568 §5.1.3).
+fn agreed_keys(
+    section: &Section<'_>,
+    offered: &Offered,
+    encryption: Encryption,
+) -> Result<Option<Keys>, Error> {
+    let pair = section.cryptos().find_map(|theirs| {
+        let ours = offered.cryptos.iter().find(|ours| ours.tag == theirs.tag)?;
+        let is_same = ours.key.suite() == theirs.key.suite();
+        is_same.then_some(Keys { local: ours.key, remote: theirs.key, remote_mki: theirs.mki })
+    });
+    match pair {
+        Some(keys) => Ok(Some(keys)),
+        None if section.is_secure() && offered.cryptos.is_empty() => Err(Error::NoUsableMedia),
+        None if section.is_secure() => Err(Error::NoCommonCrypto),
+        None if encryption == Encryption::Required => Err(Error::EncryptionRequired),
+        None => Ok(None),
+    }
+}
+
+/// What a section says, but for its keys.
 fn take<'a>(
     peer: &Description<'a>,
     section: &Section<'a>,
-    policy: &Policy,
+    terms: &Terms<'_>,
     choose: impl Fn(&Section<'_>) -> Option<(CodecKind, PayloadType)>,
 ) -> Result<Negotiated, Error> {
+    let policy = terms.policy;
     let (codec, payload_type) = choose(section).ok_or(Error::NoCommonCodec)?;
     let address = peer.connection_of(section)?;
     let remote_rtp = SocketAddr::new(address, section.port);
@@ -132,7 +161,8 @@ fn take<'a>(
         comfort_noise,
         level_extension: policy.level_extension.then(|| peer.level_extension(section)).flatten(),
         receive: receive.collect(),
-        direction: our_direction(peer.direction_of(section), address),
+        direction: our_direction(peer.direction_of(section), address).within(terms.direction),
+        srtp: None,
     })
 }
 
@@ -169,7 +199,7 @@ fn rtcp_of(section: &Section<'_>, rtp: SocketAddr) -> SocketAddr {
 }
 
 /// The offer's `t=` is to be repeated (§6); what is no pair of numbers is not.
-fn timing_of<'a>(offer: &Description<'a>) -> &'a str {
+pub(super) fn timing_of<'a>(offer: &Description<'a>) -> &'a str {
     let is_pair = |text: &&str| {
         let mut parts = text.split(' ');
         let mut is_number =

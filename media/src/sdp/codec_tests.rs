@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::*;
 use crate::codec::{CodecKind, OpusParams, SendFormat};
 use crate::rtp::PayloadType;
+use crate::sdp::tests::without_declined;
 use crate::sdp::wire::Description;
 use crate::time::{Ptime, SampleRate};
 
@@ -74,7 +75,8 @@ fn browsers_and_phones_get_the_best_codec_both_have() {
             answer(offer.as_bytes(), &local(1, 40_000), &everything()).expect(name);
         assert_eq!(written(&text, &negotiated), expected.trim_end(), "{name}");
         // What we wrote means to us what it meant when we wrote it.
-        let heard = accept_answer(text.as_bytes(), &everything()).expect(name);
+        let heard = accept_answer(&without_declined(text.as_bytes()), &local(1, 1), &everything())
+            .expect(name);
         assert_eq!(heard.send.codec, negotiated.send.codec, "{name}");
         assert_eq!(heard.send.ptime, negotiated.send.ptime, "{name}");
         assert_eq!(heard.dtmf_payload_type, negotiated.dtmf_payload_type, "{name}");
@@ -174,7 +176,7 @@ fn our_offer_answered_by_ourselves_agrees_for_every_choice_and_order_of_codecs()
                 continue;
             };
             let (text, callee) = answered.unwrap();
-            let agreed = accept_answer(text.as_bytes(), &caller).unwrap();
+            let agreed = accept_answer(text.as_bytes(), &local(1, 1), &caller).unwrap();
             assert_eq!((callee.send.codec, agreed.send.codec), (*best, *best));
             // The offer asks for 20 ms; the answer asks for what it sends.
             assert_eq!((callee.send.ptime, agreed.send.ptime), (Ptime::Ms20, Ptime::Ms20));
@@ -224,7 +226,7 @@ fn numbers_are_given_once_whatever_is_offered() {
 fn the_answer_to_our_offer_says_how_we_send() {
     let accepted = |lines: &str| {
         let text = format!("c=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP {lines}");
-        accept_answer(text.as_bytes(), &everything()).unwrap()
+        accept_answer(text.as_bytes(), &local(1, 1), &everything()).unwrap()
     };
     let opus = accepted(
         "96 99\na=rtpmap:96 opus/48000/2\na=fmtp:96 maxplaybackrate=24000;usedtx=1\n\
@@ -235,13 +237,13 @@ fn the_answer_to_our_offer_says_how_we_send() {
     assert_eq!(opus.send.opus.max_playback_rate, SampleRate::new(24_000).unwrap());
     assert!(opus.send.opus.dtx && !opus.send.opus.fec);
     assert_eq!((opus.level_extension, opus.dtmf_clock_hz), (Some(1), 48_000));
-    assert_eq!(opus.receive, offer::receivable(&everything()));
+    assert_eq!(opus.receive, offer::Numbering::default().offered(&everything()));
     // A level that we shall not hear is none.
     let deaf = accepted("0\na=extmap:1/inactive urn:ietf:params:rtp-hdrext:ssrc-audio-level\n");
     assert_eq!((deaf.level_extension, deaf.comfort_noise), (None, None));
     let unasked = Policy { level_extension: false, comfort_noise: false, ..everything() };
     let text = "c=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 0 13\n\
         a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\n";
-    let agreed = accept_answer(text.as_bytes(), &unasked).unwrap();
+    let agreed = accept_answer(text.as_bytes(), &local(1, 1), &unasked).unwrap();
     assert_eq!((agreed.level_extension, agreed.comfort_noise), (None, None));
 }

@@ -38,10 +38,27 @@ pub enum Error {
         /// Where.
         line: usize,
     },
-    /// No media section is plain RTP audio (`RTP/AVP` or `RTP/AVPF`, port not 0): there is none, it
-    /// is declined, or it is offered encrypted only.
-    #[error("no plain rtp audio in the description")]
+    /// No media section is RTP audio that we take: there is none, it is declined, or it is offered
+    /// encrypted only, by DTLS or while we take no encryption.
+    #[error("no usable audio in the description")]
     NoUsableMedia,
+    /// Encrypted audio, but no key and suite that both sides can use.
+    #[error("no encryption in common")]
+    NoCommonCrypto,
+    /// Plain audio where only encrypted audio is taken.
+    #[error("encryption is required")]
+    EncryptionRequired,
+    /// An answer with another number of media sections than our offer (RFC 3264 §6).
+    #[error("answer has {answered} media sections, offer has {offered}")]
+    SectionsDiffer {
+        /// In our offer.
+        offered: usize,
+        /// In the answer.
+        answered: usize,
+    },
+    /// An answer to no offer of ours.
+    #[error("no offer was made")]
+    NoOffer,
     /// There is audio, but no codec both sides have.
     #[error("no codec in common")]
     NoCommonCodec,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::codec::{CodecKind, SendFormat};
 use crate::rtp::PayloadType;
+use crate::srtp::Keys;
 
 /// Who sends, seen from our side. The peer's word is the mirror image (RFC 3264 §6.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,6 +46,12 @@ impl Direction {
         }
     }
 
+    /// What both allow.
+    #[must_use]
+    pub const fn within(self, other: Self) -> Self {
+        Self::new(self.sends() && other.sends(), self.receives() && other.receives())
+    }
+
     /// The attribute, as in `a=sendrecv`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -77,6 +84,16 @@ pub enum Format {
     ComfortNoise,
 }
 
+impl Format {
+    /// The codec, if it is speech.
+    pub(super) fn codec(self) -> Option<CodecKind> {
+        match self {
+            Self::Audio(codec) => Some(codec),
+            Self::TelephoneEvent { .. } | Self::ComfortNoise => None,
+        }
+    }
+}
+
 /// What offer and answer agreed on. Configures a [`Leg`](crate::leg::Leg).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Negotiated {
@@ -104,6 +121,20 @@ pub struct Negotiated {
     pub receive: Vec<(PayloadType, Format)>,
     /// Who sends.
     pub direction: Direction,
+    /// What RTP and RTCP are encrypted with (SRTP); `None` if they are not.
+    pub srtp: Option<Keys>,
+}
+
+impl Negotiated {
+    /// What the media line of our answer names.
+    pub(super) fn answered_formats(&self) -> Vec<(PayloadType, Format)> {
+        let digits = Format::TelephoneEvent { clock_hz: self.dtmf_clock_hz };
+        [(self.payload_type, Format::Audio(self.send.codec))]
+            .into_iter()
+            .chain(self.comfort_noise.map(|number| (number, Format::ComfortNoise)))
+            .chain(self.dtmf_payload_type.map(|number| (number, digits)))
+            .collect()
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Payload types of a section and the codecs behind them (RFC 3551 §6, RFC 8866 §6.6).
 
 use super::fmtp::OpusWishes;
+use super::negotiated::Format;
 use super::offer::{COMFORT_NOISE_TYPE, TELEPHONE_CLOCK_HZ};
 use super::policy::Wishes;
 use super::wire::Section;
@@ -19,7 +20,7 @@ pub(super) const DIGIT_EVENTS: &str = "0-15";
 
 impl<'a> Section<'a> {
     /// The payload types of the media line, in its order. What is no RTP payload type is left out.
-    fn payload_types(&self) -> impl Iterator<Item = PayloadType> {
+    pub(super) fn payload_types(&self) -> impl Iterator<Item = PayloadType> {
         self.formats
             .iter()
             .filter_map(|text| text.parse().ok())
@@ -59,6 +60,16 @@ impl<'a> Section<'a> {
             }
             None => number == COMFORT_NOISE_TYPE,
         })
+    }
+
+    /// What a listed payload type holds, if it is something we know.
+    pub(super) fn format_at(&self, number: PayloadType) -> Option<Format> {
+        let is_event = |(event, clock): (PayloadType, SampleRate)| {
+            (event == number).then_some(Format::TelephoneEvent { clock_hz: clock.hz() })
+        };
+        let noise = || (self.comfort_noise() == Some(number)).then_some(Format::ComfortNoise);
+        let audio = self.codec_at(number).map(Format::Audio);
+        audio.or_else(|| self.telephone_events().find_map(is_event)).or_else(noise)
     }
 
     /// What the section's author says about how it wants to be sent this payload type.

@@ -4,13 +4,13 @@ use std::fmt::{Display, Write};
 use std::net::IpAddr;
 
 use super::LocalMedia;
+use super::crypto::Crypto;
 use super::extmap::AUDIO_LEVEL;
 use super::fmtp::OpusFmtp;
 use super::negotiated::{Direction, Format};
 use super::offer::TELEPHONE_CLOCK_HZ;
 use super::policy::Policy;
 use super::rtpmap::{COMFORT_NOISE, DIGIT_EVENTS, TELEPHONE_EVENT};
-use super::wire::Section;
 use crate::codec::CodecKind;
 use crate::rtp::PayloadType;
 use crate::time::Ptime;
@@ -30,6 +30,8 @@ pub(super) struct Audio<'a> {
     pub(super) level: Option<Level>,
     pub(super) rtcp_mux: bool,
     pub(super) direction: Direction,
+    pub(super) cryptos: &'a [Crypto],
+    pub(super) mid: Option<&'a str>,
 }
 
 /// The audio level as a header extension.
@@ -39,8 +41,9 @@ pub(super) struct Level {
 }
 
 impl Text {
-    /// Begins with all lines before the first media line.
-    pub(super) fn new(local: &LocalMedia, timing: &str) -> Self {
+    /// Begins with all lines before the first media line. `bundle` is the one member of a group
+    /// (RFC 8843).
+    pub(super) fn new(local: &LocalMedia, timing: &str, bundle: Option<&str>) -> Self {
         let LocalMedia { ip, session_id, version, .. } = *local;
         let family = match ip {
             IpAddr::V4(_) => "IP4",
@@ -52,6 +55,9 @@ impl Text {
         text.line(format_args!("s=-"));
         text.line(format_args!("c=IN {family} {ip}"));
         text.line(format_args!("t={timing}"));
+        if let Some(mid) = bundle {
+            text.line(format_args!("a=group:BUNDLE {mid}"));
+        }
         text
     }
 
@@ -59,6 +65,12 @@ impl Text {
         let numbers: String =
             audio.formats.iter().map(|(PayloadType(number), _)| format!(" {number}")).collect();
         self.line(format_args!("m=audio {} {}{numbers}", audio.port, audio.protocol));
+        if let Some(mid) = audio.mid {
+            self.line(format_args!("a=mid:{mid}"));
+        }
+        for crypto in audio.cryptos {
+            self.line(format_args!("a=crypto:{crypto}"));
+        }
         for &(number, format) in audio.formats {
             self.format(number, format, audio.policy);
         }
@@ -93,11 +105,10 @@ impl Text {
         }
     }
 
-    /// Answers a section with port 0 (RFC 3264 §6). Its formats mean nothing, but one is needed.
-    pub(super) fn declined(&mut self, section: &Section<'_>) {
-        let formats =
-            if section.formats.is_empty() { "0".to_owned() } else { section.formats.join(" ") };
-        self.line(format_args!("m={} 0 {} {formats}", section.kind, section.protocol));
+    /// A section with port 0 (RFC 3264 §6, §8.2). Its formats mean nothing, but one is needed.
+    pub(super) fn declined(&mut self, kind: &str, protocol: &str, formats: &str) {
+        let formats = if formats.is_empty() { "0" } else { formats };
+        self.line(format_args!("m={kind} 0 {protocol} {formats}"));
     }
 
     pub(super) fn into_string(self) -> String {

@@ -104,6 +104,20 @@ impl<'a> Description<'a> {
             .unwrap_or(Direction::SendRecv)
     }
 
+    /// Whether a section may be answered in a bundle: it is a member of one and has its RTCP on the
+    /// same port, as members must (RFC 8843 §7.3, §9.3).
+    pub(super) fn is_bundled(&self, section: &Section<'a>) -> bool {
+        let is_in = |mid| {
+            let groups = self.attributes.iter();
+            let groups = groups.filter(|attribute| attribute.name.eq_ignore_ascii_case("group"));
+            groups.map(|group| group.value.split_ascii_whitespace()).any(|mut tokens| {
+                tokens.next().is_some_and(|kind| kind.eq_ignore_ascii_case("BUNDLE"))
+                    && tokens.any(|member| member == mid)
+            })
+        };
+        section.mid().is_some_and(is_in) && section.attribute("rtcp-mux").is_some()
+    }
+
     fn push_section(&mut self, line: usize, value: Option<&'a str>) -> Result<(), Error> {
         if self.media.len() == MAX_MEDIA {
             return Err(Error::TooManyMedia { limit: MAX_MEDIA });
@@ -175,11 +189,28 @@ impl<'a> Section<'a> {
             .map(|attribute| attribute.value)
     }
 
-    /// Whether this is audio by plain RTP that has not been declined.
-    pub(super) fn is_plain_audio(&self) -> bool {
-        self.kind.eq_ignore_ascii_case("audio")
-            && self.port != 0
-            && ["RTP/AVP", "RTP/AVPF"].iter().any(|name| self.protocol.eq_ignore_ascii_case(name))
+    /// The name of the section (RFC 5888), if it is a token: it is echoed.
+    pub(super) fn mid(&self) -> Option<&'a str> {
+        let is_token = |mid: &&str| {
+            !mid.is_empty() && mid.len() <= 64 && mid.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        self.attribute("mid").filter(is_token)
+    }
+
+    /// Whether this is audio by RTP, or by SRTP with keys in the description, that has not been
+    /// declined. Keys by DTLS (`UDP/TLS/…`) are none of ours.
+    pub(super) fn is_rtp_audio(&self) -> bool {
+        let is_rtp = self.has_protocol(&["RTP/AVP", "RTP/AVPF"]) || self.is_secure();
+        self.kind.eq_ignore_ascii_case("audio") && self.port != 0 && is_rtp
+    }
+
+    /// Whether the section cannot be had without encryption.
+    pub(super) fn is_secure(&self) -> bool {
+        self.has_protocol(&["RTP/SAVP", "RTP/SAVPF"])
+    }
+
+    fn has_protocol(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.protocol.eq_ignore_ascii_case(name))
     }
 }
 

@@ -255,7 +255,8 @@ fn parse_sip(scheme: Scheme, rest: &str) -> Result<Uri, Error> {
         None => (rest, Params::default()),
     };
     let (host, port) = split_host_port(host_port).ok_or(BAD)?;
-    Ok(Uri { scheme, user, password, host: host.to_owned(), port, params, headers })
+    let host = host.replace(":::", "::");
+    Ok(Uri { scheme, user, password, host, port, params, headers })
 }
 
 fn parse_tel(rest: &str) -> Result<Uri, Error> {
@@ -300,9 +301,18 @@ pub(crate) fn split_host_port(text: &str) -> Option<(&str, Option<u16>)> {
 
 fn is_host(host: &str) -> bool {
     if let Some(v6) = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
-        return v6.parse::<Ipv6Addr>().is_ok();
+        return is_v6(v6);
     }
     !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
+/// An IPv6 address, also as the grammar of RFC 3261 has it by mistake: with three colons before the
+/// IPv4 address at its end (RFC 5118 §4.10).
+fn is_v6(text: &str) -> bool {
+    text.parse::<Ipv6Addr>().is_ok()
+        || text.split_once(":::").is_some_and(|(left, right)| {
+            right.contains('.') && format!("{left}::{right}").parse::<Ipv6Addr>().is_ok()
+        })
 }
 
 fn is_scheme(text: &str) -> bool {

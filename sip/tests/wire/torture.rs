@@ -1,7 +1,7 @@
-//! The torture messages of RFC 4475, each with the verdict of `tests/torture/README.md`.
+//! The torture messages of RFC 4475 and RFC 5118, each with the verdict of its folder's README.md.
 
 use sip::auth::DigestCredentials;
-use sip::message::Scheme;
+use sip::message::{Scheme, Via};
 use sip::registrar::{Bindings, Limits};
 use sip::{Error, Event, Message, Method, Request, Response, StreamFramer, Uri};
 
@@ -82,8 +82,29 @@ const VERDICTS: [(&str, Verdict); 49] = [
     ("inv2543", Call),
 ];
 
+/// RFC 5118 §4.
+const IPV6_VERDICTS: [(&str, Verdict); 12] = [
+    ("ipv6-good", Handed),
+    ("ipv6-bad", Answered(400)),
+    ("port-ambiguous", Handed),
+    ("port-unambiguous", Handed),
+    // requests in a dialog that does not exist here
+    ("via-received-param-with-delim", Answered(481)),
+    ("via-received-param-no-delim", Answered(200)),
+    ("ipv6-in-sdp", Call),
+    ("mult-ip-in-header", Answered(481)),
+    ("mult-ip-in-sdp", Call),
+    ("ipv4-mapped-ipv6", Call),
+    // lenient: the third colon is passed over
+    ("ipv6-bug-abnf-3-colons", Answered(200)),
+    ("ipv6-correct-abnf-2-colons", Answered(200)),
+];
+
 fn message(name: &str) -> Vec<u8> {
-    read(format!("torture/{name}.dat"))
+    match IPV6_VERDICTS.iter().any(|(known, _)| *known == name) {
+        true => read(format!("torture5118/{name}.dat")),
+        false => read(format!("torture/{name}.dat")),
+    }
 }
 
 fn request(name: &str) -> Request {
@@ -106,9 +127,52 @@ fn verdict(bytes: &[u8]) -> Verdict {
 #[test]
 fn every_torture_message_gets_its_verdict() {
     assert_eq!(list("torture", ".dat").len(), VERDICTS.len());
-    let verdicts = VERDICTS.map(|(name, _)| (name, verdict(&message(name))));
-    for (seen, expected) in verdicts.iter().zip(&VERDICTS) {
-        assert_eq!(seen, expected);
+    assert_eq!(list("torture5118", ".dat").len(), IPV6_VERDICTS.len());
+    for (name, expected) in VERDICTS.iter().chain(&IPV6_VERDICTS) {
+        assert_eq!((name, verdict(&message(name))), (name, *expected));
+    }
+}
+
+#[test]
+fn ipv6_addresses_are_read_wherever_they_stand() {
+    let good = request("ipv6-good");
+    assert_eq!(good.uri().host(), "[2001:db8::10]");
+    assert_eq!(good.uri().socket_addr(), Some("[2001:db8::10]:5060".parse().unwrap()));
+    assert_eq!((good.via().host.as_str(), good.via().port), ("[2001:db8::9:1]", None));
+    assert_eq!(good.contact().unwrap().uri.host(), "[2001:db8::1]");
+
+    let ambiguous = request("port-ambiguous");
+    assert_eq!((ambiguous.uri().host(), ambiguous.uri().port()), ("[2001:db8::10:5070]", None));
+    let clear = request("port-unambiguous");
+    assert_eq!((clear.uri().host(), clear.uri().port()), ("[2001:db8::10]", Some(5070)));
+
+    let mixed = request("mult-ip-in-header");
+    let vias: Vec<Via> = mixed.headers("Via").map(|via| via.parse().unwrap()).collect();
+    let hosts: Vec<_> = vias.iter().map(|via| (via.host.as_str(), via.port)).collect();
+    assert_eq!(
+        hosts,
+        [("[2001:db8::9:1]", Some(6050)), ("192.0.2.1", None), ("[2001:db8::9:255]", None)]
+    );
+    assert_eq!(vias[2].params.get("received"), Some("192.0.2.200"));
+
+    let mapped = request("ipv4-mapped-ipv6");
+    assert_eq!(mapped.via().sent_by(), "[::ffff:192.0.2.10]:19823");
+    assert_eq!(mapped.contact().unwrap().uri.host(), "[::ffff:192.0.2.2]");
+
+    let (bug, meant) = (request("ipv6-bug-abnf-3-colons"), request("ipv6-correct-abnf-2-colons"));
+    assert_eq!(bug.uri(), meant.uri());
+    assert_eq!(bug.uri().to_string(), "sip:user@[2001:db8::192.0.2.1]");
+    for bad in ["sip:[2001:::1]", "sip:[::::1]", "sip:[:::1.2.3.4:::]"] {
+        assert!(bad.parse::<Uri>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_received_parameter_in_either_form_is_replaced_by_what_was_seen() {
+    for name in ["via-received-param-with-delim", "via-received-param-no-delim"] {
+        let (sent, _) = feed(&message(name));
+        let via: Via = Response::parse(&sent[0]).unwrap().header("Via").unwrap().parse().unwrap();
+        assert_eq!(via.params.get("received"), Some("198.51.100.7"), "{name}");
     }
 }
 

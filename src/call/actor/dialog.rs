@@ -153,7 +153,7 @@ impl CallActor {
         let status = response.status();
         let reason = response.reason().to_owned();
         let answer = sdp_body(response.body(), response.content_type());
-        match answer.map(|body| sdp::accept_answer(&body.bytes, &self.desk.sdp_policy)) {
+        match answer.map(|body| self.accept_answer(&body)) {
             Some(agreed) => {
                 // Early media that cannot be used is no reason to give up before the answer.
                 if let Ok(agreed) = agreed {
@@ -168,7 +168,7 @@ impl CallActor {
 
     fn on_answered(&mut self, response: &Response, ctx: &mut Context<Self>) {
         let answer = sdp_body(response.body(), response.content_type());
-        match answer.map(|body| sdp::accept_answer(&body.bytes, &self.desk.sdp_policy)) {
+        match answer.map(|body| self.accept_answer(&body)) {
             Some(Ok(agreed)) => {
                 // Also when it was agreed before: from now on the peer's silence counts anew.
                 self.agree(agreed);

@@ -7,7 +7,8 @@ use actix::prelude::*;
 use media::dtmf::DtmfEvent;
 use media::leg::{Leg, LegConfig};
 use media::rtp::{SeqNo, Ssrc};
-use media::sdp::{self, LocalMedia, Negotiated};
+use media::sdp::{self, Encryption, LocalMedia, Negotiated};
+use media::srtp::LocalKeys;
 use media::time::RtpTime;
 use sip::{Body, Reply, Request};
 
@@ -41,12 +42,10 @@ impl CallActor {
             exhausted("media resources exhausted")
         })?;
         let place = self.desk.plane.place().ok_or_else(|| exhausted("no media thread"))?;
-        let local = LocalMedia {
-            ip: self.desk.media_ip,
-            rtp_port: ports.port(),
-            session_id: u64::from(rand::random::<u32>()),
-            version: 1,
-        };
+        let session_id = u64::from(rand::random::<u32>());
+        // No call is encrypted yet.
+        let local = LocalMedia::new(self.desk.media_ip, ports.port(), session_id)
+            .encrypted(Encryption::Off, LocalKeys::from_random(rand::random()));
         let now = Instant::now();
         let leg = Leg::new(LegConfig {
             ssrc: Ssrc(rand::random()),
@@ -85,6 +84,12 @@ impl CallActor {
         Some(*local)
     }
 
+    /// Reads the answer to our offer.
+    pub(super) fn accept_answer(&self, answer: &Body) -> Result<Negotiated, sdp::Error> {
+        let local = self.media.local.as_ref().ok_or(sdp::Error::NoOffer)?;
+        sdp::accept_answer(&answer.bytes, local, &self.desk.sdp_policy)
+    }
+
     pub(super) fn send_progress(&mut self, ctx: &mut Context<Self>) {
         let Some((text, agreed)) = self.media.answer.clone() else {
             // Without an offer there is nothing to answer early: ours goes out in the 200.
@@ -117,7 +122,7 @@ impl CallActor {
         if !std::mem::take(&mut self.media.answer_is_due) {
             return;
         }
-        let agreed = body.map(|body| sdp::accept_answer(&body.bytes, &self.desk.sdp_policy));
+        let agreed = body.map(|body| self.accept_answer(&body));
         match agreed {
             Some(Ok(agreed)) => self.agree(agreed),
             Some(Err(error)) => self.media_failed(488, &error.to_string(), ctx),

@@ -54,6 +54,8 @@ struct SmppInput {
 const USER: &str = "a number or name without whitespace, @, : and quotes";
 const PROXY: &str = "host, host:port or a SIP URI of them without whitespace";
 const LONGEST: usize = 128;
+pub const UNKNOWN_ACCOUNT: &str = "unknown account_sid";
+pub const UNKNOWN_APPLICATION: &str = "unknown application_sid";
 
 impl VoipCarrierInput {
     pub fn create(mut fields: Fields) -> Result<Self, Invalid> {
@@ -78,9 +80,13 @@ impl VoipCarrierInput {
         let input = Self {
             name,
             description: fields.text_or_empty("description", 255)?,
-            account_sid: fields.sid("account_sid", AccountSid::parse)?,
+            account_sid: fields
+                .text("account_sid", LONGEST)?
+                .try_map(|text| AccountSid::parse(&text).ok_or(Invalid::Rule(UNKNOWN_ACCOUNT)))?,
             service_provider_sid: fields.sid("service_provider_sid", ServiceProviderSid::parse)?,
-            application_sid: fields.sid("application_sid", ApplicationSid::parse)?,
+            application_sid: fields.text_or_empty("application_sid", LONGEST)?.try_map(|text| {
+                ApplicationSid::parse(&text).ok_or(Invalid::Rule(UNKNOWN_APPLICATION))
+            })?,
             trunk_type: fields.one_of("trunk_type", "static_ip, auth or reg", TrunkType::parse)?,
             is_active: fields.flag("is_active")?,
             e164_leading_plus: fields.flag("e164_leading_plus")?,
@@ -172,7 +178,7 @@ impl RegisterInput {
             from_user: fields.sip_text("register_from_user", LONGEST, USER, is_user)?,
             sip_realm: match fields.text("register_sip_realm", LONGEST)? {
                 Patch::Value(text) if text.is_empty() => {
-                    let expected = "null or a domain, must not be empty string";
+                    let expected = "null or a domain, it must not be empty string";
                     return Err(Invalid::Wrong { name: "register_sip_realm", expected });
                 }
                 other => other.try_map(|text| domain("register_sip_realm", text))?,
@@ -229,10 +235,12 @@ fn domain(name: &'static str, text: String) -> Result<String, Invalid> {
     let scheme =
         |prefix: &str| text.get(..prefix.len()).is_some_and(|t| t.eq_ignore_ascii_case(prefix));
     if scheme("sip:") || scheme("sips:") {
-        return Err(Invalid::Wrong { name, expected: "given with no sip: prefix" });
+        let expected = "a valid domain or IP address (no sip: prefix)";
+        return Err(Invalid::Wrong { name, expected });
     }
-    if !is_host(&text) {
-        return Err(Invalid::Wrong { name, expected: "a valid domain or IP" });
+    // A single label is more often a mistake than a host.
+    if !is_host(&text) || !text.contains(['.', ':']) {
+        return Err(Invalid::Wrong { name, expected: "a valid domain or IP address" });
     }
     Ok(text)
 }
@@ -333,8 +341,8 @@ mod tests {
     #[test]
     fn registering_needs_a_user_and_a_password_then_and_later() {
         let (no_user, no_password) = (
-            "register_username is required if requires_register is true",
-            "register_password is required if requires_register is true",
+            "register_username is required when requires_register is true",
+            "register_password is required when requires_register is true",
         );
         for (body, refusal) in [
             (json!({"requires_register": 1}), no_user),
@@ -362,6 +370,7 @@ mod tests {
             ("SIPS:example.com", "no sip: prefix"),
             ("example..com", "valid domain or IP"),
             ("10.0.0.300", "valid domain or IP"),
+            ("Switch", "valid domain or IP"),
         ] {
             let refused = carrier(json!({"register_sip_realm": realm})).unwrap_err();
             assert!(
@@ -372,7 +381,7 @@ mod tests {
         for realm in ["sip.example.com", "10.0.0.1"] {
             assert!(carrier(json!({"register_sip_realm": realm})).is_ok());
         }
-        let refused = carrier(json!({"register_from_domain": "sip:a"})).unwrap_err();
+        let refused = carrier(json!({"register_from_domain": "sip:a.example"})).unwrap_err();
         assert!(refused.contains("no sip: prefix"), "{refused}");
     }
 

@@ -58,12 +58,16 @@ impl StackActor {
         let source = flow.peer.ip();
         match findings.on_invite(&request, source, &mut self.parts.nonces, now) {
             Verdict::Refuse(reply) => {
+                if is_failure(&request, &reply) {
+                    self.parts.defence.failed(now, source);
+                }
                 if reply.status != 401 {
                     tracing::info!(%source, status = reply.status, "call refused");
                 }
                 self.reject(dialog, reply);
             }
             Verdict::Pass(admitted) => {
+                self.parts.defence.proved(source);
                 let stack = ctx.address();
                 let call = IncomingCall { dialog, request, flow, admitted, stack };
                 self.owners.insert(dialog, self.parts.desk.answer(call));
@@ -100,9 +104,15 @@ impl StackActor {
         let now = Instant::now();
         let nonces = &mut self.parts.nonces;
         let registrant = match findings.on_register(request, flow.peer.ip(), nonces, now) {
-            Verdict::Refuse(reply) => return reply,
+            Verdict::Refuse(reply) => {
+                if is_failure(request, &reply) {
+                    self.parts.defence.failed(now, flow.peer.ip());
+                }
+                return reply;
+            }
             Verdict::Pass(registrant) => registrant,
         };
+        self.parts.defence.proved(flow.peer.ip());
         let aor = registrant.aor;
         match self.bindings.apply(now, &aor, request, flow, &self.parts.registrar) {
             Err(reply) => reply,
@@ -114,7 +124,13 @@ impl StackActor {
         }
     }
 
+    /// Shows a user's contacts as they are now, and has them kept.
     pub(super) fn publish(&self, now: Instant, aor: &str) {
+        self.show(now, aor);
+        self.keep(now, aor);
+    }
+
+    pub(super) fn show(&self, now: Instant, aor: &str) {
         let contacts = self.bindings.lookup(now, aor);
         let contacts = contacts.into_iter().map(|b| Contact {
             uri: b.contact.clone(),
@@ -128,7 +144,7 @@ impl StackActor {
         if !self.bindings.remove(aor).is_empty() {
             tracing::info!(user = %aor, "registration dropped");
         }
-        self.parts.registrations.publish(aor, Vec::new());
+        self.publish(Instant::now(), aor);
     }
 
     pub(super) fn sweep(&mut self) {
@@ -136,6 +152,27 @@ impl StackActor {
         for (aor, _) in self.bindings.expire(now) {
             self.publish(now, &aor);
         }
+        let found = self.parts.defence.sweep(now);
+        metrics::gauge!("sip_banned_sources").set(found.banned as f64);
+        metrics::counter!("sip_messages_dropped_total").increment(found.dropped);
+        if let Some(source) = found.example {
+            let (dropped, banned) = (found.dropped, found.banned);
+            tracing::warn!(dropped, banned, %source, "messages dropped: too many, or banned");
+        }
+    }
+}
+
+/// Whether a refusal counts towards a ban. A first challenge does not, nor what any honest caller may
+/// run into (nobody there, too busy); credentials that were not taken do.
+fn is_failure(request: &Request, reply: &Reply) -> bool {
+    let is_stale = || {
+        let mut headers = reply.headers.iter();
+        headers.any(|(_, value)| value.contains("stale=true") || value.contains("stale=TRUE"))
+    };
+    match reply.status {
+        401 => request.header("Authorization").is_some() && !is_stale(),
+        403 => true,
+        _ => false,
     }
 }
 

@@ -20,7 +20,8 @@ async fn a_client_is_made_read_changed_and_deleted() {
         json!({
             "client_sid": sid, "account_sid": account.sid, "username": "alice",
             "password": "sXXXXX", "is_active": 1, "allow_direct_app_calling": 1,
-            "allow_direct_queue_calling": 0, "allow_direct_user_calling": 1
+            "allow_direct_queue_calling": 0, "allow_direct_user_calling": 1,
+            "media_encryption": null, "digest_algorithm": null
         })
     );
     for key in [&account.key, &provider.key, &api.admin] {
@@ -30,6 +31,7 @@ async fn a_client_is_made_read_changed_and_deleted() {
         json!({"username": "alice2", "password": "secret2"}),
         json!({"is_active": 0, "allow_direct_app_calling": false}),
         json!({"password": "other"}),
+        json!({"media_encryption": "required", "digest_algorithm": "SHA-256"}),
         json!({}),
     ] {
         api.put(&account.key, &path, body).await.expect(204);
@@ -37,6 +39,14 @@ async fn a_client_is_made_read_changed_and_deleted() {
     let read = api.get(&account.key, &path).await.json();
     assert_eq!((&read["username"], &read["password"]), (&json!("alice2"), &json!("oXXXX")));
     assert_eq!((&read["is_active"], &read["allow_direct_app_calling"]), (&json!(0), &json!(0)));
+    let shown = (&read["media_encryption"], &read["digest_algorithm"]);
+    assert_eq!(shown, (&json!("required"), &json!("SHA-256")));
+    for body in [json!({"media_encryption": "on"}), json!({"digest_algorithm": "sha-256"})] {
+        api.put(&account.key, &path, body).await.expect(400);
+    }
+    let back = json!({"media_encryption": null, "digest_algorithm": null});
+    api.put(&account.key, &path, back).await.expect(204);
+    assert_eq!(api.get(&account.key, &path).await.json()["media_encryption"], json!(null));
     api.delete(&account.key, &path).await.expect(204);
     api.get(&account.key, &path).await.expect(404);
 

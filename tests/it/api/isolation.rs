@@ -49,8 +49,9 @@ async fn lists_show_only_what_is_within_reach() {
         let number = json!({"number": format!("1555000{n}")});
         api.post(&account.key, "/PhoneNumbers", number).await.expect(201);
         api.post(&account.key, "/Clients", json!({"username": "alice"})).await.expect(201);
+        api.post(&account.key, "/VoipCarriers", json!({"name": "c"})).await.expect(201);
     }
-    for list in ["/Accounts", "/Applications", "/PhoneNumbers", "/Clients"] {
+    for list in ["/Accounts", "/Applications", "/PhoneNumbers", "/VoipCarriers", "/Clients"] {
         for (key, expected) in [
             (&api.admin, 4),
             (&t.providers[0].key, 2),
@@ -62,7 +63,7 @@ async fn lists_show_only_what_is_within_reach() {
             assert_eq!(rows.as_array().unwrap().len(), expected, "{list}");
         }
     }
-    for list in ["Accounts", "Applications", "PhoneNumbers"] {
+    for list in ["Accounts", "Applications", "PhoneNumbers", "VoipCarriers"] {
         let path = format!("/ServiceProviders/{}/{list}", t.providers[0].sid);
         for (key, expected) in
             [(&api.admin, 2), (&t.providers[0].key, 2), (&t.accounts[0][1].key, 1)]
@@ -83,7 +84,15 @@ async fn account_paths_out_of_reach_are_403_known_or_not() {
     let t = api.tenancy().await;
     let target = t.accounts[0][0].sid.as_str();
     let page = "?page=1&count=10";
-    for tail in ["", "/ApiKeys", "/Applications", "/WebhookSecret", "/RecentCalls", "/Alerts"] {
+    for tail in [
+        "",
+        "/ApiKeys",
+        "/Applications",
+        "/VoipCarriers",
+        "/WebhookSecret",
+        "/RecentCalls",
+        "/Alerts",
+    ] {
         let query = if tail == "/RecentCalls" || tail == "/Alerts" { page } else { "" };
         for sid in [target, NOBODY] {
             let path = format!("/Accounts/{sid}{tail}{query}");

@@ -11,4 +11,6 @@ mod phone_numbers;
 mod records;
 mod secrets;
 mod service_providers;
+mod sip_gateways;
 mod transport;
+mod voip_carriers;

@@ -80,6 +80,7 @@ async fn refusals_have_their_wording() {
             json!({"number": "1", "voip_carrier_sid": NOBODY}),
             &format!("voip_carrier not found for sid {NOBODY}"),
         ),
+        (json!({"number": "1", "voip_carrier_sid": "x"}), "voip_carrier not found for sid x"),
         (
             json!({"number": "1", "application_sid": NOBODY}),
             &format!("application not found for sid {NOBODY}"),
@@ -194,5 +195,50 @@ async fn lists_are_sorted_paged_and_narrowed() {
     assert_eq!(numbers(&t.accounts[0][1].key, &under).await, [second]);
     api.get(&t.providers[1].key, &under).await.expect(403);
     api.get(one, "/PhoneNumbers?account_sid=x").await.expect(400);
+    api.stop().await;
+}
+
+#[actix_web::test]
+async fn a_number_is_on_a_carrier_of_its_account_or_a_shared_one() {
+    let api = TestApi::start().await;
+    let t = api.tenancy().await;
+    let (provider, account) = (&t.providers[0], &t.accounts[0][0]);
+    let carrier =
+        async |key: &str| api.post(key, "/VoipCarriers", json!({"name": "c"})).await.sid();
+    let own = carrier(&account.key).await;
+    let siblings = carrier(&t.accounts[0][1].key).await;
+    let shared = carrier(&provider.key).await;
+    let foreign = carrier(&t.providers[1].key).await;
+    let number = |carrier: &str| json!({"number": "1555", "voip_carrier_sid": carrier});
+    let assigned = |carrier: &str| json!({"number": "1555", "voip_carrier_sid": carrier, "account_sid": account.sid});
+    let other = "voip_carrier_sid does not belong to the account";
+    for (key, body, text) in [
+        (&account.key, number(&siblings), format!("voip_carrier not found for sid {siblings}")),
+        (&account.key, number(&foreign), format!("voip_carrier not found for sid {foreign}")),
+        (&provider.key, assigned(&siblings), other.to_owned()),
+        (&provider.key, assigned(&foreign), format!("voip_carrier not found for sid {foreign}")),
+        (&api.admin, assigned(&foreign), other.to_owned()),
+        // Nobody's number yet, on the carrier of somebody.
+        (&provider.key, number(&own), other.to_owned()),
+    ] {
+        let refused = api.post(key, "/PhoneNumbers", body.clone()).await;
+        assert_eq!((refused.status, refused.msg()), (400, text), "{body}");
+    }
+    // The same number on two carriers is two numbers.
+    let one = api.post(&account.key, "/PhoneNumbers", number(&own)).await.sid();
+    let two = api.post(&account.key, "/PhoneNumbers", number(&shared)).await.sid();
+    api.post(&account.key, "/PhoneNumbers", number(&own)).await.expect(422);
+    for (sid, carrier) in [(&one, &own), (&two, &shared)] {
+        let read = api.get(&account.key, &format!("/PhoneNumbers/{sid}")).await.json();
+        assert_eq!(read["voip_carrier_sid"], json!(carrier));
+    }
+    // To another account a number goes on a shared carrier alone.
+    let sibling = json!({"account_sid": t.accounts[0][1].sid});
+    let path = format!("/PhoneNumbers/{one}");
+    let refused = api.put(&provider.key, &path, sibling.clone()).await.expect(400);
+    assert_eq!(refused.msg(), other);
+    let refused = api.put(&provider.key, &path, json!({"account_sid": null})).await.expect(400);
+    assert_eq!(refused.msg(), other);
+    api.put(&provider.key, &format!("/PhoneNumbers/{two}"), sibling).await.expect(204);
     api.stop().await;
 }

@@ -64,6 +64,10 @@ async fn no_password_is_on_disk_in_clear() {
     let body = json!({"name": "app", "env_vars": {"TOKEN": "env-clear-text"},
         "call_hook": {"url": "http://a", "username": "u", "password": "hook-clear-text"}});
     api.post(&account.key, "/Applications", body).await.expect(201);
+    let body = json!({"name": "c", "register_password": "register-clear-text",
+        "inbound_auth_password": "inbound-clear-text", "smpp_password": "smpp-clear-text",
+        "smpp_inbound_password": "smpp-inbound-clear-text"});
+    api.post(&account.key, "/VoipCarriers", body).await.expect(201);
     let secret = json!({"webhook_secret": SIGNING});
     api.put(&account.key, &format!("/Accounts/{}", account.sid), secret).await.expect(204);
 

@@ -19,50 +19,16 @@ use serde_json::{Value, json};
 
 use crate::ports::free_block;
 use crate::temp_dir::TempDir;
-use crate::tone::Tone;
 use crate::{wait, wav};
 
-const MODULES: &str = "/usr/lib/baresip/modules";
+mod setting;
+
+pub use setting::{Codec, MediaEncryption, Phone, Security};
+
 /// Longest wait for the program to start, to answer a command, to end.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Length of its source: longer than any test.
-const SOURCE_SECONDS: f64 = 150.0;
 /// Largest message on the control connection.
 const MAX_NETSTRING: usize = 1 << 20;
-
-/// Who the phone is, what it says, and where its registrar is.
-#[derive(Debug, Clone)]
-pub struct Phone<'a> {
-    pub user: &'a str,
-    pub password: &'a str,
-    pub realm: &'a str,
-    pub server: SocketAddr,
-    /// `udp` or `tcp`.
-    pub transport: &'a str,
-    /// Frequency (Hz) and level (dB) of the tones it sends.
-    pub tones: &'a [(f64, f64)],
-    pub codec: Codec,
-}
-
-/// The one codec a phone speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Codec {
-    Pcmu,
-    G722,
-    /// One channel, 48 kHz.
-    Opus,
-}
-
-impl Codec {
-    /// Name in an account, module, and samples per second.
-    fn facts(self) -> (&'static str, &'static str, u32) {
-        match self {
-            Self::Pcmu => ("PCMU/8000/1", "g711.so", 8_000),
-            Self::G722 => ("G722/16000/1", "g722.so", 16_000),
-            Self::Opus => ("opus/48000/1", "opus.so", 48_000),
-        }
-    }
-}
 
 /// A running phone. Dropping it kills it.
 #[derive(Debug)]
@@ -72,6 +38,8 @@ pub struct Baresip {
     messages: Arc<Mutex<Vec<Value>>>,
     dir: TempDir,
     tokens: u32,
+    /// First of its SIP ports.
+    port: u16,
 }
 
 impl Baresip {
@@ -80,11 +48,19 @@ impl Baresip {
     /// # Errors
     /// When the program is missing or does not come up.
     pub fn start(phone: &Phone<'_>) -> Result<Self> {
+        Self::start_secure(phone, &Security::default())
+    }
+
+    /// The same with what it needs for transport `tls` and for encrypted sound.
+    ///
+    /// # Errors
+    /// As [`Baresip::start`].
+    pub fn start_secure(phone: &Phone<'_>, security: &Security<'_>) -> Result<Self> {
         let dir = TempDir::new("baresip")?;
         // SIP takes two ports (the second for TLS), RTP a range, control one.
         let ports = free_block(40);
         let control_port = ports + 9;
-        write_config(phone, &dir, ports, control_port)?;
+        setting::write(phone, security, &dir, ports, control_port)?;
         let log = fs::File::create(dir.path().join("log"))?;
         let mut child = Command::new("baresip")
             .arg("-f")
@@ -109,7 +85,7 @@ impl Baresip {
             let messages = Arc::clone(&messages);
             move || collect(reader, &messages)
         });
-        Ok(Self { child, control, messages, dir, tokens: 0 })
+        Ok(Self { child, control, messages, dir, tokens: 0, port: ports })
     }
 
     /// Sends a command and gives the text it answered.
@@ -156,6 +132,42 @@ impl Baresip {
     /// When there is no call to hang up.
     pub fn hang_up(&mut self) -> Result<()> {
         self.command("hangup", "").map(drop)
+    }
+
+    /// Puts its call on hold (a re-INVITE with `sendonly`).
+    ///
+    /// # Errors
+    /// When there is no call.
+    pub fn hold(&mut self) -> Result<()> {
+        self.command("hold", "").map(drop)
+    }
+
+    /// Takes its call back.
+    ///
+    /// # Errors
+    /// When there is no call.
+    pub fn resume(&mut self) -> Result<()> {
+        self.command("resume", "").map(drop)
+    }
+
+    /// Sends its call elsewhere (REFER); what becomes of it is an event.
+    ///
+    /// # Errors
+    /// When there is no call.
+    pub fn transfer(&mut self, uri: &str) -> Result<()> {
+        self.command("transfer", uri).map(drop)
+    }
+
+    /// Where it takes calls over UDP and TCP.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Where it takes calls over TLS, when it has a certificate.
+    #[must_use]
+    pub fn tls_address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port + 1).into()
     }
 
     /// Events of one type so far (`CALL_CLOSED`, `CALL_RINGING`, …).
@@ -228,65 +240,6 @@ impl Drop for Baresip {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn write_config(phone: &Phone<'_>, dir: &TempDir, ports: u16, control: u16) -> Result<()> {
-    let path = dir.path();
-    let source = path.join("source.wav");
-    let (codec, module, rate) = phone.codec.facts();
-    let mut samples = vec![0; SOURCE_SECONDS as usize * rate as usize];
-    for &(hz, level) in phone.tones {
-        let mut tone = Tone::at_rate(hz, level, rate);
-        samples.iter_mut().for_each(|sample| *sample += tone.sample());
-    }
-    wav::write(&source, rate, &samples)?;
-    let (source, dir) = (source.display(), path.display());
-    let (rtp_first, rtp_last) = (ports + 10, ports + 39);
-    fs::write(
-        path.join("config"),
-        format!(
-            "poll_method epoll\n\
-             sip_listen 127.0.0.1:{ports}\n\
-             call_max_calls 4\n\
-             audio_player aubridge,nil{ports}\n\
-             audio_source aufile,{source}\n\
-             audio_alert aubridge,alert{ports}\n\
-             ausrc_srate {rate}\n\
-             auplay_srate {rate}\n\
-             ausrc_channels 1\n\
-             auplay_channels 1\n\
-             rtp_ports {rtp_first}-{rtp_last}\n\
-             jitter_buffer_delay 5-10\n\
-             rtp_stats yes\n\
-             net_interface 127.0.0.1\n\
-             module_path {MODULES}\n\
-             opus_stereo no\n\
-             opus_sprop_stereo no\n\
-             module {module}\n\
-             module aufile.so\n\
-             module aubridge.so\n\
-             module sndfile.so\n\
-             module_tmp uuid.so\n\
-             module_tmp account.so\n\
-             module_app contact.so\n\
-             module_app debug_cmd.so\n\
-             module_app menu.so\n\
-             module_app ctrl_tcp.so\n\
-             ctrl_tcp_listen 127.0.0.1:{control}\n\
-             snd_path {dir}\n"
-        ),
-    )?;
-    let Phone { user, password, realm, server, transport, .. } = phone;
-    fs::write(
-        path.join("accounts"),
-        format!(
-            "<sip:{user}@{realm};transport={transport}>;auth_user={user};auth_pass={password};\
-             outbound=\"sip:{server};transport={transport}\";regint=300;answermode=auto;\
-             audio_codecs={codec}\n"
-        ),
-    )?;
-    fs::write(path.join("contacts"), "")?;
-    Ok(())
 }
 
 /// Reads netstrings until the connection ends.

@@ -6,15 +6,17 @@
 //! - wire: [`message`], [`digest`], [`dialog`], [`sdp`], [`rtp`], [`rtp_format`], [`g711`]
 //! - sound: [`tone`] (generate, measure), [`heard`] (what a peer received), [`wav`]
 //! - clock: [`stamp`] (kernel receive times), [`wait`] (a condition with a deadline)
-//! - peers: [`sip_peer`], [`rtp_peer`], [`hook_server`], [`baresip`], [`sipp`]
-//! - the server: [`server`] (start, kill), [`rest`] (speak to it), [`tenant`] (provision it)
+//! - peers: [`sip_peer`], [`rtp_peer`], [`hook_server`], [`baresip`], [`sipp`], [`kamailio`]
+//! - the server: [`authority`] (its certificates), [`server`] (start, kill), [`rest`] (speak to it), [`tenant`] (provision it)
 
+pub mod authority;
 pub mod baresip;
 pub mod dialog;
 pub mod digest;
 pub mod g711;
 pub mod heard;
 pub mod hook_server;
+pub mod kamailio;
 pub mod message;
 pub mod ports;
 pub mod rest;
@@ -33,10 +35,12 @@ pub mod tone;
 pub mod wait;
 pub mod wav;
 
+pub use authority::Authority;
 pub use baresip::Baresip;
 pub use dialog::Dialog;
 pub use heard::Heard;
 pub use hook_server::{HookRequest, HookServer, Reply};
+pub use kamailio::Kamailio;
 pub use message::Message;
 pub use rest::{Answer, Rest};
 pub use rtp_format::RtpFormat;

@@ -1,9 +1,11 @@
-//! A SIP user agent for exact control of the wire, over UDP or TCP; no thread of its own.
+//! A SIP user agent for exact control of the wire, over any transport; no thread of its own.
 //!
 //! The test drives it: what it does not ask for is not sent, except what keeps a transaction alive
 //! (requests are retransmitted while their answer is awaited; a repeated request gets the same answer
 //! again, a repeated 200 the same ACK). Everything sent and received is kept in a log that failing
 //! expectations print.
+
+mod over;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -51,20 +53,6 @@ pub struct SipCall {
 }
 
 impl SipPeer {
-    /// # Panics
-    /// When no socket can be had.
-    #[must_use]
-    pub fn udp(server: SocketAddr) -> Self {
-        Self::over(Wire::udp().expect("a UDP socket"), server)
-    }
-
-    /// # Panics
-    /// When the server does not accept the connection.
-    #[must_use]
-    pub fn tcp(server: SocketAddr) -> Self {
-        Self::over(Wire::tcp(server).expect("the server accepts TCP"), server)
-    }
-
     fn over(wire: Wire, server: SocketAddr) -> Self {
         let local = wire.local_addr().expect("a bound socket has an address");
         Self {
@@ -104,6 +92,12 @@ impl SipPeer {
         self.local
     }
 
+    /// The domain it speaks for.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
     /// `<sip:user@address:port;transport=…>`.
     #[must_use]
     pub fn contact(&self) -> String {
@@ -112,7 +106,11 @@ impl SipPeer {
 
     #[must_use]
     pub fn contact_uri(&self) -> String {
-        let transport = self.wire.transport().to_ascii_lowercase();
+        let transport = match self.wire.transport() {
+            // RFC 7118 §5.5: there is no other word for it in a URI
+            "WSS" => "ws".to_owned(),
+            other => other.to_ascii_lowercase(),
+        };
         format!("sip:{}@{};transport={transport}", self.user, self.local)
     }
 
@@ -238,7 +236,7 @@ impl SipPeer {
                     self.history()
                 ),
                 None => {
-                    if matches!(self.wire, Wire::Udp(_)) {
+                    if self.wire.is_datagrams() {
                         self.send(request);
                     }
                     pause *= 2;

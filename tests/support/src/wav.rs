@@ -10,6 +10,14 @@ use anyhow::{Context, Result, bail, ensure};
 /// # Errors
 /// When the file cannot be written.
 pub fn write(path: &Path, rate: u32, samples: &[i16]) -> Result<()> {
+    fs::write(path, bytes(rate, samples)?).with_context(|| format!("write {}", path.display()))
+}
+
+/// The same in memory.
+///
+/// # Errors
+/// When there are too many samples for the format.
+pub fn bytes(rate: u32, samples: &[i16]) -> Result<Vec<u8>> {
     let data_bytes = u32::try_from(samples.len() * 2).context("too long for a wav file")?;
     let mut bytes = Vec::with_capacity(samples.len() * 2 + 44);
     bytes.extend_from_slice(b"RIFF");
@@ -25,7 +33,7 @@ pub fn write(path: &Path, rate: u32, samples: &[i16]) -> Result<()> {
     bytes.extend_from_slice(b"data");
     bytes.extend_from_slice(&data_bytes.to_le_bytes());
     bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
-    fs::write(path, bytes).with_context(|| format!("write {}", path.display()))
+    Ok(bytes)
 }
 
 /// Reads rate and samples. A length that the writer never filled in (still recording, or killed)

@@ -1,0 +1,282 @@
+//! Connections: accepting, opening, and one task for each that carries messages both ways.
+//!
+//! A connection's task awaits the stack's mailbox for each message, so a peer that sends faster than
+//! the stack reads is slowed by TCP itself. What goes out passes a bounded queue; a peer that does
+//! not read loses its connection. How messages are cut is [`tcp`](super::tcp)'s and
+//! [`ws`](super::ws)'s affair, who may read along is [`tls`](super::tls)'s.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use actix::prelude::*;
+use bytes::Bytes;
+use sip::{Flow, Listener, Transport};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::defence::{Admission, Defence};
+use super::peers::{ConnectionId, Peer, Peers};
+use super::tls::Tls;
+use super::{tcp, ws};
+
+/// Messages that may wait for a slow reader.
+const QUEUE: usize = 64;
+/// For connecting, and for one write.
+pub const CONNECT: Duration = Duration::from_secs(5);
+/// For a TLS or WebSocket handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// What connections tell the stack, in order for each connection.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub enum StreamEvent {
+    Opened {
+        id: ConnectionId,
+        writer: mpsc::Sender<Bytes>,
+    },
+    Message {
+        flow: Flow,
+        bytes: Bytes,
+    },
+    /// Ended, or could not be opened at all.
+    Closed {
+        flow: Flow,
+    },
+}
+
+/// Bounds and habits of connections.
+#[derive(Clone, Debug)]
+pub struct ConnectionRules {
+    /// Connections at once; a quarter of them for one source.
+    pub most: usize,
+    /// A connection that carried nothing for this long is closed.
+    pub idle: Duration,
+    /// How often a quiet connection that we opened, or a WebSocket, is kept alive.
+    pub keep_alive: Duration,
+    pub message_max_bytes: usize,
+    /// Origins of pages that may open a WebSocket; empty: all.
+    pub ws_origins: Vec<String>,
+}
+
+/// What connections are made with.
+pub struct ConnectionParts {
+    pub rules: ConnectionRules,
+    pub listeners: Vec<Listener>,
+    pub peers: Peers,
+    pub defence: Defence,
+    pub tls: Tls,
+    pub stack: Recipient<StreamEvent>,
+}
+
+/// Opens and accepts connections; clones are the same.
+#[derive(Clone)]
+pub struct Connections(Arc<Inner>);
+
+struct Inner {
+    parts: ConnectionParts,
+    open: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Deref for Connections {
+    type Target = ConnectionParts;
+
+    fn deref(&self) -> &ConnectionParts {
+        &self.0.parts
+    }
+}
+
+impl Connections {
+    pub fn new(parts: ConnectionParts) -> Self {
+        Self(Arc::new(Inner { parts, open: Mutex::default() }))
+    }
+
+    /// Accepts until the listener's task is dropped.
+    pub async fn accept(self, at: Listener, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => match self.enter(peer.ip()) {
+                    Some(place) => {
+                        let flow = Flow {
+                            connection: Some(self.peers.new_id()),
+                            ..Flow::new(at.transport, at.local, peer)
+                        };
+                        let link = Link { connections: self.clone(), flow, is_ours: false };
+                        actix::spawn(link.serve(stream, None, place));
+                    }
+                    None => {
+                        metrics::counter!("sip_connections_refused_total").increment(1);
+                        tracing::debug!(%peer, "connection refused");
+                    }
+                },
+                Err(error) => {
+                    // Out of file descriptors, most likely: give the others time to end.
+                    tracing::warn!(%error, "cannot accept a SIP connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    /// Starts opening connection `id`; `Opened` or `Closed` follows.
+    pub fn connect(&self, id: ConnectionId, to: Peer) {
+        let same_family = |one: &&Listener| one.local.is_ipv4() == to.addr.is_ipv4();
+        let mut listeners = self.listeners.iter().filter(|one| one.transport == to.transport);
+        let local = listeners.find(same_family).map_or(to.addr, |one| one.local);
+        let flow = Flow { connection: Some(id), ..Flow::new(to.transport, local, to.addr) };
+        let link = Link { connections: self.clone(), flow, is_ours: true };
+        actix::spawn(async move {
+            let failed = match link.open(to.addr).await {
+                Ok((stream, place)) => return link.serve(stream, Some(to.host), place).await,
+                Err(error) => error,
+            };
+            tracing::debug!(peer = %to.addr, error = %failed, "cannot connect");
+            link.tell(StreamEvent::Closed { flow: link.flow }).await;
+        });
+    }
+
+    /// A place for one more connection of that source, unless it is banned, or it or all have too many:
+    /// one source may hold a quarter, so that it cannot shut the others out.
+    fn enter(&self, source: IpAddr) -> Option<Place> {
+        if self.defence.is_banned(std::time::Instant::now(), source) {
+            return None;
+        }
+        let mut open = self.open();
+        let all: usize = open.values().sum();
+        let held = open.entry(source).or_insert(0);
+        if all >= self.rules.most || *held >= (self.rules.most / 4).max(1) {
+            return None;
+        }
+        *held += 1;
+        drop(open);
+        Some(Place { connections: self.clone(), source })
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One connection's share of what may be open, given back when dropped.
+struct Place {
+    connections: Connections,
+    source: IpAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.connections.open();
+        if let Some(held) = open.get_mut(&self.source) {
+            *held -= 1;
+            if *held == 0 {
+                open.remove(&self.source);
+            }
+        }
+    }
+}
+
+/// One connection as its task sees it.
+pub struct Link {
+    connections: Connections,
+    pub flow: Flow,
+    /// Whether we opened it.
+    pub is_ours: bool,
+}
+
+impl Link {
+    pub fn rules(&self) -> &ConnectionRules {
+        &self.connections.rules
+    }
+
+    async fn open(&self, peer: SocketAddr) -> io::Result<(TcpStream, Place)> {
+        if self.flow.transport.is_websocket() {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "only a browser can open it"));
+        }
+        let full = || io::Error::new(io::ErrorKind::QuotaExceeded, "too many connections");
+        let place = self.connections.enter(peer.ip()).ok_or_else(full)?;
+        Ok((timeout(CONNECT, TcpStream::connect(peer)).await??, place))
+    }
+
+    /// Carries messages until the connection ends; `host` is whom we opened it for.
+    async fn serve(self, stream: TcpStream, host: Option<String>, place: Place) {
+        let gauge = metrics::gauge!("sip_connections", "transport" => self.flow.transport.name());
+        gauge.increment(1.0);
+        // Small messages both ways: waiting to fill a segment only adds delay.
+        let _ = stream.set_nodelay(true);
+        if let Err(error) = self.carry(stream, host).await {
+            tracing::debug!(peer = %self.flow.peer, transport = self.flow.transport.name(), %error,
+                "SIP connection ended");
+        }
+        gauge.decrement(1.0);
+        drop(place);
+        self.tell(StreamEvent::Closed { flow: self.flow }).await;
+    }
+
+    async fn carry(&self, stream: TcpStream, host: Option<String>) -> io::Result<()> {
+        let tls = &self.connections.tls;
+        match (self.flow.transport, host) {
+            (Transport::Tls, Some(host)) => {
+                let stream = timeout(HANDSHAKE, tls.connect(&host, stream)).await??;
+                self.bytes(stream).await
+            }
+            (Transport::Tls, None) => {
+                self.bytes(timeout(HANDSHAKE, tls.accept(stream)).await??).await
+            }
+            (Transport::Ws, _) => self.frames(stream).await,
+            (Transport::Wss, _) => {
+                self.frames(timeout(HANDSHAKE, tls.accept(stream)).await??).await
+            }
+            _ => self.bytes(stream).await,
+        }
+    }
+
+    async fn bytes(&self, stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+        tcp::carry(self, stream, self.announce().await).await
+    }
+
+    async fn frames(&self, stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+        let socket = timeout(HANDSHAKE, ws::accept(self.rules(), stream)).await??;
+        ws::carry(self, socket, self.announce().await).await
+    }
+
+    /// Tells the stack that messages can be sent, and returns where they come out.
+    async fn announce(&self) -> mpsc::Receiver<Bytes> {
+        let (writer, queue) = mpsc::channel(QUEUE);
+        if let Some(id) = self.flow.connection {
+            self.tell(StreamEvent::Opened { id, writer }).await;
+        }
+        queue
+    }
+
+    /// Hands one message to the stack, if its source may send one.
+    ///
+    /// # Errors
+    /// The connection must end: the message is too long, or the source is banned.
+    pub async fn receive(&self, bytes: Bytes) -> io::Result<()> {
+        let (now, source) = (std::time::Instant::now(), self.flow.peer.ip());
+        if bytes.len() > self.rules().message_max_bytes {
+            return Err(io::Error::other("message too long"));
+        }
+        let defence = &self.connections.defence;
+        let admission = match defence.admit(now, source) {
+            Admission::Pass => defence.inspect(now, source, &bytes),
+            refused => refused,
+        };
+        match admission {
+            Admission::Pass => self.tell(StreamEvent::Message { flow: self.flow, bytes }).await,
+            Admission::TooFast => {}
+            Admission::Banned => return Err(io::Error::other("banned")),
+        }
+        Ok(())
+    }
+
+    /// The stack's mailbox is gone only while the server stops; then nobody needs to hear.
+    async fn tell(&self, event: StreamEvent) {
+        let _ = self.connections.stack.send(event).await;
+    }
+}

@@ -1,0 +1,122 @@
+//! `sipp` calls us.
+
+use serde_json::json;
+use support::rtp_peer::Voice;
+use support::{Reply, RtpPeer};
+
+use super::{SOON, Scene, hears_the_application, side_by_side, silent_between, speaker};
+use crate::stage::Stage;
+
+#[test]
+fn callers_of_sipp_get_what_their_scenarios_say() {
+    let stage = Stage::new();
+    side_by_side(
+        &stage,
+        &[
+            ("early", early_media),
+            ("early-tcp", early_media),
+            ("hold", hold),
+            ("delayed", delayed_offer),
+            ("delayed-tcp", delayed_offer),
+            ("cancel", cancel),
+            ("cancel-tcp", cancel),
+            ("cancel_late", cancel_too_late),
+            ("options", options),
+            ("prack", early_media),
+            ("supports_100rel", early_media),
+            ("timer_small", stands_and_is_hung_up),
+        ],
+    );
+}
+
+fn transport(scene: &Scene<'_>) -> &'static str {
+    if scene.name.ends_with("-tcp") { "t1" } else { "u1" }
+}
+
+/// The application is heard before it answers.
+fn early_media(scene: &Scene<'_>) {
+    let rtp = speaker();
+    let number = scene.line(json!([
+        scene.play(1.5, true), { "verb": "answer" }, { "verb": "hangup" },
+    ]));
+    let call = scene.calls(transport(scene), &number, &rtp, &[]);
+    call.connect(&rtp);
+    hears_the_application(&rtp);
+    let call_sid = scene.call_sid();
+    let before = scene.stage.tenant.call(&call_sid).expect("an answer");
+    assert_ne!(before["call_status"], "in-progress", "{before}");
+    call.ends_well();
+    scene.ends(&call_sid, &["trying", "in-progress", "completed"]);
+}
+
+/// The application plays all the time: on hold it is not heard, whatever way hold is asked for.
+fn hold(scene: &Scene<'_>) {
+    let rtp = speaker();
+    let number = scene.line(json!([{ "verb": "answer" }, scene.play(20.0, false)]));
+    let call = scene.calls("u1", &number, &rtp, &[]);
+    call.connect(&rtp);
+    let call_sid = scene.call_sid();
+    let times = ["held", "unheld"].map(|state| call.time(state));
+    hears_the_application(&rtp);
+    silent_between(&rtp, times[0], times[1]);
+    assert_eq!(scene.stage.delete(&format!("/Calls/{call_sid}")), 204);
+    call.ends_well();
+    scene.ends(&call_sid, &["trying", "in-progress", "completed"]);
+}
+
+/// We offer, in the 200 and in the answer to a re-INVITE; sound both ways follows the ACK.
+fn delayed_offer(scene: &Scene<'_>) {
+    let rtp = speaker();
+    let number = scene.line(json!([{ "verb": "answer" }, scene.play(20.0, false)]));
+    let call = scene.calls(transport(scene), &number, &rtp, &[]);
+    let call_sid = scene.call_sid();
+    for state in ["up", "again"] {
+        call.wait("state", state);
+        call.connect(&rtp);
+        hears_the_application(&rtp);
+    }
+    let media = &scene.stage.get(&format!("/Calls/{call_sid}"))["media"];
+    assert_eq!(media["codec"], "PCMU", "{media}");
+    assert_eq!(scene.stage.delete(&format!("/Calls/{call_sid}")), 204);
+    call.ends_well();
+    scene.ends(&call_sid, &["trying", "in-progress", "completed"]);
+}
+
+fn cancel(scene: &Scene<'_>) {
+    let rtp = RtpPeer::start(Voice::Nothing);
+    let number = scene.line_replying(Reply::Hang);
+    let call = scene.calls(transport(scene), &number, &rtp, &[]);
+    call.ends_well();
+    // The application never answered, so what it was asked is not kept: the event tells the call.
+    let events = scene.stage.hooks.wait_for("/status", SOON, |events| {
+        events.iter().any(|e| e.text("from") == scene.name && e.text("call_status") == "no-answer")
+    });
+    let last = events.iter().rfind(|event| event.text("from") == scene.name).expect("an event");
+    assert_eq!(last.json["sip_status"], 487);
+}
+
+fn cancel_too_late(scene: &Scene<'_>) {
+    let rtp = speaker();
+    let number = scene.line(json!([{ "verb": "answer" }, { "verb": "pause", "length": 60 }]));
+    let call = scene.calls("u1", &number, &rtp, &[]);
+    call.ends_well();
+    let call_sid = scene.call_sid();
+    scene.ends(&call_sid, &["trying", "in-progress", "completed"]);
+    let last = scene.last_event(&call_sid);
+    assert_eq!(last["call_termination_by"], "caller", "hung up, not cancelled: {last}");
+}
+
+fn options(scene: &Scene<'_>) {
+    let rtp = RtpPeer::start(Voice::Nothing);
+    scene.calls("u1", "0", &rtp, &[]).ends_well();
+}
+
+/// What the caller asks for inside the call is answered; the call goes on until it hangs up.
+fn stands_and_is_hung_up(scene: &Scene<'_>) {
+    let rtp = speaker();
+    let number = scene.line(json!([{ "verb": "answer" }, { "verb": "pause", "length": 60 }]));
+    let call = scene.calls("u1", &number, &rtp, &[]);
+    let call_sid = scene.call_sid();
+    call.ends_well();
+    scene.ends(&call_sid, &["trying", "in-progress", "completed"]);
+}
