@@ -141,7 +141,8 @@ impl Endpoint {
                 self.tell(Event::ReinviteAnswered { dialog, response, wants_answer });
             }
             (Stage::Gone, _) => return self.end(now, dialog, None),
-            _ => {}
+            // our BYE is under way: nobody will answer an offer
+            _ => self.send_held_ack(dialog, None),
         }
         self.rewake_dialog(dialog);
     }
