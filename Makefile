@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-export PATH := $(PATH):$(HOME)/.cargo/bin
+export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin
 
 # Calls of `make load`, and further arguments (`make load N=500 ARGS="--rooms 50 --seconds 60"`).
 N ?= 200
@@ -103,7 +103,7 @@ build-tools:
 	@scripts/install-packages cc:build-essential cmake:cmake
 
 test-tools: $(NODE_PACKAGES)
-	@scripts/install-packages sipp:sip-tester baresip:baresip-core
+	@scripts/install-packages sipp:sip-tester baresip:baresip-core openssl:openssl kamailio:kamailio
 
 $(NODE_PACKAGES): tests/e2e/node/package.json
 	@scripts/install-packages node:nodejs npm:npm

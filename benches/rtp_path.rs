@@ -57,7 +57,7 @@ impl Room {
     fn tick(&mut self) {
         for member in &mut self.members {
             member.stamp(self.tick);
-            let received = member.leg.handle_rtp(self.now, member.peer, &member.datagram);
+            let received = member.leg.handle_rtp(self.now, member.peer, &mut member.datagram);
             if let Received::Audio(packet) = received {
                 self.mixer.push(member.seat, self.now, &packet);
             }

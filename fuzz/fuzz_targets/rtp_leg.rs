@@ -76,7 +76,7 @@ fuzz_target!(|input: &[u8]| {
         let peer = [(192, 4_000), (192, 4_001), (198, 4_000), (203, 9)][usize::from(flags & 3)];
         let from = SocketAddr::from(([peer.0, 0, 2, 2], peer.1));
         if flags & 4 != 0 {
-            leg.handle_rtcp(now, from, datagram);
+            leg.handle_rtcp(now, from, &mut datagram.to_vec());
         } else if let Received::Audio(packet) = leg.handle_rtp(now, from, datagram) {
             mixer.push(seat, now, &packet);
         }

@@ -176,7 +176,7 @@ impl Line {
             };
             self.found += 1;
             let arrival = at.arrival(got.stamp);
-            let bytes = scratch.input.get(..got.len).unwrap_or_default();
+            let bytes = scratch.input.get_mut(..got.len).unwrap_or_default();
             if let Some(from) = got.from.or(self.connected)
                 && let Received::Audio(packet) = self.leg.handle_rtp(arrival, from, bytes)
             {
@@ -232,7 +232,7 @@ impl Line {
         for _ in 0..MAX_RTCP_PER_LOOK {
             let got = sys::receive(self.ports.rtcp.as_fd(), Source::Wanted, &mut scratch.input);
             let Ok(sys::Received { len, from: Some(from), stamp }) = got else { break };
-            let bytes = scratch.input.get(..len).unwrap_or_default();
+            let bytes = scratch.input.get_mut(..len).unwrap_or_default();
             self.leg.handle_rtcp(at.arrival(stamp), from, bytes);
         }
         if let Some(report) = self.leg.poll_rtcp(at.now, at.ntp(), &mut scratch.output) {

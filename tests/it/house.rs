@@ -148,12 +148,17 @@ const CORE_MANIFESTS: &[(&str, &[&str])] = &[
     (
         "media/Cargo.toml",
         &[
+            "aes",
             "base64",
+            "ctr",
+            "hmac",
             "multiversion",
             "opus",
             "opusic-sys",
+            "ring",
             "rtp-rs",
             "rtrb",
+            "sha1",
             "symphonia",
             "thiserror",
         ],

@@ -40,9 +40,9 @@ fn opus_call() -> Call {
 
 /// What the leg makes of a packet of this type, `units` after the one before.
 fn hear(call: &mut Call, payload_type: u8, units: u32, payload: &[u8]) -> Result<Heard, Ignored> {
-    let bytes = call.datagram(payload_type, payload);
+    let mut bytes = call.datagram(payload_type, payload);
     call.timestamp = call.timestamp.wrapping_add(units).wrapping_sub(160);
-    match call.leg.handle_rtp(call.now, at(PEER), &bytes) {
+    match call.leg.handle_rtp(call.now, at(PEER), &mut bytes) {
         Received::Audio(packet) => Ok((packet.codec, packet.content, packet.level)),
         Received::Ignored(reason) => Err(reason),
         other => panic!("{other:?}"),
@@ -93,10 +93,10 @@ fn any_negotiated_codec_is_heard_at_any_packet_and_jitter_counts_in_its_clock() 
 fn jitter_of_a_wide_clock_is_told_as_time() {
     let mut call = opus_call();
     for n in 0..1_000u64 {
-        let bytes = call.datagram(111, &[1]);
+        let mut bytes = call.datagram(111, &[1]);
         call.timestamp = call.timestamp.wrapping_add(800);
         let late = Duration::from_millis(if n % 2 == 0 { 10 } else { 0 });
-        let _ = call.leg.handle_rtp(call.now + late, at(PEER), &bytes);
+        let _ = call.leg.handle_rtp(call.now + late, at(PEER), &mut bytes);
     }
     let jitter = call.leg.stats().jitter;
     assert!((9_400..=10_000).contains(&jitter.as_micros()), "{jitter:?}");
@@ -134,7 +134,7 @@ fn levels_are_read_where_agreed() {
         let extension = [0xbe, 0xde, 0, 1, 0x10, 0x80 | 42, 0, 0];
         let mut bytes = [header, &extension, payload].concat();
         bytes[0] |= 0x10;
-        match call.leg.handle_rtp(call.now, at(PEER), &bytes) {
+        match call.leg.handle_rtp(call.now, at(PEER), &mut bytes) {
             Received::Audio(packet) => (packet.level, packet.payload.to_vec()),
             other => panic!("{other:?}"),
         }
@@ -222,7 +222,7 @@ fn keys_last_as_long_as_pressed_at_every_clock_and_packet_time() {
             for _ in 0..4_000 / ms {
                 now += Duration::from_millis(u64::from(ms));
                 let sent = from.leg.write_rtp(now, &[1; 4], units, &mut out).unwrap();
-                to.leg.handle_rtp(now, at(PEER), &out[..sent.len]);
+                to.leg.handle_rtp(now, at(PEER), &mut out[..sent.len]);
                 while let Some(digit) = to.leg.poll_digit(now) {
                     heard.push((digit.digit.as_char(), digit.duration));
                 }
@@ -239,9 +239,9 @@ fn a_lost_end_of_a_key_is_made_up_by_the_audio_after_it() {
     let began = call.timestamp;
     for duration in [960, 1_920] {
         let event = crate::dtmf::EventPayload { code: 9, end: false, volume: 10, duration };
-        let bytes = call.datagram(110, &event.to_bytes());
+        let mut bytes = call.datagram(110, &event.to_bytes());
         call.timestamp = began;
-        assert_eq!(call.leg.handle_rtp(call.now, at(PEER), &bytes), Received::TelephoneEvent);
+        assert_eq!(call.leg.handle_rtp(call.now, at(PEER), &mut bytes), Received::TelephoneEvent);
     }
     call.timestamp = began + 7 * 960; // its three end packets are lost
     hear(&mut call, 111, 960, &[1]).unwrap();
@@ -331,7 +331,7 @@ fn the_peers_report_is_told_as_time_and_share() {
     let report = rtcp::Report { ssrc: Ssrc(1), sender: None, block: Some(block), cname: "x" };
     let mut bytes = [0; 200];
     let len = rtcp::write_report(&report, &mut bytes).unwrap();
-    assert!(call.leg.handle_rtcp(call.now, at("192.0.2.1:4001"), &bytes[..len]));
+    assert!(call.leg.handle_rtcp(call.now, at("192.0.2.1:4001"), &mut bytes[..len]));
     let told = call.leg.stats().remote_report.unwrap();
     assert_eq!((told.loss(), told.cumulative_lost), (0.25, 9));
     assert_eq!(told.jitter, Duration::from_millis(10));

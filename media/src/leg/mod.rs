@@ -1,8 +1,8 @@
 //! The RTP half of one participant: what comes from and goes to one peer.
 //!
-//! Owned by whoever owns the sockets. It judges every datagram (sender, header, payload type, SSRC),
-//! takes telephone-events out, counts, and hands audio on; it numbers and stamps what is sent; it
-//! writes and reads RTCP. It does not buffer, decode or mix: that is [`Mixer`](crate::mixer::Mixer).
+//! Owned by whoever owns the sockets. It judges every datagram (sender, tag, header, payload type,
+//! SSRC), takes telephone-events out, counts, and hands audio on; it numbers and stamps what is sent;
+//! it writes and reads RTCP, and encrypts both if keys were agreed on (`secure.rs`). It does not buffer, decode or mix: that is [`Mixer`](crate::mixer::Mixer).
 //!
 //! What is sent counts in the clock of the codec that was negotiated last; when that changes, SSRC,
 //! sequence and timestamp go on from where they are (`rtp/sender.rs`). What arrives may change between
@@ -10,10 +10,13 @@
 
 mod peer;
 mod report;
+mod secure;
 mod stats;
 
 #[cfg(test)]
 mod codec_tests;
+#[cfg(test)]
+mod secure_tests;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +37,7 @@ use crate::time::{RtpTime, SampleRate};
 
 use peer::Peer;
 use report::Reporter;
+use secure::{Secure, in_use};
 use stats::Counters;
 
 /// Payload types that may arrive on one leg.
@@ -83,6 +87,8 @@ pub struct Transmit {
 pub struct Leg {
     cname: String,
     media: Option<Media>,
+    /// There since keys were agreed on for the first time.
+    secure: Option<Box<Secure>>,
     receiver: Receiver,
     sender: Sender,
     digits_in: DigitReceiver,
@@ -123,6 +129,7 @@ impl Leg {
     pub fn new(config: LegConfig) -> Self {
         Self {
             media: None,
+            secure: None,
             receiver: Receiver::new(config.now, SampleRate::NARROW),
             sender: Sender::new(config.ssrc, config.first_seq, config.first_timestamp),
             digits_in: DigitReceiver::new(),
@@ -145,6 +152,11 @@ impl Leg {
         if let Some(clock) = SampleRate::new(codec.clock_hz()) {
             self.sender.set_clock(clock);
         }
+        if negotiated.srtp.is_some() || self.secure.is_some() {
+            self.sender.begin_low();
+            let secure = self.secure.get_or_insert_with(|| Box::new(Secure::new()));
+            secure.negotiate(negotiated.srtp.as_ref());
+        }
         let digits = negotiated.dtmf_payload_type.zip(SampleRate::new(negotiated.dtmf_clock_hz));
         self.media = Some(Media {
             peer,
@@ -163,13 +175,14 @@ impl Leg {
 
     /// Judges one datagram from the RTP socket.
     ///
-    /// Only packets of the negotiated peer are accepted. If its SDP address was private or wrong, the
+    /// If the leg is encrypted it is decrypted in place, and nothing is learnt from a packet that is
+    /// not authentic. Only packets of the negotiated peer are accepted. If its SDP address was private or wrong, the
     /// first source that sends two good packets in sequence is taken for it, once (`peer.rs`).
     pub fn handle_rtp<'a>(
         &mut self,
         arrival: Instant,
         from: SocketAddr,
-        datagram: &'a [u8],
+        datagram: &'a mut [u8],
     ) -> Received<'a> {
         match self.judge(arrival, from, datagram) {
             Ok(received) => received,
@@ -311,7 +324,7 @@ impl Leg {
         &mut self,
         arrival: Instant,
         from: SocketAddr,
-        datagram: &'a [u8],
+        datagram: &'a mut [u8],
     ) -> Result<Received<'a>, Ignored> {
         let from = canonical(from);
         let media = self.media.as_mut().ok_or(Ignored::NotNegotiated)?;
@@ -324,6 +337,11 @@ impl Leg {
         if !media.peer.may_be(from) {
             return Err(Ignored::Stranger);
         }
+        let mut len = datagram.len();
+        if let Some(secure) = in_use(&mut self.secure) {
+            len = secure.unprotect_rtp(datagram)?;
+        }
+        let datagram = datagram.get(..len).ok_or(Ignored::Malformed)?;
         let packet = Packet::parse(datagram).map_err(|_| Ignored::Malformed)?;
         let Some(format) = media.format(packet.payload_type) else {
             // It was sent, so it is not lost, whatever it may hold (RFC 3550 §5.1 has it ignored).
@@ -387,7 +405,11 @@ impl Leg {
         units: u32,
         out: &mut [u8],
     ) -> Option<Transmit> {
-        let transmit = self.write_packet(now, what, units, out);
+        let mut transmit = self.write_packet(now, what, units, out);
+        if let (Some(secure), Some(plain)) = (in_use(&mut self.secure), transmit) {
+            let sealed = secure.protect_rtp(out, plain.len);
+            transmit = sealed.map(|len| Transmit { len, ..plain });
+        }
         if transmit.is_none() {
             self.sender.pause();
         }

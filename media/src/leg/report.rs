@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::secure::in_use;
 use super::{Ignored, Leg, RemoteReport, Transmit, canonical};
 use crate::rtcp::{self, Item, Report, ReportBlock, Schedule, SenderInfo};
 use crate::rtp::Ssrc;
@@ -61,7 +62,8 @@ impl Reporter {
 
 impl Leg {
     /// Takes one datagram from the RTCP socket. `false` if it was dropped, and counted.
-    pub fn handle_rtcp(&mut self, arrival: Instant, from: SocketAddr, datagram: &[u8]) -> bool {
+    /// If the leg is encrypted it is decrypted in place.
+    pub fn handle_rtcp(&mut self, arrival: Instant, from: SocketAddr, datagram: &mut [u8]) -> bool {
         let taken = self.take_rtcp(arrival, from, datagram);
         if let Err(reason) = taken {
             self.counters.rejected.count(reason);
@@ -73,9 +75,14 @@ impl Leg {
         &mut self,
         arrival: Instant,
         from: SocketAddr,
-        datagram: &[u8],
+        datagram: &mut [u8],
     ) -> Result<(), Ignored> {
         let media = self.media.as_mut().ok_or(Ignored::NotNegotiated)?;
+        let mut len = datagram.len();
+        if let Some(secure) = in_use(&mut self.secure) {
+            len = secure.unprotect_rtcp(datagram)?;
+        }
+        let datagram = datagram.get(..len).ok_or(Ignored::BadRtcp)?;
         let compound = rtcp::parse(datagram).map_err(|_| Ignored::BadRtcp)?;
         if !media.peer.admit_rtcp(canonical(from)) {
             return Err(Ignored::Stranger);
@@ -113,6 +120,7 @@ impl Leg {
         let (sender, block) = self.next_report(now, ntp);
         let report = Report { ssrc: self.sender.ssrc(), sender, block, cname: &self.cname };
         let len = rtcp::write_report(&report, out).ok()?;
+        let len = self.protect_rtcp(out, len)?;
         Some(Transmit { len, to })
     }
 
@@ -125,6 +133,7 @@ impl Leg {
         let (sender, block) = self.next_report(now, ntp);
         let report = Report { ssrc: self.sender.ssrc(), sender, block, cname: &self.cname };
         let len = rtcp::write_bye(&report, out).ok()?;
+        let len = self.protect_rtcp(out, len)?;
         Some(Transmit { len, to })
     }
 
@@ -136,6 +145,13 @@ impl Leg {
     /// Whether the peer has said goodbye for the stream it sends.
     pub fn has_peer_left(&self) -> bool {
         self.reporter.peer_left
+    }
+
+    fn protect_rtcp(&mut self, out: &mut [u8], len: usize) -> Option<usize> {
+        match in_use(&mut self.secure) {
+            Some(secure) => secure.protect_rtcp(out, len),
+            None => Some(len),
+        }
     }
 
     fn rtcp_destination(&self) -> Option<SocketAddr> {

@@ -27,6 +27,10 @@ pub enum Ignored {
     Empty,
     /// A telephone-event that is not a key.
     UnknownEvent,
+    /// SRTP or SRTCP whose tag is wrong: forged, damaged, under another key, or not encrypted at all.
+    Unauthentic,
+    /// SRTP or SRTCP that has come before, or is too old to tell (RFC 3711 §3.3.2).
+    Replayed,
 }
 
 /// Datagrams dropped, by reason.
@@ -46,6 +50,10 @@ pub struct Rejections {
     pub held: u64,
     /// [`Ignored::Empty`]
     pub empty: u64,
+    /// [`Ignored::Unauthentic`]
+    pub unauthentic: u64,
+    /// [`Ignored::Replayed`]
+    pub replayed: u64,
 }
 
 impl Rejections {
@@ -58,14 +66,24 @@ impl Rejections {
             Ignored::OnProbation => &mut self.on_probation,
             Ignored::Held => &mut self.held,
             Ignored::Empty => &mut self.empty,
+            Ignored::Unauthentic => &mut self.unauthentic,
+            Ignored::Replayed => &mut self.replayed,
         } += 1;
     }
 
     /// All of them.
     pub fn total(&self) -> u64 {
         let Self { not_negotiated, stranger, malformed, unknown_format, .. } = self;
-        let Self { on_probation, held, empty, .. } = self;
-        not_negotiated + stranger + malformed + unknown_format + on_probation + held + empty
+        let Self { on_probation, held, empty, unauthentic, replayed, .. } = self;
+        let forged = unauthentic + replayed;
+        not_negotiated
+            + stranger
+            + malformed
+            + unknown_format
+            + on_probation
+            + held
+            + empty
+            + forged
     }
 }
 

@@ -63,8 +63,8 @@ impl Call {
 
     /// Receives the next packet of speech from `address`; `Ok` if it is audio.
     fn hear(&mut self, address: &str) -> Result<(), Ignored> {
-        let bytes = self.datagram(0, &[0x55; 160]);
-        match self.leg.handle_rtp(self.now, at(address), &bytes) {
+        let mut bytes = self.datagram(0, &[0x55; 160]);
+        match self.leg.handle_rtp(self.now, at(address), &mut bytes) {
             Received::Audio(_) => Ok(()),
             Received::Ignored(reason) => Err(reason),
             other => panic!("{other:?}"),
@@ -106,8 +106,8 @@ pub(super) fn negotiated(remote: &str) -> Negotiated {
 #[test]
 fn speech_from_the_negotiated_peer_is_handed_on_from_the_first_packet() {
     let mut call = Call::new();
-    let bytes = call.datagram(0, &[7; 160]);
-    let Received::Audio(audio) = call.leg.handle_rtp(call.now, at(PEER), &bytes) else {
+    let mut bytes = call.datagram(0, &[7; 160]);
+    let Received::Audio(audio) = call.leg.handle_rtp(call.now, at(PEER), &mut bytes) else {
         panic!("not audio");
     };
     assert_eq!(
@@ -161,8 +161,8 @@ fn a_spray_of_single_packets_never_latches() {
     let mut call = Call::new();
     for n in 0..200u16 {
         let from = SocketAddr::new(at(THIRD).ip(), 1_024 + n);
-        let bytes = call.datagram(0, &[1; 160]);
-        let received = call.leg.handle_rtp(call.now, from, &bytes);
+        let mut bytes = call.datagram(0, &[1; 160]);
+        let received = call.leg.handle_rtp(call.now, from, &mut bytes);
         assert_eq!(received, Received::Ignored(Ignored::Stranger));
     }
     assert_eq!(call.hear(PEER), Ok(()));
@@ -220,7 +220,7 @@ fn garbage_is_counted_and_disturbs_nothing() {
     let mut call = Call::new();
     call.hear(PEER).unwrap();
     let now = call.now;
-    let mut ignored = |bytes: &[u8]| match call.leg.handle_rtp(now, at(PEER), bytes) {
+    let mut ignored = |bytes: &[u8]| match call.leg.handle_rtp(now, at(PEER), &mut bytes.to_vec()) {
         Received::Ignored(reason) => reason,
         other => panic!("{other:?}"),
     };
@@ -229,15 +229,15 @@ fn garbage_is_counted_and_disturbs_nothing() {
     assert_eq!(ignored(&[0x80, 200, 0, 1, 0, 0, 0, 9]), Ignored::UnexpectedRtcp);
     let mut unknown = call.datagram(96, &[1; 160]);
     assert_eq!(
-        call.leg.handle_rtp(now, at(PEER), &unknown),
+        call.leg.handle_rtp(now, at(PEER), &mut unknown),
         Received::Ignored(Ignored::UnknownPayloadType)
     );
     unknown[1] = 0;
     unknown[8] ^= 0xff; // another SSRC
-    let stray = call.leg.handle_rtp(now, at(PEER), &unknown);
+    let stray = call.leg.handle_rtp(now, at(PEER), &mut unknown);
     assert_eq!(stray, Received::Ignored(Ignored::OnProbation));
-    let keep_alive = call.datagram(0, &[]);
-    let received = call.leg.handle_rtp(now, at(PEER), &keep_alive);
+    let mut keep_alive = call.datagram(0, &[]);
+    let received = call.leg.handle_rtp(now, at(PEER), &mut keep_alive);
     assert_eq!(received, Received::Ignored(Ignored::Empty));
     assert_eq!(call.hear(PEER), Ok(()));
     let stats = call.leg.stats();
@@ -305,8 +305,8 @@ fn digits_come_out_of_the_stream_once() {
     for (duration, end) in [(160, false), (320, false), (480, true), (480, true), (480, true)] {
         let event = crate::dtmf::EventPayload { code: 5, end, volume: 10, duration };
         call.timestamp = began;
-        let bytes = call.datagram(101, &event.to_bytes());
-        let received = call.leg.handle_rtp(call.now, at(PEER), &bytes);
+        let mut bytes = call.datagram(101, &event.to_bytes());
+        let received = call.leg.handle_rtp(call.now, at(PEER), &mut bytes);
         assert_eq!(received, Received::TelephoneEvent);
     }
     let event = call.leg.poll_digit(call.now).unwrap();
@@ -359,12 +359,12 @@ fn reports_give_round_trip_and_loss() {
             let (from, to) = if loses { (a, b) } else { (b, a) };
             let sent = from.leg.write_rtp(now, &[0xff; 160], 160, &mut out).unwrap();
             if !(loses && tick % 10 == 5) {
-                let received = to.leg.handle_rtp(arrival, at(PEER), &out[..sent.len]);
+                let received = to.leg.handle_rtp(arrival, at(PEER), &mut out[..sent.len]);
                 assert!(matches!(received, Received::Audio(_)));
             }
             if let Some(sent) = from.leg.poll_rtcp(now, wall(now), &mut out) {
                 assert_eq!(sent.to, at("192.0.2.1:4001"));
-                assert!(to.leg.handle_rtcp(arrival, at("192.0.2.1:4001"), &out[..sent.len]));
+                assert!(to.leg.handle_rtcp(arrival, at("192.0.2.1:4001"), &mut out[..sent.len]));
             }
         }
     }
@@ -379,7 +379,7 @@ fn reports_give_round_trip_and_loss() {
     let end = start + Duration::from_secs(20);
     assert!(!b.leg.has_peer_left());
     let bye = a.leg.write_bye(end, wall(end), &mut out).unwrap();
-    assert!(b.leg.handle_rtcp(end, at("192.0.2.1:4001"), &out[..bye.len]));
+    assert!(b.leg.handle_rtcp(end, at("192.0.2.1:4001"), &mut out[..bye.len]));
     assert!(b.leg.has_peer_left());
 }
 
@@ -388,12 +388,12 @@ fn muxed_rtcp_arrives_on_and_leaves_from_the_rtp_port() {
     let mut call = Call::new();
     call.leg.negotiate(&Negotiated { rtcp_mux: true, ..negotiated(PEER) });
     assert!(call.leg.is_rtcp_muxed());
-    let report = [0x80, 201, 0, 1, 0, 0, 0x0a, 0xbc];
-    assert_eq!(call.leg.handle_rtp(call.now, at(PEER), &report), Received::Rtcp);
-    let bad = [0x80, 201, 0, 9, 0, 0, 0x0a, 0xbc];
-    let refused = call.leg.handle_rtp(call.now, at(PEER), &bad);
+    let mut report = [0x80, 201, 0, 1, 0, 0, 0x0a, 0xbc];
+    assert_eq!(call.leg.handle_rtp(call.now, at(PEER), &mut report), Received::Rtcp);
+    let mut bad = [0x80, 201, 0, 9, 0, 0, 0x0a, 0xbc];
+    let refused = call.leg.handle_rtp(call.now, at(PEER), &mut bad);
     assert_eq!(refused, Received::Ignored(Ignored::BadRtcp));
-    let stranger = call.leg.handle_rtp(call.now, at(THIRD), &report);
+    let stranger = call.leg.handle_rtp(call.now, at(THIRD), &mut report);
     assert_eq!(stranger, Received::Ignored(Ignored::Stranger));
     let later = call.now + Duration::from_secs(10);
     let sent = call.leg.poll_rtcp(later, NtpTime(1 << 40), &mut [0; 200]).unwrap();
@@ -404,10 +404,16 @@ fn muxed_rtcp_arrives_on_and_leaves_from_the_rtp_port() {
 fn rtcp_is_taken_only_from_the_host_that_sends_rtp() {
     let mut call = Call::new();
     call.hear(PEER).unwrap();
-    let report = [0x80, 201, 0, 1, 0, 0, 0x0a, 0xbc];
-    assert!(!call.leg.handle_rtcp(call.now, at(THIRD), &report));
-    assert!(call.leg.handle_rtcp(call.now, at("192.0.2.1:4009"), &report), "another port of it");
-    assert!(!call.leg.handle_rtcp(call.now, at("192.0.2.1:4011"), &report), "and then only that");
+    let mut report = [0x80, 201, 0, 1, 0, 0, 0x0a, 0xbc];
+    assert!(!call.leg.handle_rtcp(call.now, at(THIRD), &mut report));
+    assert!(
+        call.leg.handle_rtcp(call.now, at("192.0.2.1:4009"), &mut report),
+        "another port of it"
+    );
+    assert!(
+        !call.leg.handle_rtcp(call.now, at("192.0.2.1:4011"), &mut report),
+        "and then only that"
+    );
     assert_eq!(call.leg.stats().rejected.stranger, 2);
     let later = call.now + Duration::from_secs(10);
     let sent = call.leg.poll_rtcp(later, NtpTime(1 << 40), &mut [0; 200]).unwrap();
@@ -424,8 +430,8 @@ fn a_phone_that_sends_with_its_own_payload_types_is_understood() {
     };
     call.leg.negotiate(&answered);
     for (payload_type, expected) in [(0, true), (97, true), (101, false), (96, false)] {
-        let bytes = call.datagram(payload_type, &[5, 10, 0, 160]);
-        let received = call.leg.handle_rtp(call.now, at(PEER), &bytes);
+        let mut bytes = call.datagram(payload_type, &[5, 10, 0, 160]);
+        let received = call.leg.handle_rtp(call.now, at(PEER), &mut bytes);
         assert_eq!(matches!(received, Received::Audio(_)), expected, "{payload_type}");
         assert_eq!(received == Received::TelephoneEvent, !expected, "{payload_type}");
     }
@@ -447,8 +453,8 @@ proptest! {
                 bytes[1] = [0, 101, 200, 201][bytes[1] as usize % 4];
             }
             let from = at(if stranger { NAT } else { PEER });
-            let _ = call.leg.handle_rtp(call.now, from, &bytes);
-            let _ = call.leg.handle_rtcp(call.now, from, &bytes);
+            let _ = call.leg.handle_rtp(call.now, from, &mut bytes);
+            let _ = call.leg.handle_rtcp(call.now, from, &mut bytes);
             while call.leg.poll_digit(call.now).is_some() {}
             call.now += Duration::from_millis(20);
         }

@@ -46,6 +46,14 @@ impl Sender {
         }
     }
 
+    /// Begins in the lower half of the sequence numbers, unless something was sent already: then a
+    /// receiver that misses the first packets cannot miscount their wraps (RFC 3711 §3.3.1).
+    pub fn begin_low(&mut self) {
+        if self.packets == 0 {
+            self.seq = SeqNo(self.seq.0 & 0x7fff);
+        }
+    }
+
     /// Counts in this clock from now on. With another one than before, nothing is known of how it
     /// relates to time until the next packet.
     pub fn set_clock(&mut self, clock: SampleRate) {

@@ -16,7 +16,9 @@ use media::mixer::{Event, Play};
 use media::rtp::{
     AudioLevel, AudioPacket, Content, MAX_DATAGRAM_BYTES, PayloadType, Sender, SeqNo, Ssrc,
 };
+use media::sdp::Negotiated;
 use media::source::tone;
+use media::srtp::{Keys, LocalKeys, MasterKey, Suite};
 use media::{
     CodecKind, Mixer, MixerConfig, NtpTime, Ptime, Received, RtpTime, SampleRate, SeatConfig,
 };
@@ -116,13 +118,14 @@ fn a_tick_of_a_busy_room_allocates_nothing() {
             let len = written.unwrap();
             phone.advance(160);
             if !lost {
-                if let Received::Audio(packet) = leg.handle_rtp(now, address(n), &buffer[..len]) {
+                if let Received::Audio(packet) = leg.handle_rtp(now, address(n), &mut buffer[..len])
+                {
                     mixer.push(*seat, now, &packet);
                     packets += 1;
                 }
                 // A late double, and garbage from a stranger.
-                leg.handle_rtp(now, address(n), &buffer[..len]);
-                leg.handle_rtp(now, address(n + 1), &buffer[..7]);
+                leg.handle_rtp(now, address(n), &mut buffer[..len]);
+                leg.handle_rtp(now, address(n + 1), &mut buffer[..7]);
             }
             while leg.poll_digit(now).is_some() {
                 digits += 1;
@@ -139,7 +142,7 @@ fn a_tick_of_a_busy_room_allocates_nothing() {
             }
             if let Some(report) = leg.poll_rtcp(now, NtpTime(u64::from(tick) << 28), &mut buffer) {
                 let from = std::net::SocketAddr::new(address(n as u32).ip(), report.to.port());
-                leg.handle_rtcp(now, from, &buffer[..report.len]);
+                leg.handle_rtcp(now, from, &mut buffer[..report.len]);
                 reports += 1;
             }
         }
@@ -218,6 +221,46 @@ fn a_room_of_every_codec_allocates_nothing_once_everybody_has_talked() {
 }
 
 const TICK: Duration = Duration::from_millis(20);
+
+#[test]
+fn an_encrypted_leg_allocates_nothing_per_packet() {
+    for suite in Suite::ALL {
+        let mut now = media::sim::epoch();
+        let keys = [1, 2].map(|side| LocalKeys::from_random([side; LocalKeys::BYTES]).of(suite));
+        let side = |n: u32, [local, remote]: [MasterKey; 2]| {
+            let mut leg = leg(n, now);
+            let srtp = Some(Keys { local, remote, remote_mki: None });
+            let agreed = negotiated(address(1), CodecKind::Pcmu);
+            leg.negotiate(&Negotiated { srtp, rtcp_mux: true, ..agreed });
+            leg
+        };
+        let (mut from, mut to) = (side(1, keys), side(2, [keys[1], keys[0]]));
+        let mut buffer = [0; MAX_DATAGRAM_BYTES];
+        let (mut counted, mut packets, mut reports) = (allocations(), 0, 0);
+        for tick in 0..2_000u64 {
+            now += TICK;
+            let sent = from.write_rtp(now, &[7; 160], 160, &mut buffer).unwrap();
+            if tick % 50 == 7 {
+                // Refused, and at no price either.
+                let mut forged = buffer;
+                forged[20] ^= 1;
+                to.handle_rtp(now, address(1), &mut forged[..sent.len]);
+            }
+            let received = to.handle_rtp(now, address(1), &mut buffer[..sent.len]);
+            packets += u64::from(matches!(received, Received::Audio(_)));
+            if let Some(report) = from.poll_rtcp(now, NtpTime(tick << 28), &mut buffer) {
+                let received = to.handle_rtp(now, address(1), &mut buffer[..report.len]);
+                reports += u64::from(received == Received::Rtcp);
+            }
+            if tick == 0 {
+                counted = allocations();
+            }
+        }
+        assert_eq!(allocations() - counted, 0, "{suite:?}");
+        assert!(packets == 2_000 && reports > 5, "{suite:?} {packets} {reports}");
+        assert_eq!(to.stats().rejected.unauthentic, 40);
+    }
+}
 
 #[test]
 fn the_counter_counts() {

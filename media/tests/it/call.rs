@@ -136,8 +136,9 @@ impl Room {
         self.now += TICK;
         for member in &mut self.members {
             member.speak(self.now);
-            while let Some((arrival, bytes)) = member.link.poll_arrival(self.now) {
-                if let Received::Audio(packet) = member.leg.handle_rtp(arrival, member.peer, &bytes)
+            while let Some((arrival, mut bytes)) = member.link.poll_arrival(self.now) {
+                if let Received::Audio(packet) =
+                    member.leg.handle_rtp(arrival, member.peer, &mut bytes)
                 {
                     self.mixer.push(member.seat, arrival, &packet);
                 }
@@ -162,7 +163,8 @@ impl Room {
     pub(crate) fn inject(&mut self, who: usize, from_peer: bool, bytes: &[u8]) {
         let member = &mut self.members[who];
         let from = if from_peer { member.peer } else { address(9_999) };
-        if let Received::Audio(packet) = member.leg.handle_rtp(self.now, from, bytes) {
+        if let Received::Audio(packet) = member.leg.handle_rtp(self.now, from, &mut bytes.to_vec())
+        {
             self.mixer.push(member.seat, self.now, &packet);
         }
         while member.leg.poll_digit(self.now).is_some() {}

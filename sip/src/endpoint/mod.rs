@@ -9,6 +9,7 @@
 //! - `uac`: calls that go out; `fork`: their early dialogs; `delayed`: offers in responses;
 //!   `replaced`: which dialog a Replaces means; `outside`: requests without dialog; `sent`: requests under way and their
 //!   answers
+//! - `large`: what does not fit into a datagram
 //! - `session_timer`: refreshes and expiry (RFC 4028)
 //! - `closing`: hanging up, and every other end; `timeout`: what time does
 
@@ -19,6 +20,7 @@ mod draft;
 mod event;
 mod fork;
 mod in_dialog;
+mod large;
 mod order;
 mod outside;
 mod receive;
@@ -179,7 +181,10 @@ impl Endpoint {
     }
 
     fn rewake_client(&mut self, id: TransactionId) {
-        let at = self.clients.get(id).and_then(Machine::next_wake);
+        let at = self.clients.get(id).and_then(|txn| {
+            let fallback = txn.user.fallback.and_then(|fallback| fallback.at);
+            [txn.next_wake(), fallback].into_iter().flatten().min()
+        });
         self.wakes.set(Owner::Client(id), at);
     }
 

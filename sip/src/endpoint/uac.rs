@@ -47,6 +47,7 @@ impl Endpoint {
         session.credentials = invite.credentials;
         let mut draft = self.invite_draft(&mut session).with(invite.headers, invite.body)?;
         draft.is_initial = true;
+        draft.keeps_flow = invite.keeps_flow;
         if let Some(replaces) = invite.replaces {
             draft.own.extend(super::replaced::fields(&replaces)?);
         }
@@ -229,6 +230,7 @@ impl Endpoint {
             via: via.clone(),
             branch: branch.clone(),
             acks: Vec::new(),
+            fallback: None,
         };
         let flow = invite.flow;
         self.open_client(now, flow, bytes, sent);

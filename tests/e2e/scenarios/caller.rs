@@ -22,6 +22,9 @@ fn callers_of_sipp_get_what_their_scenarios_say() {
             ("cancel-tcp", cancel),
             ("cancel_late", cancel_too_late),
             ("options", options),
+            ("prack", early_media),
+            ("supports_100rel", early_media),
+            ("timer_small", stands_and_is_hung_up),
         ],
     );
 }
@@ -53,9 +56,9 @@ fn hold(scene: &Scene<'_>) {
     let call = scene.calls("u1", &number, &rtp, &[]);
     call.connect(&rtp);
     let call_sid = scene.call_sid();
-    let times = ["sendonly", "inactive", "zero", "unheld"].map(|state| call.time(state));
+    let times = ["held", "unheld"].map(|state| call.time(state));
     hears_the_application(&rtp);
-    silent_between(&rtp, times[0], times[3]);
+    silent_between(&rtp, times[0], times[1]);
     assert_eq!(scene.stage.delete(&format!("/Calls/{call_sid}")), 204);
     call.ends_well();
     scene.ends(&call_sid, &["trying", "in-progress", "completed"]);
@@ -106,4 +109,14 @@ fn cancel_too_late(scene: &Scene<'_>) {
 fn options(scene: &Scene<'_>) {
     let rtp = RtpPeer::start(Voice::Nothing);
     scene.calls("u1", "0", &rtp, &[]).ends_well();
+}
+
+/// What the caller asks for inside the call is answered; the call goes on until it hangs up.
+fn stands_and_is_hung_up(scene: &Scene<'_>) {
+    let rtp = speaker();
+    let number = scene.line(json!([{ "verb": "answer" }, { "verb": "pause", "length": 60 }]));
+    let call = scene.calls("u1", &number, &rtp, &[]);
+    let call_sid = scene.call_sid();
+    call.ends_well();
+    scene.ends(&call_sid, &["trying", "in-progress", "completed"]);
 }

@@ -6,6 +6,7 @@ mod calls_out;
 mod delayed;
 mod early;
 mod in_dialog;
+mod large;
 mod outside;
 mod refusals;
 mod reliable;
