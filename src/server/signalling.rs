@@ -7,7 +7,7 @@ use actix::prelude::*;
 use anyhow::Context as _;
 use sip::auth::Nonces;
 use sip::registrar::Limits;
-use sip::{Endpoint, Listener, Timers, Transport};
+use sip::{Endpoint, Listener, Reliable, Timers, Transport};
 
 use crate::call::desk::Desk;
 use crate::config::{self, Config, Listen};
@@ -78,6 +78,13 @@ impl Shell {
             settings.user_agent = sip.user_agent.clone();
             // MESSAGE has no taker yet.
             settings.allow_in_dialog = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO";
+            settings.session_expires = Some(sip.session_expires).filter(|span| !span.is_zero());
+            settings.min_se = sip.min_se;
+            settings.reliable = match sip.reliable {
+                config::Reliable::Supported => Reliable::WhenSupported,
+                config::Reliable::Required => Reliable::WhenRequired,
+            };
+            settings.udp_max_request = Some(sip.udp_max_request).filter(|most| *most > 0);
             settings.timers = Timers { t1: sip.t1, ..Timers::default() };
             let limits = Limits {
                 min_expires: sip.min_expires,
