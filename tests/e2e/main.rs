@@ -11,6 +11,7 @@ mod changes;
 mod codecs;
 mod conference;
 mod crash;
+mod flood;
 mod holding;
 mod node_client;
 mod outbound;
