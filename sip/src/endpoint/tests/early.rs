@@ -130,6 +130,7 @@ fn a_cancelled_call_still_acknowledges_but_tells_nothing() {
     let mut bench = Bench::udp();
     let (dialog, invite) = bench.outgoing(None);
     bench.take(&response(&invite, 100, "", ""));
+    assert!(matches!(bench.one_event(), Event::Trying { .. }));
     let reason = vec![("Reason".to_owned(), "SIP;cause=200".to_owned())];
     bench.ep.cancel_with(bench.now, dialog, reason).unwrap();
     assert_eq!(bench.one_request().header("Reason"), Some("SIP;cause=200"));

@@ -134,6 +134,7 @@ fn a_stream_that_has_answered_is_kept_and_its_loss_is_a_failure() {
     place(&mut bench, 2_000);
     let (flow, invite) = sent(&mut bench).remove(0);
     bench.take_from(flow, &response(&invite, 100, "", ""));
+    assert!(matches!(bench.one_event(), Event::Trying { .. }));
     bench.pass(10_000);
     assert_eq!(bench.starts(), Vec::<String>::new());
     bench.ep.handle_transport_error(bench.now, flow);
