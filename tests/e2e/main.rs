@@ -24,3 +24,4 @@ mod silence;
 mod stage;
 mod torture;
 mod transports;
+mod trunks;
