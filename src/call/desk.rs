@@ -13,8 +13,8 @@ use tokio::sync::oneshot;
 use super::actor::CallActor;
 use super::originate::{Order, Placed, Plan};
 use super::prompt_cache::PromptCache;
-use super::{Application, CallRecord, Limits, Script, Setup, answer};
-use crate::config::Config;
+use super::{Application, CallRecord, Limits, Script, Setup, Transfers, answer};
+use crate::config::{self, Config};
 use crate::directory::{DirectoryActor, Live};
 use crate::hook::{self, BaseFields, HookClient, StatusSender};
 use crate::media_io::hub::MediaPlane;
@@ -96,6 +96,7 @@ impl Desk {
             limits: self.limits(),
             service_url: self.api_base_url.clone(),
             remote_host: Some(call.flow.peer.to_string()),
+            transfers: self.transfers(call.admitted.client.is_some()),
         };
         let keep = Keep { trunk, records: !account.disable_cdrs };
         CallActor::answer(self.clone(), call, setup, keep).recipient()
@@ -116,6 +117,15 @@ impl Desk {
     /// The limits every call has, whoever placed it.
     pub fn limits(&self) -> Limits {
         Limits { max_duration: self.config.call.max_duration, ..Limits::default() }
+    }
+
+    /// What becomes of a REFER without hook, from a registered user or from somebody else.
+    pub fn transfers(&self, is_client: bool) -> Transfers {
+        match self.config.sip.transfers {
+            config::Transfers::Hook => Transfers::Unknown,
+            config::Transfers::Clients if is_client => Transfers::Followed,
+            config::Transfers::Clients => Transfers::Forbidden,
+        }
     }
 
     /// The ordered queue for one call's status events.
@@ -194,6 +204,8 @@ pub fn of_record(found: &model::Application) -> Application {
         status_hook: found.call_status_hook.as_ref().map(|stored| stored.hook.clone()),
         script: found.app_json.clone().map(Script::Json),
         speech: Some(speech(&found.speech)),
+        request_hook: None,
+        refer_hook: None,
         env_vars: found.env_vars.clone(),
     }
 }

@@ -96,6 +96,7 @@ impl Plan {
             },
             service_url: desk.api_base_url.clone(),
             remote_host,
+            transfers: desk.transfers(matches!(create.to.kind, TargetKind::User { .. })),
         };
         let carrier = first.and_then(|attempt| attempt.trunk.clone());
         let trunk = carrier.or_else(|| trunk.map(str::to_owned));
@@ -115,16 +116,22 @@ fn described(kind: &TargetKind, account: &Account) -> (String, Option<&'static s
 
 /// A stored application replaces what the body says (contract rest.md §2.3.1).
 fn chosen(create: &CreateCall, application: Option<&model::Application>) -> Application {
-    application.map_or_else(
+    let application = application.map_or_else(
         || Application {
             call_hook: create.call_hook.clone(),
             status_hook: create.call_status_hook.clone(),
             script: create.app_json.clone().map(Script::Json),
             speech: Some(create.speech.clone()),
-            env_vars: None,
+            ..Application::default()
         },
         of_record,
-    )
+    );
+    // No stored application has these two.
+    Application {
+        request_hook: create.request_hook.clone(),
+        refer_hook: create.refer_hook.clone(),
+        ..application
+    }
 }
 
 pub(super) fn address_of_record(name: &str, account: &Account) -> String {

@@ -192,7 +192,7 @@ impl Search<'_> {
             invite,
             gateway: Some(choice.gateway.sid),
             trunk: Some(carrier.name.clone()),
-            encryption: said.encryption.unwrap_or_default(),
+            encryption: said.encryption,
         })
     }
 
@@ -200,7 +200,7 @@ impl Search<'_> {
     fn direct(&self, mut invite: Invite, encryption: Option<Encryption>) -> Attempt {
         invite.headers = pairs(&self.create.headers);
         invite.credentials = credentials(&self.create.to);
-        Attempt { encryption: encryption.unwrap_or_default(), ..Attempt::direct(invite) }
+        Attempt { encryption, ..Attempt::direct(invite) }
     }
 
     /// The next hop that the order names.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::units;
-use crate::model::Network;
+use crate::model::{Encryption, Network};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -63,6 +63,13 @@ pub struct Sip {
     pub max_expires: Duration,
     #[serde(with = "units::duration")]
     pub nonce_lifetime: Duration,
+    /// How long a gateway may say nothing while there are others.
+    #[serde(with = "units::duration")]
+    pub failover_after: Duration,
+    /// Whose REFER is followed when the application does not want to hear of it.
+    pub transfers: Transfers,
+    /// Whether calls are encrypted (SDES-SRTP) where neither client nor carrier says.
+    pub srtp: Encryption,
     pub max_calls: usize,
     pub max_connections: usize,
     /// A connection that carried nothing for this long is closed.
@@ -90,6 +97,16 @@ pub struct Sip {
     /// Networks that are neither limited nor banned.
     #[serde(with = "units::list")]
     pub trusted: Vec<Network>,
+}
+
+/// Whose REFER the server follows by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transfers {
+    /// Nobody's: the application's `referHook` decides.
+    Hook,
+    /// That of registered users.
+    Clients,
 }
 
 /// A transport that SIP can be heard on.
@@ -189,7 +206,7 @@ impl Sip {
     }
 
     /// What cannot work: key, whether it is well, and what is asked for.
-    pub(super) fn rules(&self) -> [(&'static str, bool, &'static str); 17] {
+    pub(super) fn rules(&self) -> [(&'static str, bool, &'static str); 18] {
         let has_certificate = self.tls_cert.is_some() && self.tls_key.is_some();
         let wants_certificate =
             self.all_listeners().iter().any(|listen| listen.transport.is_secure());
@@ -203,6 +220,7 @@ impl Sip {
                 "must lie between min_expires and max_expires",
             ),
             ("sip.nonce_lifetime", !self.nonce_lifetime.is_zero(), "must not be zero"),
+            ("sip.failover_after", !self.failover_after.is_zero(), "must not be zero"),
             ("sip.max_calls", self.max_calls > 0, "must not be zero"),
             ("sip.ping_interval", !self.ping_interval.is_zero(), "must not be zero"),
             (
@@ -291,6 +309,9 @@ impl Default for Sip {
             default_expires: Duration::from_secs(3600),
             max_expires: Duration::from_secs(7200),
             nonce_lifetime: Duration::from_secs(300),
+            failover_after: Duration::from_secs(5),
+            transfers: Transfers::Hook,
+            srtp: Encryption::Offered,
             max_calls: 10_000,
             max_connections: 4096,
             connection_idle: Duration::from_secs(3600),

@@ -77,8 +77,6 @@ impl Shell {
             let listeners = self.listeners();
             let mut settings = sip::Config::new(listeners);
             settings.user_agent = sip.user_agent.clone();
-            // MESSAGE has no taker yet.
-            settings.allow_in_dialog = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO";
             settings.timers = Timers { t1: sip.t1, ..Timers::default() };
             let limits = Limits {
                 min_expires: sip.min_expires,

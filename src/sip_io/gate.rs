@@ -429,6 +429,15 @@ impl Known {
     pub fn is_proved(&self) -> bool {
         !matches!(self.caller, Caller::Stranger)
     }
+
+    /// The account whose client it is, if it is one: who may replace the account's dialogs, whatever
+    /// is dialled.
+    pub fn client_of(&self) -> Option<AccountSid> {
+        match &self.caller {
+            Caller::Client(client) => Some(client.account.sid),
+            Caller::Carrier { .. } | Caller::Stranger => None,
+        }
+    }
 }
 
 impl User {

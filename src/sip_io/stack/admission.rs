@@ -7,7 +7,7 @@ use std::time::Instant;
 use actix::prelude::*;
 use sip::{DialogId, Flow, Reply, Request, TransactionId};
 
-use super::StackActor;
+use super::{Owner, StackActor};
 use crate::sip_io::gate::{Admitted, Identity, User, Verdict};
 use crate::sip_io::message::{IncomingCall, Revoke};
 use crate::sip_io::registrations::Contact;
@@ -24,6 +24,9 @@ impl StackActor {
             let busy = Reply::new(503).with_header("Retry-After", "10");
             self.reject(dialog, busy.with_header("X-Reason", "too many calls"));
             return;
+        }
+        if request.header("Replaces").is_some() {
+            return self.on_replacing(dialog, request, flow, ctx);
         }
         self.deciding.insert(dialog);
         self.identify(dialog, request, flow, ctx);
@@ -107,10 +110,12 @@ impl StackActor {
         self.deciding.remove(&dialog);
         let stack = ctx.address();
         let call = IncomingCall { dialog, request, flow, admitted, stack };
-        self.owners.insert(dialog, self.parts.desk.answer(call));
+        let account = call.admitted.account.sid;
+        let events = self.parts.desk.answer(call);
+        self.owners.insert(dialog, Owner { events, account });
     }
 
-    fn refuse(&mut self, dialog: DialogId, request: &Request, flow: Flow, reply: Reply) {
+    pub(super) fn refuse(&mut self, dialog: DialogId, request: &Request, flow: Flow, reply: Reply) {
         self.deciding.remove(&dialog);
         if is_failure(request, &reply) {
             self.parts.defence.failed(Instant::now(), flow.peer.ip());
