@@ -210,6 +210,41 @@ fn a_phone_is_called_as_its_carrier_wants_it() {
 }
 
 #[test]
+fn the_next_gateway_is_called_when_one_fails_or_is_silent() {
+    let env = [("TRUNKLINE__SIP__FAILOVER_AFTER", "300ms")];
+    let stage = stage_with(&env);
+    let mut busy = SipPeer::udp(stage.server.sip());
+    let silent = SipPeer::udp(stage.server.sip());
+    let mut last = SipPeer::udp(stage.server.sip());
+    let sid = carrier(&stage, &json!({ "name": "acme" }));
+    let first = gateway(&stage, &sid, &busy, &json!({ "outbound": 1 }));
+    gateway(&stage, &sid, &silent, &json!({ "outbound": 1 }));
+    gateway(&stage, &sid, &last, &json!({ "outbound": 1 }));
+    let rtp = RtpPeer::start(Voice::Silence);
+    let mut through_last = |stage: &Stage, busy: Option<&mut SipPeer>| {
+        let call_sid = stage.create_call(&to_phone(stage, &json!({})));
+        if let Some(busy) = busy {
+            let invite = busy.expect_request("INVITE", SOON);
+            busy.reply(&invite, 503, "Service Unavailable");
+        }
+        let invite = last.expect_request("INVITE", SOON);
+        let mut call = last.accept(&invite, &rtp);
+        stage.hooks.wait_for("/call", SOON, |requests| {
+            requests.iter().any(|request| request.text("call_sid") == call_sid)
+        });
+        last.hang_up(&mut call);
+        assert_eq!(stage.statuses(&call_sid), ["trying", "in-progress", "completed"]);
+    };
+    through_last(&stage, Some(&mut busy));
+    through_last(&stage, Some(&mut busy));
+    // Twice is enough: a gateway that is down has its turn after all others.
+    let shown = get(&stage, &format!("/SipGateways/{first}"));
+    assert_eq!(shown["status"]["state"], "down", "{shown}");
+    through_last(&stage, None);
+    assert!(busy.hears_no("INVITE", Duration::from_millis(1)), "{}", busy.history());
+}
+
+#[test]
 fn a_gateway_that_does_not_answer_its_pings_is_down_until_it_does() {
     let env = [("TRUNKLINE__SIP__PING_INTERVAL", "100ms"), ("TRUNKLINE__SIP__T1", "20ms")];
     let stage = stage_with(&env);
