@@ -142,7 +142,6 @@ const DECIDERS: &[&str] = &[
     "src/call/in_dialog.rs",
     "src/call/refer.rs",
     "src/call/tries.rs",
-    "src/call/tries/",
     "src/participant/playlist.rs",
     "src/sip_io/trunks/health.rs",
     "src/sip_io/trunks/registration.rs",

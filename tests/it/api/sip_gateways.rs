@@ -28,7 +28,7 @@ async fn a_gateway_is_made_read_changed_and_deleted() {
         "sip_gateway_sid": sid, "voip_carrier_sid": carrier, "ipv4": "10.0.0.1", "port": null,
         "netmask": 32, "inbound": 0, "outbound": 0, "is_active": 1, "protocol": "udp",
         "send_options_ping": 0, "use_sips_scheme": 0, "pad_crypto": 0, "remove_ice": 0,
-        "dtls_off": 0, "priority": 100,
+        "dtls_off": 0, "priority": 100, "status": {"state": "unknown"},
     });
     assert_eq!(api.get(&account.key, &path).await.expect(200).json(), expected);
 
