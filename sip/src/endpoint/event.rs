@@ -72,6 +72,11 @@ pub enum Event {
         /// The BYE.
         request: Arc<Request>,
     },
+    /// 100 to our INVITE: whoever is there works on it.
+    Trying {
+        /// The dialog.
+        dialog: DialogId,
+    },
     /// A provisional response (not 100) to our INVITE. A reliable one was acknowledged (RFC 3262),
     /// unless it makes an offer.
     Provisional {

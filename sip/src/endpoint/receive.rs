@@ -71,7 +71,10 @@ impl Endpoint {
     fn on_new_request(&mut self, now: Instant, inbound: Inbound) {
         let merged =
             MergeKey::of(&inbound.request).is_some_and(|key| self.merges.contains_key(&key));
-        if merged || self.is_own(&inbound.request) {
+        // one that replaces a dialog goes nowhere from here, and may be meant for ourselves
+        let is_loop =
+            || self.is_own(&inbound.request) && inbound.request.header("Replaces").is_none();
+        if merged || is_loop() {
             return self.refuse(&inbound, &Reply::new(482));
         }
         match inbound.request.method() {

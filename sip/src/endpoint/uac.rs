@@ -234,6 +234,15 @@ impl Endpoint {
         self.rewake_dialog(dialog);
     }
 
+    /// 100: somebody is there, and will answer.
+    pub(super) fn on_trying(&mut self, now: Instant, id: TransactionId, dialog: DialogId) {
+        let outgoing = self.sessions.get(&dialog).and_then(|s| s.outgoing.as_ref());
+        if outgoing.is_some_and(|outgoing| outgoing.is_wanted(id)) {
+            self.tell(Event::Trying { dialog });
+        }
+        self.cancel_if_possible(now, dialog);
+    }
+
     pub(super) fn on_reinvite_progress(
         &mut self,
         now: Instant,

@@ -26,7 +26,7 @@ fn a_call_is_placed_answered_acknowledged_and_hung_up() {
     assert_eq!(invite.header("Max-Forwards"), Some("70"));
     assert!(invite.via().has_unique_branch() && invite.via().params.has("rport"));
     bench.take(&response(&invite, 100, "", ""));
-    bench.no_event();
+    assert!(matches!(bench.one_event(), Event::Trying { .. }));
     bench.take(&response(&invite, 180, "b", CONTACT));
     assert!(matches!(bench.one_event(), Event::Provisional { .. }));
     bench.take(&response(&invite, 200, "b", "Contact: <sip:bob@192.0.2.2:5070;x=y>\r\n"));
@@ -235,6 +235,19 @@ fn cancel_waits_for_a_provisional_response() {
     assert_eq!(rejected(bench.one_event()), (487, true));
     assert_eq!(bench.ep.cancel(bench.now, dialog), Err(Error::UnknownDialog(dialog)));
     bench.assert_forgets_everything();
+}
+
+#[test]
+fn a_cancel_says_why_and_a_100_that_somebody_is_there() {
+    let mut bench = Bench::udp();
+    let (dialog, invite) = bench.outgoing(None);
+    bench.take(&response(&invite, 100, "", ""));
+    assert!(matches!(bench.one_event(), Event::Trying { .. }));
+    let reason = "SIP;cause=200;text=\"Call completed elsewhere\"";
+    let field = |value: &str| vec![("Reason".to_owned(), value.to_owned())];
+    assert!(bench.ep.cancel_with(bench.now, dialog, field("a\r\nVia: b")).is_err());
+    bench.ep.cancel_with(bench.now, dialog, field(reason)).unwrap();
+    assert_eq!(bench.one_request().header("Reason"), Some(reason));
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn random_schedules_end_once_keep_time_and_leave_nothing() {
 }
 
 /// What a thousand schedules must have seen, so that they are about something.
-const KINDS: [&str; 24] = [
+const KINDS: [&str; 25] = [
     "Acked",
     "Answered",
     "ByeReceived",
@@ -62,6 +62,7 @@ const KINDS: [&str; 24] = [
     "Request",
     "RequestDone",
     "SessionExpired",
+    "Trying",
     "Unanswered",
     "Update",
     "UpdateAnswered",
@@ -81,6 +82,7 @@ fn kind_of(event: &Event) -> &'static str {
         Event::ByeReceived { .. } => "ByeReceived",
         Event::Provisional { .. } => "Provisional",
         Event::Pracked { .. } => "Pracked",
+        Event::Trying { .. } => "Trying",
         Event::Update { .. } => "Update",
         Event::UpdateAnswered { .. } => "UpdateAnswered",
         Event::UpdateRejected { .. } => "UpdateRejected",
