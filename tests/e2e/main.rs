@@ -29,3 +29,4 @@ mod stage;
 mod torture;
 mod transfer;
 mod transports;
+mod trunks;
