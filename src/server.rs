@@ -57,6 +57,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let http = TcpListener::bind(config.http.listen)
         .with_context(|| format!("cannot bind the REST API to {}", config.http.listen))?;
     let http_address = http.local_addr()?;
+    let registered = store.registrations().take_live().await.context("cannot read the store")?;
     let shell = Shell::open(&config)?;
     let first = shell.first();
     let (sip_address, sip_local) = (first.public, first.local);
@@ -103,7 +104,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         cname: format!("trunkline@{media_ip}"),
         api_base_url: Some(format!("http://{http_address}/v1")),
     });
-    let stack = shell.serve(&signalling, &config, &store, &desk, peers);
+    let stack = shell.serve(&signalling, &config, &store, &desk, peers, registered);
     let on_change = follow::listener(stack.clone(), live.clone(), control.handle());
     let doors = Doors { live: live.clone(), registrations, desk, stack: stack.clone() };
     let rest = api::serve(http, state.with_doors(doors).with_on_change(on_change))?;

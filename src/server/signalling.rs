@@ -7,7 +7,7 @@ use actix::prelude::*;
 use anyhow::Context as _;
 use sip::auth::Nonces;
 use sip::registrar::Limits;
-use sip::{Endpoint, Listener, Timers, Transport};
+use sip::{Endpoint, Listener, Reliable, Timers, Transport};
 
 use crate::call::desk::Desk;
 use crate::config::{self, Config, Listen};
@@ -21,7 +21,7 @@ use crate::sip_io::listeners::{Bound, Open, UDP_BUFFER_BYTES};
 use crate::sip_io::peers::Peers;
 use crate::sip_io::stack::{StackActor, StackParts};
 use crate::sip_io::tls::{Tls, TlsFiles};
-use crate::store::Store;
+use crate::store::{Registered, Store};
 
 /// The bound SIP sockets, before anybody listens.
 pub(super) struct Shell {
@@ -68,6 +68,7 @@ impl Shell {
         store: &Store,
         desk: &Desk,
         peers: Peers,
+        registered: Vec<Registered>,
     ) -> Addr<StackActor> {
         let (config, store, desk) = (config.clone(), store.clone(), desk.clone());
         StackActor::start_in_arbiter(&arbiter.handle(), move |_| {
@@ -77,6 +78,13 @@ impl Shell {
             settings.user_agent = sip.user_agent.clone();
             // MESSAGE has no taker yet.
             settings.allow_in_dialog = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO";
+            settings.session_expires = Some(sip.session_expires).filter(|span| !span.is_zero());
+            settings.min_se = sip.min_se;
+            settings.reliable = match sip.reliable {
+                config::Reliable::Supported => Reliable::WhenSupported,
+                config::Reliable::Required => Reliable::WhenRequired,
+            };
+            settings.udp_max_request = Some(sip.udp_max_request).filter(|most| *most > 0);
             settings.timers = Timers { t1: sip.t1, ..Timers::default() };
             let limits = Limits {
                 min_expires: sip.min_expires,
@@ -91,7 +99,9 @@ impl Shell {
                 peers,
                 tls: self.tls,
                 defence: defence(sip),
-                gate: Gate::new(store, sip.home_realm.clone()),
+                gate: Gate::new(store.clone(), sip.home_realm.clone()),
+                store,
+                registered,
                 nonces: Nonces::new(rand::random()).with_lifetime(sip.nonce_lifetime),
                 registrar: limits,
                 registrations: desk.registrations.clone(),

@@ -1,20 +1,28 @@
 //! Where a SIP URI leads: name servers asked as RFC 3263 says, and flows made of what they say.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::config::{
+    ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig,
+};
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::{RData, RecordType};
+use sip::resolve::{Answer, Family, NaptrRecord, Policy, Query, Resolution, SrvRecord, Target};
 use sip::{Flow, Listener, Transport, Uri};
 
 use super::peers::{Peer, Peers};
 
-/// How long all questions about one URI may take together.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long one name server may take for one question.
+/// How long one question may take; there are three rounds of them at most (NAPTR, SRV, addresses).
 const QUESTION: Duration = Duration::from_secs(2);
+/// How long one name server may take before it is asked again, once.
+const TRY: Duration = Duration::from_millis(900);
+
+/// How long it is remembered at least that a record is not there: most hosts have no NAPTR and SRV.
+const NEGATIVE: Duration = Duration::from_secs(5);
 
 /// Finds the addresses behind SIP URIs. Clones are the same resolver.
 #[derive(Clone)]
@@ -22,6 +30,7 @@ pub struct Resolver(Arc<Inner>);
 
 struct Inner {
     dns: TokioResolver,
+    policy: Policy,
     listeners: Vec<Listener>,
     peers: Peers,
 }
@@ -62,10 +71,17 @@ impl Resolver {
             TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
         };
         let options = builder.options_mut();
-        options.timeout = QUESTION;
+        options.timeout = TRY;
         options.attempts = 1;
+        options.negative_min_ttl = Some(NEGATIVE);
+        let policy = policy(&listeners);
+        options.ip_strategy = match policy.families[..] {
+            [Family::V4] => LookupIpStrategy::Ipv4Only,
+            [Family::V6] => LookupIpStrategy::Ipv6Only,
+            _ => LookupIpStrategy::Ipv4AndIpv6,
+        };
         let dns = builder.build().map_err(broken)?;
-        Ok(Self(Arc::new(Inner { dns, listeners, peers })))
+        Ok(Self(Arc::new(Inner { dns, policy, listeners, peers })))
     }
 
     /// The ways to a URI, the preferred first; never empty. A numeric host is not asked for.
@@ -76,35 +92,59 @@ impl Resolver {
         if !uri.is_sip() {
             return Err(Unresolved::NotSip);
         }
-        let transport = transport(uri)?;
-        let port = uri.port().unwrap_or_else(|| transport.default_port());
-        let host = uri.host().trim_start_matches('[').trim_end_matches(']');
-        let addresses = match host.parse::<IpAddr>() {
-            Ok(ip) => vec![ip],
-            Err(_) => self.addresses(host).await?,
+        let mut resolution = Resolution::new(uri, self.0.policy.clone(), rand::random());
+        if resolution.is_done() && resolution.targets().is_empty() {
+            return Err(Unresolved::Transport);
+        }
+        let mut timed_out = false;
+        while !resolution.is_done() {
+            let queries: Vec<Query> = std::iter::from_fn(|| resolution.next_query()).collect();
+            let asked = queries.iter().map(|query| async move {
+                tokio::time::timeout(QUESTION, self.ask(query)).await.ok()
+            });
+            let answers = futures_util::future::join_all(asked).await;
+            for (query, answer) in queries.iter().zip(answers) {
+                timed_out |= answer.is_none();
+                resolution.answer(query, answer.unwrap_or(Answer::Nothing));
+            }
+        }
+        let targets = resolution.targets();
+        let flows: Vec<Flow> = targets.iter().filter_map(|target| self.flow(target)).collect();
+        match flows.is_empty() {
+            false => Ok(flows),
+            true if !targets.is_empty() => Err(Unresolved::Transport),
+            true if timed_out => Err(Unresolved::Timeout),
+            true => Err(Unresolved::NotFound),
+        }
+    }
+
+    async fn ask(&self, query: &Query) -> Answer {
+        let dns = &self.0.dns;
+        let found = match query {
+            // A dot at the end: services are never those of the system's own domain.
+            Query::Naptr(name) => {
+                dns.lookup(format!("{name}."), RecordType::NAPTR).await.map(|found| naptr(&found))
+            }
+            Query::Srv(name) => {
+                dns.lookup(format!("{name}."), RecordType::SRV).await.map(|found| srv(&found))
+            }
+            Query::Host(name) => {
+                dns.lookup_ip(name.as_str()).await.map(|found| Answer::Host(found.iter().collect()))
+            }
         };
-        let flows: Vec<Flow> = addresses
-            .into_iter()
-            .filter_map(|ip| self.flow(transport, SocketAddr::new(ip, port), host))
-            .collect();
-        if flows.is_empty() { Err(Unresolved::Transport) } else { Ok(flows) }
+        found.unwrap_or_else(|error| {
+            tracing::debug!(?query, %error, "name not resolved");
+            Answer::Nothing
+        })
     }
 
-    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Unresolved> {
-        let asked = tokio::time::timeout(PATIENCE, self.0.dns.lookup_ip(host)).await;
-        let found = asked.map_err(|_| Unresolved::Timeout)?.map_err(|error| {
-            tracing::debug!(host, %error, "name not resolved");
-            Unresolved::NotFound
-        })?;
-        Ok(found.iter().collect())
-    }
-
-    /// The flow to an address; a stream's id is reserved, so that it is opened for the right host.
-    fn flow(&self, transport: Transport, addr: SocketAddr, host: &str) -> Option<Flow> {
-        let local = self.local(transport, addr)?;
-        let mut flow = Flow::new(transport, local, addr);
+    /// The flow to a target; a stream's id is reserved, so that it is opened for the right host.
+    fn flow(&self, target: &Target) -> Option<Flow> {
+        let Target { transport, addr, host } = target;
+        let local = self.local(*transport, *addr)?;
+        let mut flow = Flow::new(*transport, local, *addr);
         if transport.is_reliable() {
-            let peer = Peer { transport, addr, host: host.to_owned() };
+            let peer = Peer { transport: *transport, addr: *addr, host: host.clone() };
             flow.connection = Some(self.0.peers.reserve(&peer));
         }
         Some(flow)
@@ -113,9 +153,6 @@ impl Resolver {
     /// Our side of a way: a listener of that transport and family. A TLS connection can be opened
     /// without one; then answers and calls back come over it alone.
     fn local(&self, transport: Transport, addr: SocketAddr) -> Option<SocketAddr> {
-        if transport.is_websocket() {
-            return None;
-        }
         let fits = |one: &&Listener| one.local.is_ipv4() == addr.is_ipv4();
         let own = self.0.listeners.iter().filter(fits).find(|one| one.transport == transport);
         let any = || self.0.listeners.iter().find(fits).filter(|_| transport == Transport::Tls);
@@ -131,16 +168,45 @@ fn server(address: &SocketAddr) -> NameServerConfig {
     NameServerConfig::new(address.ip(), true, connections.into())
 }
 
-fn transport(uri: &Uri) -> Result<Transport, Unresolved> {
-    let is_sips = matches!(uri.scheme(), sip::message::Scheme::Sips);
-    match uri.param("transport").map(Transport::from_name) {
-        None => Ok(if is_sips { Transport::Tls } else { Transport::Udp }),
-        Some(Some(Transport::Tcp)) if is_sips => Ok(Transport::Tls),
-        Some(Some(Transport::Tls)) => Ok(Transport::Tls),
-        Some(Some(Transport::Udp)) if !is_sips => Ok(Transport::Udp),
-        Some(Some(Transport::Tcp)) => Ok(Transport::Tcp),
-        Some(_) => Err(Unresolved::Transport),
+/// What can be sent: over the transports there are listeners of, and TLS, which needs none.
+fn policy(listeners: &[Listener]) -> Policy {
+    let has = |transport| listeners.iter().any(|one| one.transport == transport);
+    let transports = [Transport::Udp, Transport::Tcp, Transport::Tls];
+    let can_send = |transport: &Transport| *transport == Transport::Tls || has(*transport);
+    let families = [Family::V4, Family::V6].into_iter();
+    let is_there =
+        |family: &Family| listeners.iter().any(|one| Family::of(&one.local.ip()) == *family);
+    Policy {
+        transports: transports.into_iter().filter(can_send).collect(),
+        families: families.filter(is_there).collect(),
     }
+}
+
+fn naptr(found: &Lookup) -> Answer {
+    let records = found.answers().iter().filter_map(|record| match &record.data {
+        RData::NAPTR(naptr) => Some(NaptrRecord {
+            order: naptr.order,
+            preference: naptr.preference,
+            flags: String::from_utf8_lossy(&naptr.flags).into_owned(),
+            service: String::from_utf8_lossy(&naptr.services).into_owned(),
+            replacement: naptr.replacement.to_ascii(),
+        }),
+        _ => None,
+    });
+    Answer::Naptr(records.collect())
+}
+
+fn srv(found: &Lookup) -> Answer {
+    let records = found.answers().iter().filter_map(|record| match &record.data {
+        RData::SRV(srv) => Some(SrvRecord {
+            priority: srv.priority,
+            weight: srv.weight,
+            port: srv.port,
+            target: srv.target.to_ascii(),
+        }),
+        _ => None,
+    });
+    Answer::Srv(records.collect())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod admission;
 mod dialogs;
+mod keeping;
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind};
@@ -31,6 +32,7 @@ use super::registrations::Registrations;
 use super::tls::Tls;
 use super::udp::{self, Datagram, UdpStream};
 use crate::call::desk::Desk;
+use crate::store::{Registered, Store};
 
 /// What the stack is built from.
 pub struct StackParts {
@@ -42,6 +44,9 @@ pub struct StackParts {
     pub tls: Tls,
     pub defence: Defence,
     pub gate: Gate,
+    /// Where registrations are kept, and those of before the restart.
+    pub store: Store,
+    pub registered: Vec<Registered>,
     pub nonces: Nonces,
     pub registrar: Limits,
     pub registrations: Arc<Registrations>,
@@ -197,6 +202,7 @@ impl Actor for StackActor {
         // Orders come from our own actors; what the network sends comes as streams with their own
         // back-pressure.
         ctx.set_mailbox_capacity(4096);
+        self.put_back();
         if let Err(error) = self.listen(ctx) {
             tracing::error!(%error, "cannot listen for SIP");
             ctx.stop();

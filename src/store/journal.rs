@@ -1,4 +1,4 @@
-//! The journal: call records and alerts on their way to the database.
+//! The journal: call records, alerts and registrations on their way to the database.
 //!
 //! Writing never makes a call wait: entries go into a bounded channel, one task commits whatever
 //! has gathered, at once, in one transaction. A failing database is tried again with the same
@@ -13,12 +13,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{error, warn};
 
+use super::registrations::{self, Registered};
 use super::{Db, Error, Tx, alerts, calls};
 use crate::model::{Alert, CallRecord, Timestamp};
 
 pub(super) enum Entry {
     Call(Box<CallRecord>),
     Alert(Timestamp, Box<Alert>),
+    /// All contacts a user has now.
+    Registered(Box<Registered>),
     /// Answered when everything before it is committed.
     Flush(oneshot::Sender<()>),
     Close,
@@ -50,7 +53,10 @@ impl Journal {
         let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
         // At 1, 2, 4, 8, …: a database that stays away must not fill the log as well.
         if dropped.is_power_of_two() {
-            error!(dropped, "journal full or closed: call records or alerts were dropped");
+            error!(
+                dropped,
+                "journal full or closed: call records, alerts or registrations were dropped"
+            );
         }
     }
 
@@ -97,7 +103,7 @@ async fn write_all(pool: Pool<Db>, mut receiver: mpsc::Receiver<Entry>) {
                 // Whoever asked may have gone.
                 Entry::Flush(done) => _ = done.send(()),
                 Entry::Close => closing = true,
-                Entry::Call(_) | Entry::Alert(..) => {}
+                Entry::Call(_) | Entry::Alert(..) | Entry::Registered(_) => {}
             }
         }
         if closing {
@@ -107,7 +113,7 @@ async fn write_all(pool: Pool<Db>, mut receiver: mpsc::Receiver<Entry>) {
 }
 
 async fn commit(pool: &Pool<Db>, batch: &[Entry]) -> Result<(), Error> {
-    let is_record = |entry: &Entry| matches!(entry, Entry::Call(_) | Entry::Alert(..));
+    let is_record = |entry: &Entry| !matches!(entry, Entry::Flush(_) | Entry::Close);
     if !batch.iter().any(is_record) {
         return Ok(());
     }
@@ -116,6 +122,7 @@ async fn commit(pool: &Pool<Db>, batch: &[Entry]) -> Result<(), Error> {
         match entry {
             Entry::Call(record) => calls::insert(&mut tx, record).await?,
             Entry::Alert(time, alert) => alerts::insert(&mut tx, *time, alert).await?,
+            Entry::Registered(user) => registrations::replace(&mut tx, user).await?,
             Entry::Flush(_) | Entry::Close => {}
         }
     }

@@ -5,7 +5,7 @@
 //! included) because it is in the log file by then; a power cut may lose the last commits, never
 //! the consistency of the file. One connection writes, several read.
 //!
-//! Call records and alerts take another door, the journal, which never makes a call wait.
+//! Call records, alerts and registrations take another door, the journal, which never makes a call wait.
 
 mod accounts;
 mod alerts;
@@ -20,6 +20,7 @@ mod journal;
 mod key_cache;
 mod page;
 mod phone_numbers;
+mod registrations;
 mod routing;
 mod seal;
 mod service_providers;
@@ -44,6 +45,7 @@ pub use demo::{Demo, DemoSecrets, DemoUser};
 pub use error::Error;
 pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
+pub use registrations::{Registered, Registrations};
 pub use routing::{NumberRoute, Routing};
 pub use service_providers::ServiceProviders;
 pub use sip_gateways::SipGateways;
@@ -133,7 +135,7 @@ impl Store {
         self.inner.write.close().await;
     }
 
-    /// Waits until every call record and alert handed over so far is committed.
+    /// Waits until every call record, alert and registration handed over so far is committed.
     pub async fn flush(&self) {
         self.inner.journal.flush().await;
     }
@@ -181,6 +183,10 @@ impl Store {
 
     pub fn alerts(&self) -> Alerts<'_> {
         Alerts { store: self }
+    }
+
+    pub fn registrations(&self) -> Registrations<'_> {
+        Registrations { store: self }
     }
 
     /// What the SIP side asks when a request comes in.

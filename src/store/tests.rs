@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::{
     Account, AccountInput, Application, ApplicationInput, Client, ClientInput, Fields,
-    FormerClient, PasswordTrace, PhoneNumberInput, Scope, Secret, ServiceProvider,
+    FormerClient, PasswordTrace, PhoneNumberInput, Registration, Scope, Secret, ServiceProvider,
+    Timestamp,
 };
 
 /// A store with one account; its directory goes away with it.
@@ -51,6 +52,13 @@ impl Fixture {
     async fn update_account(&self, body: Value) {
         let input = AccountInput::update(fields(body)).unwrap();
         self.store.accounts().update(Scope::Admin, self.account.sid, input).await.unwrap();
+    }
+
+    /// Closes it and opens it again, as a restart does.
+    async fn reopen(&mut self) {
+        self.store.close().await;
+        let config = config::Store { data_dir: self.dir.clone(), ..config::Store::default() };
+        self.store = Store::open(&config).await.unwrap();
     }
 
     async fn end(self) {
@@ -176,5 +184,49 @@ async fn a_client_that_moves_takes_the_digest_realm_of_its_new_account() {
     assert_eq!(after.password, Some(expected));
     let other = fixture.store.accounts().get(Scope::Admin, other.sid).await.unwrap().unwrap();
     assert_eq!(other.fixed_digest_realm.as_deref(), Some("other.example.com"));
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn registrations_outlive_the_process_but_not_their_time_or_their_client() {
+    let mut fixture = Fixture::new().await;
+    fixture.client(json!({"username": "alice", "password": "secret12"})).await;
+    fixture.client(json!({"username": "off", "password": "secret12", "is_active": false})).await;
+    let contact = |ahead: u64| Registration {
+        contact: "<sip:alice@10.0.0.1>;q=0.5".to_owned(),
+        transport: "udp".to_owned(),
+        local: "[::]:5060".parse().unwrap(),
+        peer: "[2001:db8::7]:40000".parse().unwrap(),
+        expires_at: Timestamp::now().plus(Duration::from_secs(ahead)),
+        registered_at: Timestamp::now(),
+        user_agent: Some("phone".to_owned()),
+        path: vec!["<sip:edge;lr>".to_owned(), "<sip:core;lr>".to_owned()],
+        call_id: "c".to_owned(),
+        cseq: u32::MAX,
+    };
+    let registered = |username: &str, realm: &str, contacts: Vec<Registration>| Registered {
+        username: username.to_owned(),
+        realm: realm.to_owned(),
+        contacts,
+    };
+    let alice = registered("alice", "sip.example.com", vec![contact(60), contact(120)]);
+    let registrations = fixture.store.registrations();
+    registrations.keep(registered("alice", "sip.example.com", vec![contact(9)]));
+    registrations.keep(alice.clone());
+    registrations.keep(registered("off", "sip.example.com", vec![contact(60)]));
+    registrations.keep(registered("alice", "elsewhere.example.com", vec![contact(60)]));
+    fixture.reopen().await;
+    assert_eq!(fixture.store.registrations().take_live().await.unwrap(), [alice]);
+    fixture.store.registrations().keep(registered(
+        "alice",
+        "sip.example.com",
+        vec![contact(0), contact(60)],
+    ));
+    fixture.reopen().await;
+    let found = fixture.store.registrations().take_live().await.unwrap();
+    assert_eq!(found[0].contacts.len(), 1);
+    fixture.store.registrations().keep(registered("alice", "sip.example.com", Vec::new()));
+    fixture.reopen().await;
+    assert!(fixture.store.registrations().take_live().await.unwrap().is_empty());
     fixture.end().await;
 }

@@ -39,6 +39,39 @@ fn after_kill_9_the_store_opens_clean_and_ended_calls_have_their_records() {
 }
 
 #[test]
+fn after_kill_9_a_registered_phone_still_rings() {
+    let mut stage = Stage::new();
+    stage.answer_with_conference("phoenix");
+    let mut alice = stage.phone("alice");
+    assert_eq!(alice.register(300).code(), Some(200));
+    let mut gone = stage.phone("gone");
+    assert_eq!(gone.register(300).code(), Some(200));
+    assert_eq!(gone.register(0).code(), Some(200));
+    // Records are written in the order of what happened: with this one the registrations are on disk.
+    stage.caller("bob", 450.0).hang_up();
+    support::wait::expect("the call is on record", SOON, || {
+        stage.get("/RecentCalls?page=1&count=50")["total"].as_u64() >= Some(1)
+    });
+    stage.server.kill().expect("killed");
+    stage.server.restart().expect("it comes up");
+
+    support::wait::expect("alice is registered", SOON, || {
+        stage.get("/RegisteredSipUsers") == json!([format!("alice@{}", stage.tenant.realm)])
+    });
+    let found = stage.get("/RegisteredSipUsers/alice");
+    assert_eq!(found["protocol"], "udp", "{found}");
+    stage.create_call(&json!({
+        "from": "15083084809",
+        "to": { "type": "user", "name": format!("alice@{}", stage.tenant.realm) },
+        "call_hook": stage.hooks.url("/call"),
+        "call_status_hook": stage.hooks.url("/status"),
+    }));
+    let invite = alice.expect_request("INVITE", SOON);
+    alice.reply(&invite, 486, "Busy Here");
+    alice.expect_request("ACK", SOON);
+}
+
+#[test]
 fn sigterm_hangs_up_and_exits_with_success() {
     let mut stage = Stage::new();
     stage.answer_with_conference("dusk");

@@ -1,8 +1,8 @@
 //! The server from outside: foreign phones, foreign applications, bad weather. One binary.
 //!
 //! Every scenario starts the built server on ports of its own (see `stage`) and asserts on what is
-//! seen and heard outside of it. Needs the Debian packages `baresip-core` and `sip-tester` and the npm
-//! packages of `tests/e2e/node`; `make test` installs them.
+//! seen and heard outside of it. Needs the Debian packages `baresip-core`, `sip-tester`, `kamailio` and
+//! `openssl`, and the npm packages of `tests/e2e/node`; `make test` installs them.
 
 mod application;
 mod bad_input;
@@ -11,12 +11,15 @@ mod changes;
 mod codecs;
 mod conference;
 mod crash;
+mod flood;
 mod holding;
 mod node_client;
 mod outbound;
 mod phones;
+mod proxies;
 mod rates;
 mod scenarios;
+mod secure;
 mod signalling;
 mod silence;
 mod stage;

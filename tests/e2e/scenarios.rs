@@ -26,8 +26,10 @@ const LIMIT: Duration = Duration::from_secs(40);
 const PLAYED_HZ: f64 = 650.0;
 const SPOKEN_HZ: f64 = 450.0;
 
+type Run = fn(&Scene<'_>);
+
 /// Runs them side by side on one server; every failure is told, with the name of its scenario.
-fn side_by_side(stage: &Stage, scenarios: &[(&str, fn(&Scene<'_>))]) {
+fn side_by_side(stage: &Stage, scenarios: &[(&str, Run)]) {
     let failed: Vec<&str> = thread::scope(|scope| {
         let running: Vec<_> = scenarios
             .iter()

@@ -40,12 +40,16 @@ impl Path {
 
     /// The client's side (§12.1.2): what a 2xx makes of the path its INVITE was sent on.
     pub(crate) fn answered(&self, response: &Response, flow: Flow) -> Self {
+        let target = response.contact().map_or_else(|| self.target.clone(), |contact| contact.uri);
+        let routes = RouteSet::of_response(response);
         Self {
+            call_id: self.call_id.clone(),
+            local: self.local.clone(),
             remote: response.to().clone(),
-            target: response.contact().map_or_else(|| self.target.clone(), |contact| contact.uri),
-            routes: RouteSet::of_response(response),
-            flow: target::of_answer(&self.flow, &flow),
-            ..self.clone()
+            flow: target::of_answer(&self.flow, &flow, routes.first().unwrap_or(&target)),
+            target,
+            routes,
+            contact_user: self.contact_user.clone(),
         }
     }
 

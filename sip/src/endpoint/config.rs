@@ -40,6 +40,9 @@ pub struct Config {
     pub min_se: Duration,
     /// T1, T2, T4.
     pub timers: Timers,
+    /// The largest request, in octets, that goes as a datagram when a TCP listener is there
+    /// (RFC 3261 §18.1.1). `None` sends all as datagrams.
+    pub udp_max_request: Option<usize>,
     /// How long an INVITE may stay without final response, in either direction, before the endpoint
     /// ends it by itself. The caller's own limits are shorter; this one catches what it forgot.
     pub max_setup: Duration,
@@ -62,6 +65,7 @@ impl Config {
             session_expires: Some(Duration::from_secs(1_800)),
             min_se: Duration::from_secs(90),
             timers: Timers::default(),
+            udp_max_request: Some(1_300),
             max_setup: Duration::from_secs(600),
             max_dialogs: 20_000,
             max_transactions: 60_000,

@@ -27,6 +27,8 @@ pub(crate) struct Draft {
     pub(crate) contact: Option<String>,
     /// Whether it is the INVITE that makes the dialog.
     pub(crate) is_initial: bool,
+    /// Whether it goes by its flow or not at all, however large.
+    pub(crate) keeps_flow: bool,
     /// Session-Expires and Min-SE.
     pub(crate) timing: Option<Timing>,
     /// Fields the endpoint adds by itself: RAck, Replaces, Reason, ….
@@ -64,6 +66,7 @@ impl Draft {
             seq,
             contact: None,
             is_initial: false,
+            keeps_flow: false,
             timing: None,
             own: Vec::new(),
             headers: Vec::new(),

@@ -3,15 +3,17 @@
 //! It joins the transactions (§17) with the user agent's duties (§8, §11 to §15) and holds every
 //! table. The shell calls `handle_*` and the orders, and after each polls until nothing is left.
 //!
-//! - `receive`: from bytes to a transaction, a dialog, or a refusal
-//! - `uas`: calls that come in; `reliable`: provisional responses and PRACK; `in_dialog`: what a peer
-//!   asks inside a dialog; `update`: UPDATE both ways
-//! - `uac`: calls that go out; `fork`: their early dialogs; `delayed`: offers in responses;
-//!   `replaced`: which dialog a Replaces means; `outside`: requests without dialog; `sent`: requests under way and their
-//!   answers
+//! - `receive`: from bytes to a transaction, a dialog, or a refusal (`refuse`)
+//! - `uas`: calls that come in; `reliable`: provisional responses and PRACK
+//! - `in_dialog`: what a peer asks inside a dialog; `update`: UPDATE both ways
+//! - `uac`: calls that go out; `fork`: their early dialogs; `answered`: their 2xx; `delayed`: offers in
+//!   responses; `replaced`: which dialog a Replaces means
+//! - `outside`: requests without dialog; `sent`: requests under way and their answers; `large`: what does
+//!   not fit into a datagram
 //! - `session_timer`: refreshes and expiry (RFC 4028)
 //! - `closing`: hanging up, and every other end; `timeout`: what time does
 
+mod answered;
 mod closing;
 mod config;
 mod delayed;
@@ -19,6 +21,7 @@ mod draft;
 mod event;
 mod fork;
 mod in_dialog;
+mod large;
 mod order;
 mod outside;
 mod receive;
@@ -179,7 +182,10 @@ impl Endpoint {
     }
 
     fn rewake_client(&mut self, id: TransactionId) {
-        let at = self.clients.get(id).and_then(Machine::next_wake);
+        let at = self.clients.get(id).and_then(|txn| {
+            let fallback = txn.user.fallback.and_then(|fallback| fallback.at);
+            [txn.next_wake(), fallback].into_iter().flatten().min()
+        });
         self.wakes.set(Owner::Client(id), at);
     }
 

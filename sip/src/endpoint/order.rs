@@ -52,6 +52,9 @@ pub struct Invite {
     pub uri: Uri,
     /// Where to send it: the address of the next hop, or the flow a REGISTER came over.
     pub flow: Flow,
+    /// Whether no other way leads there, as to a phone behind a NAT that registered over this flow: the
+    /// INVITE then does not try TCP when it is too large for a datagram (RFC 3261 §18.1.1).
+    pub keeps_flow: bool,
     /// From, without tag.
     pub from: NameAddr,
     /// To, without tag.
@@ -76,6 +79,7 @@ impl Invite {
         Self {
             uri,
             flow,
+            keeps_flow: false,
             from,
             to,
             contact_user: None,

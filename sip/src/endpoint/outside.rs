@@ -67,6 +67,7 @@ impl Endpoint {
             seq: outside.seq & 0x7FFF_FFFF,
             contact,
             is_initial: false,
+            keeps_flow: false,
             timing: None,
             own: Vec::new(),
             headers: Vec::new(),

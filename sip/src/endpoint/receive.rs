@@ -12,9 +12,9 @@ use super::refuse::{ACCEPT, ALLOW, SUPPORTED, inspect};
 use super::reply::{Answering, write_refusal};
 use super::{Endpoint, TransactionId};
 use crate::dialog::{DialogId, DialogKey, Stage};
-use crate::message::{Headers, Message, Method, Refused, Request};
+use crate::message::{BRANCH_COOKIE, Headers, Message, Method, Refused, Request};
 use crate::transaction::table::ServerTxn;
-use crate::transaction::{MergeKey, OnRepeat, ServerKey};
+use crate::transaction::{ClientKey, MergeKey, OnRepeat, ServerKey};
 use crate::transport::{Flow, via};
 
 /// A request on its way in, its Via stamped.
@@ -71,7 +71,7 @@ impl Endpoint {
     fn on_new_request(&mut self, now: Instant, inbound: Inbound) {
         let merged =
             MergeKey::of(&inbound.request).is_some_and(|key| self.merges.contains_key(&key));
-        if merged {
+        if merged || self.is_own(&inbound.request) {
             return self.refuse(&inbound, &Reply::new(482));
         }
         match inbound.request.method() {
@@ -95,6 +95,18 @@ impl Endpoint {
         let tag = self.new_tag();
         let txn = self.open_transaction(now, inbound, tag);
         self.tell(Event::Request { txn, request, flow, dialog: None });
+    }
+
+    /// §16.3: a request of ours that comes back unchanged is a loop. One that was sent on to another
+    /// Request-URI is a spiral, and welcome.
+    fn is_own(&self, request: &Request) -> bool {
+        request.headers("Via").filter_map(own_branch).any(|branch| {
+            let key = ClientKey { branch: branch.to_owned(), method: request.method().clone() };
+            let draft = self.clients.find(&key).and_then(|id| self.clients.get(id));
+            draft.map(|txn| &txn.user.draft).is_some_and(|draft| {
+                draft.call_id == request.call_id() && draft.uri == *request.uri()
+            })
+        })
     }
 
     /// The dialog a request is in: the peer's tag must be right as well.
@@ -220,6 +232,14 @@ impl Endpoint {
         self.transmit(flow, bytes);
         self.rewake_server(id);
     }
+}
+
+/// The branch of a Via value if it can be one of ours.
+fn own_branch(via: &str) -> Option<&str> {
+    let (_, rest) = via.split_once("branch=")?;
+    let branch = rest.split([';', ',', ' ', '\t']).next()?;
+    (branch.len() == BRANCH_COOKIE.len() + 16 && branch.starts_with(BRANCH_COOKIE))
+        .then_some(branch)
 }
 
 /// What OPTIONS is answered (§11.2).

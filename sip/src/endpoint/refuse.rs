@@ -16,8 +16,8 @@ pub(crate) const ALLOW_IN_DIALOG: &str =
 /// The only content an INVITE, UPDATE or PRACK may bring.
 pub(crate) const ACCEPT: &str = "application/sdp";
 
-/// Extensions a peer may require. Path is the registrar's.
-pub(crate) const SUPPORTED: &str = "100rel, timer, replaces, path";
+/// Extensions a peer may require. Path and outbound are the registrar's.
+pub(crate) const SUPPORTED: &str = "100rel, timer, replaces, path, outbound";
 
 /// Those that concern calls.
 pub(crate) const SUPPORTED_IN_CALLS: &str = "100rel, timer, replaces";

@@ -9,6 +9,7 @@ use tracing::debug;
 
 use super::draft::Draft;
 use super::event::{EndCause, Event};
+use super::large::Fallback;
 use super::{Endpoint, Owner, TransactionId};
 use crate::dialog::DialogId;
 use crate::message::{Response, default_reason};
@@ -26,6 +27,8 @@ pub(crate) struct Sent {
     pub(crate) branch: String,
     /// The ACKs of 2xx responses by To tag: forks answer apart, and each may repeat itself.
     pub(crate) acks: Vec<(String, Flow, Bytes)>,
+    /// While it tries TCP for its size: the way back.
+    pub(crate) fallback: Option<Fallback>,
 }
 
 /// Why a request was sent.
@@ -79,9 +82,16 @@ impl Endpoint {
         let cnonce = format!("{:016x}", self.rng.next_u64());
         draft.authorize(&cnonce);
         let branch = self.new_branch();
-        let via = via::own(flow.transport, self.own_addr(&flow), &branch);
-        let bytes = draft.write(&via, &self.config);
-        self.open_client(now, flow, bytes, Sent { purpose, draft, via, branch, acks: Vec::new() })
+        let mut via = via::own(flow.transport, self.own_addr(&flow), &branch);
+        let mut bytes = draft.write(&via, &self.config);
+        let (mut flow, mut fallback) = (flow, None);
+        if let Some((stream, back)) = self.stream_for(now, &flow, bytes.len(), purpose, &draft) {
+            via = via::own(stream.transport, self.own_addr(&stream), &branch);
+            bytes = draft.write(&via, &self.config);
+            (flow, fallback) = (stream, Some(back));
+        }
+        let sent = Sent { purpose, draft, via, branch, acks: Vec::new(), fallback };
+        self.open_client(now, flow, bytes, sent)
     }
 
     /// Sends bytes and opens their client transaction.
@@ -114,6 +124,7 @@ impl Endpoint {
             return;
         };
         let Some(txn) = self.clients.get_mut(id) else { return };
+        txn.user.fallback = None;
         let step = txn.on_response(now, response.status());
         self.rewake_client(id);
         if matches!(step, OnResponse::Ack | OnResponse::AckAndPass) {
@@ -174,14 +185,16 @@ impl Endpoint {
     }
 
     /// The path is gone: connection lost or refused, or ICMP said so. Client transactions on it
-    /// fail with 503, and dialogs on it wait for the peer to come back by another path.
+    /// fail with 503 (one that tried a stream for its size goes as a datagram instead), and dialogs on it wait for the peer to come back by another path.
     pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
         for session in self.sessions.values_mut() {
             session.is_cut_off |= session.path.flow.is_same_path(&flow);
         }
         let is_hit = |txn: &ClientTxn<Sent>| txn.is_pending() && txn.flow.is_same_path(&flow);
         for id in self.clients.ids_where(is_hit) {
-            self.fail_client(now, id, 503);
+            if !self.fall_back(now, id) {
+                self.fail_client(now, id, 503);
+            }
         }
     }
 

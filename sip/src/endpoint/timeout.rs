@@ -67,6 +67,11 @@ impl Endpoint {
     }
 
     fn on_client_due(&mut self, now: Instant, id: TransactionId) {
+        let fallback = self.clients.get(id).and_then(|txn| txn.user.fallback);
+        if fallback.and_then(|fallback| fallback.at).is_some_and(|at| at <= now) {
+            self.fall_back(now, id);
+            return;
+        }
         let Some(txn) = self.clients.get_mut(id) else { return };
         match txn.on_timeout(now) {
             OnTimeout::Nothing => {}

@@ -23,7 +23,10 @@ pub enum Frame {
 #[derive(Debug, Default)]
 pub struct StreamFramer {
     buffer: BytesMut,
+    /// Octets in which the end of the header block was looked for.
     searched: usize,
+    /// Octets of the message at the front, once its header block is whole.
+    total: Option<usize>,
     broken: bool,
 }
 
@@ -69,22 +72,29 @@ impl StreamFramer {
         if self.skip_blanks() {
             return Ok(Some(Frame::Ping));
         }
-        let Some(head) = self.find_head_end() else {
-            if self.buffer.len() > MAX_MESSAGE_BYTES {
-                return Err(Error::TooLarge { what: "message", limit: MAX_MESSAGE_BYTES });
-            }
-            return Ok(None);
-        };
-        let length = content_length(self.buffer.get(..head).unwrap_or_default())?;
-        let total = head + length;
-        if total > MAX_MESSAGE_BYTES {
-            return Err(Error::TooLarge { what: "message", limit: MAX_MESSAGE_BYTES });
-        }
+        let Some(total) = self.measure()? else { return Ok(None) };
         if self.buffer.len() < total {
             return Ok(None);
         }
-        self.searched = 0;
+        (self.searched, self.total) = (0, None);
         Ok(Some(Frame::Message(self.buffer.split_to(total).freeze())))
+    }
+
+    /// The length of the message at the front, as soon as its header block is whole.
+    fn measure(&mut self) -> Result<Option<usize>, Error> {
+        let too_large = Error::TooLarge { what: "message", limit: MAX_MESSAGE_BYTES };
+        if self.total.is_none() {
+            let Some(head) = self.find_head_end() else {
+                let is_too_large = self.buffer.len() > MAX_MESSAGE_BYTES;
+                return if is_too_large { Err(too_large) } else { Ok(None) };
+            };
+            let length = content_length(self.buffer.get(..head).unwrap_or_default())?;
+            if head + length > MAX_MESSAGE_BYTES {
+                return Err(too_large);
+            }
+            self.total = Some(head + length);
+        }
+        Ok(self.total)
     }
 
     /// Drops line ends before a message; true when they make up a keep-alive. They are not counted:
@@ -107,19 +117,23 @@ impl StreamFramer {
 
     /// The octet after the empty line. Searches only what it has not seen before.
     fn find_head_end(&mut self) -> Option<usize> {
-        let from = self.searched.saturating_sub(3);
-        let unseen = self.buffer.get(from..).unwrap_or_default();
-        let end = unseen.iter().enumerate().find_map(|(at, b)| {
-            let before = self.buffer.get(..from + at)?;
-            let empty = before.ends_with(b"\n") || before.ends_with(b"\n\r");
-            (*b == b'\n' && empty).then_some(from + at + 1)
-        });
-        self.searched = self.buffer.len();
-        if let Some(end) = end {
-            self.searched = end;
+        // an empty line: a line end, and before it nothing since the line end before that
+        let mut at = self.searched.saturating_sub(3);
+        while let Some(line) = self.buffer.get(at..).and_then(|rest| find(rest, b'\n')) {
+            at += line + 1;
+            match self.buffer.get(at..) {
+                Some([b'\n', ..]) => return Some(at + 1),
+                Some([b'\r', b'\n', ..]) => return Some(at + 2),
+                _ => {}
+            }
         }
-        end
+        self.searched = self.buffer.len();
+        None
     }
+}
+
+fn find(bytes: &[u8], octet: u8) -> Option<usize> {
+    bytes.iter().position(|b| *b == octet)
 }
 
 /// The body length a header block announces; a stream needs it (RFC 3261 §20.14), but a message

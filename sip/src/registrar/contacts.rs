@@ -3,6 +3,7 @@
 
 use super::apply::refusal;
 use crate::endpoint::Reply;
+use crate::message::build::check_text;
 use crate::message::{NameAddr, Request, parse_number};
 
 /// The Contact fields of a REGISTER.
@@ -26,6 +27,8 @@ pub(super) fn parse(request: &Request) -> Result<Contacts, Reply> {
         if value.len() > MAX_CONTACT_BYTES {
             return Err(refusal(400, "Bad Request: Contact too long to keep"));
         }
+        // a quoted string may bring any octet, but what is kept is written again
+        check_text(value, "Contact").map_err(|_| refusal(400, "Bad Request: malformed Contact"))?;
         let contact: NameAddr =
             value.parse().map_err(|_| refusal(400, "Bad Request: malformed Contact"))?;
         if !contact.uri.is_sip() {
@@ -52,7 +55,8 @@ fn check_path(request: &Request) -> Result<(), Reply> {
         if at == MAX_PATHS || value.len() > MAX_PATH_BYTES {
             return Err(refusal(400, "Bad Request: Path too long to keep"));
         }
-        if !value.parse::<NameAddr>().is_ok_and(|hop| hop.uri.is_sip()) {
+        let is_good = check_text(value, "Path").is_ok();
+        if !is_good || !value.parse::<NameAddr>().is_ok_and(|hop| hop.uri.is_sip()) {
             return Err(refusal(400, "Bad Request: malformed Path"));
         }
     }
@@ -73,7 +77,8 @@ pub(super) fn parse_q(value: Option<&str>) -> u16 {
 
 /// The User-Agent, as much of it as is kept.
 pub(super) fn user_agent(request: &Request) -> Option<String> {
-    request.header("User-Agent").map(|text| text.chars().take(MAX_AGENT_CHARS).collect())
+    let text = request.header("User-Agent")?;
+    Some(text.chars().filter(|c| !c.is_control()).take(MAX_AGENT_CHARS).collect())
 }
 
 /// Octets of one Contact value that is kept, parameters included.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::apply::Limits;
 use super::binding::Binding;
 use super::contacts::{MAX_CONTACT_BYTES, MAX_PATH_BYTES, MAX_PATHS};
+use crate::message::build::check_text;
 use crate::message::{NameAddr, Uri};
 use crate::transport::{Flow, Transport};
 
@@ -61,6 +62,11 @@ impl Saved {
         if self.contact.len() > MAX_CONTACT_BYTES + "<>".len()
             || self.path.len() > MAX_PATHS
             || self.path.iter().any(|hop| hop.len() > MAX_PATH_BYTES)
+            || self
+                .path
+                .iter()
+                .chain([&self.contact])
+                .any(|text| check_text(text, "binding").is_err())
             || self.expires_in.is_zero()
         {
             return None;

@@ -23,12 +23,18 @@ pub(crate) fn of_dialog(request: &Request, flow: &Flow, next_hop: &Uri) -> Flow 
     *flow
 }
 
-/// The flow after an answer: where the INVITE went, on the connection the answer came by.
-pub(crate) fn of_answer(sent: &Flow, came: &Flow) -> Flow {
+/// The flow after an answer: where the INVITE went, on the connection the answer came by. An INVITE
+/// that left UDP for its size leads back there, unless the next hop asks for TCP itself.
+pub(crate) fn of_answer(sent: &Flow, came: &Flow, next_hop: &Uri) -> Flow {
     match sent.transport {
+        Transport::Udp if came.transport == Transport::Tcp && asks_for_tcp(next_hop) => *came,
         Transport::Udp => *sent,
         _ => *came,
     }
+}
+
+fn asks_for_tcp(uri: &Uri) -> bool {
+    uri.params().get("transport").is_some_and(|name| name.eq_ignore_ascii_case("tcp"))
 }
 
 #[cfg(test)]

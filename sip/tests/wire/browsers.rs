@@ -38,3 +38,12 @@ fn contact_parameters_of_browsers_survive() {
     let gruu = Request::parse(&read("data/jssip-invite.sip")).unwrap().contact().unwrap();
     assert_eq!(gruu.uri.param("gr"), Some("urn:uuid:d5f28b25-7466-4901-90f5-c13fd34da564"));
 }
+
+#[test]
+fn a_browser_may_require_what_it_says_it_supports_of_a_registrar() {
+    let text = String::from_utf8(read("data/jssip-register-1.sip")).unwrap();
+    let demanding = text.replace("CSeq:", "Require: path, outbound\r\nCSeq:");
+    assert_ne!(demanding, text);
+    let (sent, events) = feed(demanding.as_bytes());
+    assert!(matches!(&events[..], [Event::Request { .. }]), "{sent:?}");
+}

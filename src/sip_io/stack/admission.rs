@@ -124,7 +124,13 @@ impl StackActor {
         }
     }
 
+    /// Shows a user's contacts as they are now, and has them kept.
     pub(super) fn publish(&self, now: Instant, aor: &str) {
+        self.show(now, aor);
+        self.keep(now, aor);
+    }
+
+    pub(super) fn show(&self, now: Instant, aor: &str) {
         let contacts = self.bindings.lookup(now, aor);
         let contacts = contacts.into_iter().map(|b| Contact {
             uri: b.contact.clone(),
@@ -138,7 +144,7 @@ impl StackActor {
         if !self.bindings.remove(aor).is_empty() {
             tracing::info!(user = %aor, "registration dropped");
         }
-        self.parts.registrations.publish(aor, Vec::new());
+        self.publish(Instant::now(), aor);
     }
 
     pub(super) fn sweep(&mut self) {
@@ -147,6 +153,7 @@ impl StackActor {
             self.publish(now, &aor);
         }
         let found = self.parts.defence.sweep(now);
+        metrics::gauge!("sip_registered_users").set(self.bindings.len() as f64);
         metrics::gauge!("sip_banned_sources").set(found.banned as f64);
         metrics::counter!("sip_messages_dropped_total").increment(found.dropped);
         if let Some(source) = found.example {

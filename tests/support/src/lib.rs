@@ -6,7 +6,7 @@
 //! - wire: [`message`], [`digest`], [`dialog`], [`sdp`], [`rtp`], [`rtp_format`], [`g711`]
 //! - sound: [`tone`] (generate, measure), [`heard`] (what a peer received), [`wav`]
 //! - clock: [`stamp`] (kernel receive times), [`wait`] (a condition with a deadline)
-//! - peers: [`sip_peer`], [`rtp_peer`], [`hook_server`], [`baresip`], [`sipp`]
+//! - peers: [`sip_peer`], [`rtp_peer`], [`hook_server`], [`baresip`], [`sipp`], [`kamailio`]
 //! - the server: [`authority`] (its certificates), [`server`] (start, kill), [`rest`] (speak to it), [`tenant`] (provision it)
 
 pub mod authority;
@@ -16,6 +16,7 @@ pub mod digest;
 pub mod g711;
 pub mod heard;
 pub mod hook_server;
+pub mod kamailio;
 pub mod message;
 pub mod ports;
 pub mod rest;
@@ -39,6 +40,7 @@ pub use baresip::Baresip;
 pub use dialog::Dialog;
 pub use heard::Heard;
 pub use hook_server::{HookRequest, HookServer, Reply};
+pub use kamailio::Kamailio;
 pub use message::Message;
 pub use rest::{Answer, Rest};
 pub use rtp_format::RtpFormat;

@@ -175,6 +175,21 @@ fn what_is_kept_of_a_contact_is_bounded() {
 }
 
 #[test]
+fn what_is_kept_can_be_written_again() {
+    let mut phone = Phone::new();
+    for bad in [
+        "Contact: <sip:a@h>;x=\"\0\"\r\n",
+        "Contact: \"\u{8}\" <sip:a@h>\r\n",
+        "Contact: <sip:a@h>\r\nPath: <sip:p>;x=\"\0\"\r\n",
+    ] {
+        assert_eq!(phone.register(bad).unwrap_err().status, 400, "{bad:?}");
+    }
+    phone.register("Contact: <sip:a@h>\t;\tx=y\r\n").unwrap();
+    let found = phone.bindings.lookup(phone.now, AOR);
+    assert_eq!(found[0].params.get("x"), Some("y"));
+}
+
+#[test]
 fn a_path_is_kept_and_echoed_whether_or_not_the_phone_knows_it() {
     let mut phone = Phone::new();
     let applied = phone.register("Contact: <sip:a@h>\r\nPath: <sip:edge;lr>\r\n").unwrap();

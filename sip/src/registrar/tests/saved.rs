@@ -96,6 +96,7 @@ fn restoring_is_bounded_and_takes_nothing_from_those_who_are_back() {
         Saved { contact: "garbage".into(), ..good.clone() },
         Saved { contact: "<tel:1>".into(), ..good.clone() },
         Saved { contact: format!("<sip:{}@h>", "a".repeat(2_000)), ..good.clone() },
+        Saved { contact: "<sip:a@h>;x=\"\0\"".into(), ..good.clone() },
         Saved { transport: "carrier pigeon".into(), ..good.clone() },
         Saved { path: vec!["garbage".into()], ..good.clone() },
         Saved { path: vec!["<sip:h>".into(); 9], ..good.clone() },
