@@ -2,12 +2,14 @@
 //! is, and how it ends. Exactly one final event leaves it, whatever arrives in whatever order.
 //!
 //! `state/ending.rs` has the ways out, `state/session.rs` the application side,
-//! `state/in_dialog.rs` requests inside the dialog, `state/update.rs` the API's live control.
+//! `state/verbs.rs` what its verbs become, `state/in_dialog.rs` requests inside the dialog,
+//! `state/update.rs` the API's live control.
 
 mod ending;
 mod in_dialog;
 mod session;
 mod update;
+mod verbs;
 
 #[cfg(test)]
 mod tests;

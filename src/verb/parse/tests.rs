@@ -287,3 +287,42 @@ proptest! {
         let _ = parse(&other);
     }
 }
+
+#[test]
+fn requests_and_referrals_are_read_and_cannot_break_out_of_their_lines() {
+    let Ok(VerbKind::SipRequest(verb)) = one(json!({"verb": "sip:request", "method": "message",
+        "body": "hi", "headers": {"content-type": "text/x", "X-A": "1", "Via": "mine"}}))
+    else {
+        panic!()
+    };
+    assert_eq!(verb.request.method, "MESSAGE");
+    assert_eq!(verb.request.headers.iter().collect::<Vec<_>>(), [("X-A", "1")]);
+    assert_eq!(verb.request.content.map(|c| c.content_type), Some("text/x".to_owned()));
+    let Ok(VerbKind::SipRefer(verb)) = one(json!({"verb": "sip:refer", "referTo": "+15551230000",
+        "referredByDisplayName": "", "eventHook": "/event"}))
+    else {
+        panic!()
+    };
+    assert_eq!(verb.order.refer_to, "+15551230000");
+    assert_eq!(verb.order.referred_by_name, None);
+    for bad in [
+        json!({"verb": "sip:request"}),
+        json!({"verb": "sip:request", "method": "BYE"}),
+        json!({"verb": "sip:request", "method": "IN FO"}),
+        json!({"verb": "sip:request", "method": "INFO", "body": 5}),
+        json!({"verb": "sip:request", "method": "INFO", "body": "x".repeat(40_000)}),
+        json!({"verb": "sip:request", "method": "INFO", "headers": {"X-A": "1\r\nVia: x"}}),
+        json!({"verb": "sip:request", "method": "INFO", "headers": {"Content-Type": "a/b\r\nX: y"}}),
+        json!({"verb": "sip:request", "method": "INFO", "headers": {"Content-Type": "text"}}),
+        json!({"verb": "sip:refer"}),
+        json!({"verb": "sip:refer", "referTo": ""}),
+        json!({"verb": "sip:refer", "referTo": "sip:a@b>\r\nVia: x"}),
+        json!({"verb": "sip:refer", "referTo": "a b"}),
+        json!({"verb": "sip:refer", "referTo": "a", "referredBy": "<b>"}),
+        json!({"verb": "sip:refer", "referTo": "a", "referredByDisplayName": "b\u{0}"}),
+        json!({"verb": "config", "referHook": 5}),
+        json!({"verb": "config", "sipRequestWithinDialogHook": {"method": "POST"}}),
+    ] {
+        assert!(one(bad.clone()).is_err(), "{bad}");
+    }
+}
