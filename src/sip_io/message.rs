@@ -46,13 +46,6 @@ pub enum Action {
     /// CANCEL with these headers.
     Cancel(Fields),
     Bye(Fields),
-    /// The answer to an offer that came in a response (`wants_answer`).
-    Ack(Option<Body>),
-    /// Our offer by re-INVITE; [`Happened::ReinviteAnswered`] or `ReinviteRejected` follows.
-    Reinvite {
-        headers: Fields,
-        body: Option<Body>,
-    },
     /// Answers a [`Happened::Update`] or [`Happened::Request`].
     Respond {
         txn: TransactionId,
@@ -129,16 +122,8 @@ pub struct DialogEvent {
 pub enum Happened {
     /// 100 to our INVITE: somebody is there.
     Trying,
-    Provisional {
-        response: Arc<Response>,
-        /// The response makes an offer: order `Ack` with the answer, which goes out in the PRACK.
-        wants_answer: bool,
-    },
-    Answered {
-        response: Arc<Response>,
-        /// The response makes an offer: order `Ack` with the answer.
-        wants_answer: bool,
-    },
+    Provisional(Arc<Response>),
+    Answered(Arc<Response>),
     Rejected {
         status: u16,
         reason: String,
@@ -151,19 +136,7 @@ pub enum Happened {
     Acked {
         body: Option<Body>,
     },
-    /// A reliable provisional response of ours was acknowledged; with the answer, if it made an offer.
-    Pracked {
-        body: Option<Body>,
-    },
     Reinvite(Arc<Request>),
-    ReinviteAnswered {
-        response: Arc<Response>,
-        wants_answer: bool,
-    },
-    /// Our re-INVITE failed; the session goes on as it was.
-    ReinviteRejected {
-        status: u16,
-    },
     /// An offer by UPDATE or PRACK: order `Respond`.
     Update {
         txn: TransactionId,

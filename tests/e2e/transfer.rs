@@ -264,6 +264,35 @@ fn a_user_takes_the_place_of_another_by_replaces() {
 }
 
 #[test]
+fn a_ringing_call_is_picked_up_by_replaces() {
+    let stage = Stage::new();
+    stage.hooks.on_json("/call", json!([{ "verb": "pause", "length": 60 }]));
+    let (mut alice, mut bob) = (stage.phone("alice"), stage.phone("bob"));
+    assert_eq!(alice.register(300).code(), Some(200), "{}", alice.history());
+    let call_sid = stage.create_call(&json!({
+        "from": "1000",
+        "to": { "type": "user", "name": format!("alice@{}", stage.tenant.realm) },
+        "call_hook": stage.hooks.url("/call"),
+        "call_status_hook": stage.hooks.url("/status"),
+    }));
+    let invite = alice.expect_request("INVITE", SOON);
+    let ringing = alice.reply(&invite, 180, "Ringing");
+    let (to, from) = (invite.from_tag().unwrap_or_default(), ringing.to_tag().unwrap_or_default());
+    let named = format!("{};to-tag={to};from-tag={from};early-only", invite.call_id());
+    let rtp = RtpPeer::start(Voice::Silence);
+    let picked = take_over(&mut bob, &stage.uri("pickup"), &rtp, &named);
+    assert_eq!(picked.code(), Some(200), "{}", bob.history());
+    let cancel = alice.expect_request("CANCEL", SOON);
+    let reason = cancel.header("Reason").unwrap_or_default();
+    assert!(reason.contains("Call completed elsewhere"), "{reason}");
+    let shown = stage.hooks.wait_for("/call", SOON, |requests| !requests.is_empty());
+    assert_eq!(shown[0].text("call_sid"), call_sid);
+    assert_eq!(stage.delete(&format!("/Calls/{call_sid}")), 204);
+    bob.expect_bye(SOON);
+    assert_eq!(stage.statuses(&call_sid), ["trying", "ringing", "in-progress", "completed"]);
+}
+
+#[test]
 fn a_dialog_is_replaced_by_nobody_else() {
     let stage = Stage::new();
     let (mut alice, _carol, mut bob) = room_and_bob(&stage);

@@ -56,13 +56,8 @@ impl CallActor {
     ) {
         match happened {
             Happened::Trying => self.on_attempt_heard(id),
-            // We always make the offer: none is left to answer.
-            Happened::Provisional { response, .. } => {
-                self.on_provisional(id, &response, ctx);
-            }
-            Happened::Answered { response, .. } => {
-                self.on_attempt_answered(id, dialog, &response, ctx);
-            }
+            Happened::Provisional(response) => self.on_provisional(id, &response, ctx),
+            Happened::Answered(response) => self.on_attempt_answered(id, dialog, &response, ctx),
             Happened::Rejected { status, reason, response } => {
                 self.on_attempt_failed(dialog, id, status, reason, response.as_deref(), ctx);
             }
@@ -88,9 +83,6 @@ impl CallActor {
             Happened::Acked { body } => self.on_acked(body, ctx),
             Happened::Reinvite(request) => self.on_reinvite(&request),
             Happened::Update { txn, request } => self.on_update(dialog, txn, &request),
-            Happened::ReinviteAnswered { response, wants_answer: true } => {
-                self.answer_offer(&response);
-            }
             Happened::Request { txn, request } => self.on_request(txn, &request, ctx),
             Happened::RequestDone { id, status, reason, is_heard } => {
                 self.on_request_done(id, status, reason, is_heard, ctx);

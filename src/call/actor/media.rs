@@ -11,7 +11,7 @@ use media::rtp::{SeqNo, Ssrc};
 use media::sdp::{self, LocalMedia, Negotiated, Session};
 use media::srtp::LocalKeys;
 use media::time::RtpTime;
-use sip::{Body, DialogId, Reply, Request, Response, TransactionId};
+use sip::{Body, DialogId, Reply, Request, TransactionId};
 
 use super::CallActor;
 use crate::call::{Input, PlayId};
@@ -201,24 +201,6 @@ impl CallActor {
             }
             Err(error) => not_acceptable(&error.to_string()),
         }
-    }
-
-    /// The far end made an offer in a response, where we made none.
-    pub(super) fn answer_offer(&mut self, response: &Response) {
-        let offer = sdp_body(response.body(), response.content_type());
-        let policy = &self.desk.sdp_policy;
-        let answer = self
-            .media
-            .session
-            .as_mut()
-            .zip(offer)
-            .and_then(|(session, offer)| session.answer(&offer.bytes, policy).ok());
-        // Without a body the stack hangs up: there is no session.
-        let body = answer.map(|(text, agreed)| {
-            self.agree(agreed);
-            description(text)
-        });
-        self.order(Action::Ack(body));
     }
 
     pub(super) fn media_failed(&mut self, status: u16, reason: &str, ctx: &mut Context<Self>) {

@@ -29,22 +29,16 @@ impl StackActor {
             Event::Trying { dialog } => {
                 self.tell(dialog, Happened::Trying);
             }
-            Event::Provisional { dialog, response, wants_answer } => {
-                self.tell(dialog, Happened::Provisional { response, wants_answer });
+            // Our INVITEs make the offer: no response leaves one to be answered.
+            Event::Provisional { dialog, response, .. } => {
+                self.tell(dialog, Happened::Provisional(response));
             }
-            Event::Answered { dialog, response, wants_answer } => {
-                self.tell(dialog, Happened::Answered { response, wants_answer });
+            Event::Answered { dialog, response, .. } => {
+                self.tell(dialog, Happened::Answered(response));
             }
             Event::Acked { dialog, body } => self.tell(dialog, Happened::Acked { body }),
-            Event::Pracked { dialog, body } => self.tell(dialog, Happened::Pracked { body }),
             Event::Reinvite { dialog, request, .. } => {
                 self.tell(dialog, Happened::Reinvite(request));
-            }
-            Event::ReinviteAnswered { dialog, response, wants_answer } => {
-                self.tell(dialog, Happened::ReinviteAnswered { response, wants_answer });
-            }
-            Event::ReinviteRejected { dialog, status, .. } => {
-                self.tell(dialog, Happened::ReinviteRejected { status });
             }
             Event::Update { dialog, txn, request } => {
                 self.tell(dialog, Happened::Update { txn, request });
@@ -163,8 +157,6 @@ impl Handler<Order> for StackActor {
             Action::Reject(reply) => endpoint.reject(now, dialog, reply),
             Action::Cancel(headers) => endpoint.cancel_with(now, dialog, headers),
             Action::Bye(headers) => endpoint.bye(now, dialog, headers),
-            Action::Ack(body) => endpoint.ack(now, dialog, body),
-            Action::Reinvite { headers, body } => endpoint.reinvite(now, dialog, headers, body),
             Action::Respond { txn, reply } => endpoint.respond(now, txn, reply),
             Action::Request { id, method, headers, body } => {
                 self.request(dialog, id, method, headers, body);
