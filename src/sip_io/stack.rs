@@ -20,7 +20,7 @@ use actix::prelude::*;
 use bytes::Bytes;
 use sip::auth::Nonces;
 use sip::registrar::{Bindings, Limits};
-use sip::{DialogId, Endpoint, Flow, Output, TransactionId, Transport};
+use sip::{DialogId, Endpoint, Flow, Output, Replaces, TransactionId, Transport};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::{mpsc, oneshot};
 
@@ -67,6 +67,8 @@ pub struct StackActor {
     /// Messages for connections that are still being opened.
     opening: HashMap<ConnectionId, Vec<Bytes>>,
     owners: HashMap<DialogId, Owner>,
+    /// What our own INVITEs are to take the place of.
+    replacing: HashMap<DialogId, Replaces>,
     /// Requests of owners inside their dialogs, until they are answered.
     requests: HashMap<TransactionId, (DialogId, RequestId)>,
     /// INVITEs whose sender is being looked up.
@@ -100,6 +102,7 @@ impl StackActor {
             streams: HashMap::new(),
             opening: HashMap::new(),
             owners: HashMap::new(),
+            replacing: HashMap::new(),
             requests: HashMap::new(),
             deciding: HashSet::new(),
             asked: HashMap::new(),

@@ -112,6 +112,8 @@ const MAX_DEPTH: u8 = 2;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\n";
@@ -155,6 +157,20 @@ mod tests {
         assert_eq!(sdp("multipart/mixed;boundary=o", &outer).unwrap(), SDP);
         let further = wrap("multipart/mixed;boundary=o", "p", &outer);
         assert_eq!(sdp("multipart/mixed;boundary=p", &further), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_and_no_type_is_too_odd(
+            kind in "multipart/[a-z]{0,3};? ?(boundary=)?\"?[a-b]{0,3}\"?",
+            body in "(--[a-b]{0,3}(--)?|\r?\n|Content-Type: [a-z/;=]{0,9}|\\PC){0,40}",
+        ) {
+            let body = Bytes::from(body);
+            let found = parts(&kind, &body);
+            prop_assert!(found.len() <= MAX_PARTS);
+            prop_assert!(found.iter().all(|(_, part)| part.len() <= body.len()));
+            find(&kind, &body, "application/sdp");
+        }
     }
 
     #[test]

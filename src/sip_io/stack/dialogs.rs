@@ -75,6 +75,7 @@ impl StackActor {
     pub(super) fn tell_last(&mut self, dialog: DialogId, happened: Happened) {
         self.deciding.remove(&dialog);
         self.requests.retain(|_, (of, _)| *of != dialog);
+        self.replacing.remove(&dialog);
         if let Some(owner) = self.owners.remove(&dialog) {
             owner.events.do_send(DialogEvent { dialog, happened });
         }
@@ -134,10 +135,12 @@ impl Handler<Originate> for StackActor {
     type Result = Result<Originated, sip::Error>;
 
     fn handle(&mut self, originate: Originate, ctx: &mut Context<Self>) -> Self::Result {
+        let replaces = originate.invite.replaces.clone();
         let placed = self.parts.endpoint.invite(Instant::now(), originate.invite);
         if let Ok((dialog, _)) = &placed {
             let Originate { owner: events, account, .. } = originate;
             self.owners.insert(*dialog, Owner { events, account });
+            self.replacing.extend(replaces.map(|replaces| (*dialog, replaces)));
         }
         // The INVITE is handed to the socket before the caller hears of it.
         self.pump(ctx);

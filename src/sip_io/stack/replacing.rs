@@ -25,9 +25,11 @@ impl StackActor {
             return self.reject(dialog, Reply::new(400));
         };
         let replaces = replaces.clone();
-        // Nobody else knows Call-ID and tag of an INVITE that went to ourselves alone.
+        // Nobody else knows Call-ID and tag of an INVITE that went to ourselves alone, and it can do no
+        // more than the user wanted whose REFER it follows.
         let tag = request.from().tag().filter(|_| is_from_here(&flow)).unwrap_or_default();
         let own = self.parts.endpoint.placed(request.call_id(), tag);
+        let own = own.filter(|own| self.replacing.get(own) == Some(&replaces));
         if let Some(owner) = own.and_then(|own| self.owners.get(&own)) {
             let account = owner.account;
             return self.replace(dialog, request, flow, &replaces, account, false);
