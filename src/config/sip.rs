@@ -70,6 +70,16 @@ pub struct Sip {
     pub transfers: Transfers,
     /// Whether calls are encrypted (SDES-SRTP) where neither client nor carrier says.
     pub srtp: Encryption,
+    /// How long a call lasts unless it is refreshed (RFC 4028); zero: none is asked for.
+    #[serde(with = "units::duration")]
+    pub session_expires: Duration,
+    /// The least a peer may ask for.
+    #[serde(with = "units::duration")]
+    pub min_se: Duration,
+    /// Which provisional responses are sent reliably (RFC 3262).
+    pub reliable: Reliable,
+    /// Larger requests that open a conversation go by TCP; 0: none does.
+    pub udp_max_request: usize,
     pub max_calls: usize,
     pub max_connections: usize,
     /// A connection that carried nothing for this long is closed.
@@ -107,6 +117,16 @@ pub enum Transfers {
     Hook,
     /// That of registered users.
     Clients,
+}
+
+/// Which provisional responses are sent reliably (RFC 3262).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reliable {
+    /// Those with a body, to peers that can; and all to peers that require it.
+    Supported,
+    /// Only to peers that require it.
+    Required,
 }
 
 /// A transport that SIP can be heard on.
@@ -206,7 +226,7 @@ impl Sip {
     }
 
     /// What cannot work: key, whether it is well, and what is asked for.
-    pub(super) fn rules(&self) -> [(&'static str, bool, &'static str); 18] {
+    pub(super) fn rules(&self) -> [(&'static str, bool, &'static str); 21] {
         let has_certificate = self.tls_cert.is_some() && self.tls_key.is_some();
         let wants_certificate =
             self.all_listeners().iter().any(|listen| listen.transport.is_secure());
@@ -221,6 +241,21 @@ impl Sip {
             ),
             ("sip.nonce_lifetime", !self.nonce_lifetime.is_zero(), "must not be zero"),
             ("sip.failover_after", !self.failover_after.is_zero(), "must not be zero"),
+            (
+                "sip.session_expires",
+                self.session_expires.is_zero() || self.session_expires >= self.min_se,
+                "must not be below min_se, or 0s",
+            ),
+            (
+                "sip.min_se",
+                self.min_se >= Duration::from_secs(90),
+                "must be at least 90s (RFC 4028)",
+            ),
+            (
+                "sip.udp_max_request",
+                self.udp_max_request == 0 || self.udp_max_request >= 512,
+                "must be at least 512, or 0",
+            ),
             ("sip.max_calls", self.max_calls > 0, "must not be zero"),
             ("sip.ping_interval", !self.ping_interval.is_zero(), "must not be zero"),
             (
@@ -312,6 +347,10 @@ impl Default for Sip {
             failover_after: Duration::from_secs(5),
             transfers: Transfers::Hook,
             srtp: Encryption::Offered,
+            session_expires: Duration::from_secs(1800),
+            min_se: Duration::from_secs(90),
+            reliable: Reliable::Supported,
+            udp_max_request: 1300,
             max_calls: 10_000,
             max_connections: 4096,
             connection_idle: Duration::from_secs(3600),

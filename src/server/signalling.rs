@@ -7,7 +7,7 @@ use actix::prelude::*;
 use anyhow::Context as _;
 use sip::auth::Nonces;
 use sip::registrar::Limits;
-use sip::{Endpoint, Listener, Timers, Transport, Uri};
+use sip::{Endpoint, Listener, Reliable, Timers, Transport, Uri};
 
 use crate::call::desk::Desk;
 use crate::config::{self, Config, Listen};
@@ -77,6 +77,13 @@ impl Shell {
             let listeners = self.listeners();
             let mut settings = sip::Config::new(listeners);
             settings.user_agent = sip.user_agent.clone();
+            settings.session_expires = Some(sip.session_expires).filter(|span| !span.is_zero());
+            settings.min_se = sip.min_se;
+            settings.reliable = match sip.reliable {
+                config::Reliable::Supported => Reliable::WhenSupported,
+                config::Reliable::Required => Reliable::WhenRequired,
+            };
+            settings.udp_max_request = Some(sip.udp_max_request).filter(|most| *most > 0);
             settings.timers = Timers { t1: sip.t1, ..Timers::default() };
             let limits = Limits {
                 min_expires: sip.min_expires,

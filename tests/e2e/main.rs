@@ -12,6 +12,7 @@ mod codecs;
 mod conference;
 mod crash;
 mod encryption;
+mod flood;
 mod fork;
 mod holding;
 mod in_dialog;

@@ -228,7 +228,8 @@ impl Endpoint {
         contact: Option<&str>,
     ) {
         let Some(txn) = self.servers.get_mut(id) else { return };
-        let answering = Answering { request: &txn.request, to_tag: &txn.to_tag, contact };
+        let Some(request) = txn.request() else { return };
+        let answering = Answering { request, to_tag: &txn.to_tag, contact };
         let bytes = answering.write(reply, &self.config);
         let flow = txn.reply_flow;
         txn.on_reply(now, reply.status, bytes.clone());

@@ -207,6 +207,7 @@ impl StackActor {
             self.publish(now, &aor);
         }
         let found = self.parts.defence.sweep(now);
+        metrics::gauge!("sip_registered_users").set(self.bindings.len() as f64);
         metrics::gauge!("sip_banned_sources").set(found.banned as f64);
         metrics::counter!("sip_messages_dropped_total").increment(found.dropped);
         if let Some(source) = found.example {

@@ -4,8 +4,8 @@ use serde_json::json;
 use support::rtp_peer::Voice;
 use support::{Reply, RtpPeer};
 
-use super::{SOON, Scene, hears_the_application, side_by_side, silent_between, speaker};
-use crate::stage::Stage;
+use super::{LIMIT, SOON, Scene, hears_the_application, side_by_side, silent_between, speaker};
+use crate::stage::{Stage, file};
 
 #[test]
 fn callers_of_sipp_get_what_their_scenarios_say() {
@@ -119,4 +119,22 @@ fn stands_and_is_hung_up(scene: &Scene<'_>) {
     let call_sid = scene.call_sid();
     call.ends_well();
     scene.ends(&call_sid, &["trying", "in-progress", "completed"]);
+}
+
+/// What `make cps` plays, twenty times.
+#[test]
+fn calls_of_the_throughput_bench_are_answered_and_hung_up() {
+    let stage = Stage::new();
+    let verbs = json!([{ "verb": "answer" }, { "verb": "pause", "length": 60 }]);
+    stage.hooks.on_json("/call", verbs);
+    stage.tenant.number("15550100", &stage.application_sid).expect("a number");
+    let scenario = file("../../benches/load/sipp/cps.xml");
+    let arguments = ["-s", "15550100", "-m", "20", "-r", "50"];
+    let outcome = support::sipp::play(&scenario, stage.server.sip(), "u1", &arguments, LIMIT);
+    let outcome = outcome.expect("sipp runs");
+    assert!(outcome.is_good(), "sipp ended with {:?}\n{}", outcome.code, outcome.log);
+    support::wait::expect("twenty calls are over", SOON, || {
+        let events = stage.hooks.requests("/status");
+        events.iter().filter(|event| event.text("call_status") == "completed").count() == 20
+    });
 }
