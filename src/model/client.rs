@@ -70,9 +70,13 @@ pub struct ClientAuth {
 }
 
 impl ClientAuth {
-    /// HA1 for MD5. None: no password is set, so every answer to a challenge is wrong.
-    pub fn ha1(&self) -> Option<&Secret> {
-        self.client.password.as_ref().map(|password| &password.ha1_md5)
+    /// HA1 for an algorithm. None: no password is set, so every answer to a challenge is wrong.
+    pub fn ha1(&self, algorithm: DigestAlgorithm) -> Option<&Secret> {
+        let password = self.client.password.as_ref()?;
+        Some(match algorithm {
+            DigestAlgorithm::Md5 => &password.ha1_md5,
+            DigestAlgorithm::Sha256 => &password.ha1_sha256,
+        })
     }
 }
 

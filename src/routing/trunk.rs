@@ -6,9 +6,7 @@
 use std::collections::HashMap;
 
 use super::network::{Networks, Source};
-use crate::model::{
-    AccountSid, ServiceProviderSid, SipGateway, SipGatewaySid, Trunk, VoipCarrierSid,
-};
+use crate::model::{AccountSid, ServiceProviderSid, SipGateway, Trunk, VoipCarrierSid};
 
 /// All carriers, in order of creation.
 #[derive(Debug, Default)]
@@ -48,10 +46,6 @@ impl TrunkTable {
     /// Every gateway, active or not.
     pub fn gateways(&self) -> impl Iterator<Item = (&Trunk, &SipGateway)> {
         self.all.iter().flat_map(|trunk| trunk.gateways.iter().map(move |gateway| (trunk, gateway)))
-    }
-
-    pub fn gateway(&self, sid: SipGatewaySid) -> Option<(&Trunk, &SipGateway)> {
-        self.gateways().find(|(_, gateway)| gateway.sid == sid)
     }
 
     /// An account's own carriers.

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use super::{Error, Store, accounts, applications, clients, phone_numbers};
+use super::{Error, Store, accounts, clients, phone_numbers};
 use super::{VoipCarrierQuery, column::flag};
 use crate::model::{
     Account, AccountSid, Application, ApplicationSid, ClientAuth, DigestAlgorithm, PhoneNumber,
@@ -146,28 +146,8 @@ impl Routing<'_> {
         Ok(with_gateways.collect())
     }
 
-    /// The application for calls that the account's own phones make.
-    pub async fn device_application(
-        &self,
-        account: &Account,
-    ) -> Result<Option<Application>, Error> {
-        self.optional_application(account.device_calling_application_sid).await
-    }
-
     pub async fn application(&self, sid: ApplicationSid) -> Result<Option<Application>, Error> {
         self.store.applications().get(Scope::Admin, sid).await
-    }
-
-    async fn optional_application(
-        &self,
-        sid: Option<ApplicationSid>,
-    ) -> Result<Option<Application>, Error> {
-        let Some(sid) = sid else { return Ok(None) };
-        let row = sqlx::query("SELECT * FROM applications WHERE application_sid = $1")
-            .bind(sid)
-            .fetch_optional(self.store.read())
-            .await?;
-        row.map(|row| applications::read(&row, self.store.seal())).transpose()
     }
 }
 

@@ -146,17 +146,14 @@ async fn trunks_come_with_their_gateways_in_order() {
 }
 
 #[tokio::test]
-async fn calls_of_phones_go_to_the_device_application() {
+async fn accounts_are_found_by_realm_and_applications_by_sid() {
     let fixture = Fixture::new().await;
     let app = fixture.application("devices").await;
     let routing = fixture.store.routing();
-    let account = async || routing.account_by_realm("SIP.example.com").await.unwrap().unwrap();
-    assert_eq!(routing.device_application(&account().await).await.unwrap(), None);
-    fixture.update_account(json!({"device_calling_application_sid": app.sid})).await;
-    let found = routing.device_application(&account().await).await.unwrap();
-    assert_eq!(found, Some(app.clone()));
-    assert_eq!(routing.application(app.sid).await.unwrap(), Some(app));
+    let found = routing.account_by_realm("SIP.example.com").await.unwrap();
+    assert_eq!(found.map(|account| account.sid), Some(fixture.account.sid));
     assert_eq!(routing.account_by_realm("example.com").await.unwrap(), None);
+    assert_eq!(routing.application(app.sid).await.unwrap(), Some(app));
     fixture.end().await;
 }
 
@@ -170,8 +167,8 @@ async fn users_belong_to_one_realm_and_need_a_password() {
     let alice = find("Sip.Example.Com", "alice").await.unwrap();
     assert_eq!(alice.account.sid, fixture.account.sid);
     // MD5("alice:sip.example.com:secret")
-    assert_eq!(alice.ha1().unwrap().0, "a0bbf6034b8565747c15ee9850d9215a");
-    assert!(find("sip.example.com", "bob").await.unwrap().ha1().is_none());
+    assert_eq!(alice.ha1(DigestAlgorithm::Md5).unwrap().0, "a0bbf6034b8565747c15ee9850d9215a");
+    assert!(find("sip.example.com", "bob").await.unwrap().ha1(DigestAlgorithm::Md5).is_none());
     assert!(find("sip.example.com", "Alice").await.is_none());
     assert!(find("other.example.com", "alice").await.is_none());
     fixture.end().await;

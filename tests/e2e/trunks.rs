@@ -1,11 +1,11 @@
 //! Carriers: their calls, calls through them, pings, and our registrations with them. Each carrier is a
 //! peer whose gateway is its own address and port.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::rtp_peer::Voice;
-use support::{Message, RtpPeer, SipPeer};
+use support::{Message, RtpPeer, SipPeer, wait};
 
 use crate::stage::{SOON, Stage};
 
@@ -55,15 +55,13 @@ fn get(stage: &Stage, path: &str) -> Value {
 
 /// Looks again until it is so; the last look is told when it never is.
 fn wait_until(what: &str, mut look: impl FnMut() -> (bool, Value)) {
-    let deadline = Instant::now() + SOON;
-    loop {
+    let mut last = Value::Null;
+    let met = wait::until(SOON, || {
         let (is_so, seen) = look();
-        if is_so {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{what}: {seen}");
-        std::thread::yield_now();
-    }
+        last = seen;
+        is_so.then_some(())
+    });
+    assert!(met.is_some(), "{what}: {last}");
 }
 
 fn called(stage: &Stage) -> String {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use trunkline::config;
 use trunkline::model::{
-    AccountSid, CallRecord, CallSid, Direction, Scope, Secret, ServiceProvider, Timestamp,
+    AccountSid, CallRecord, CallSid, DigestAlgorithm, Direction, Scope, Secret, ServiceProvider,
+    Timestamp,
 };
 use trunkline::store::{Bootstrap, CallQuery, Error, Page, Store};
 
@@ -200,7 +201,7 @@ async fn the_demo_tenant_is_made_once_and_its_phones_can_authenticate() {
         let account = store.routing().account_for_host(host, home).await.unwrap().unwrap();
         assert_eq!(account.sid, demo.account_sid, "{host}");
         let auth = store.routing().client(account, "alice").await.unwrap().unwrap();
-        assert!(auth.ha1().is_some());
+        assert!(auth.ha1(DigestAlgorithm::Md5).is_some());
     }
     for (host, home) in [("example.com", home), ("192.0.2.7", None)] {
         assert_eq!(store.routing().account_for_host(host, home).await.unwrap(), None);

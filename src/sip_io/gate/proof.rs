@@ -17,7 +17,7 @@ use crate::routing::network::CarriedBy;
 #[derive(Debug)]
 pub(super) struct Proof {
     realm: String,
-    algorithm: Algorithm,
+    algorithm: DigestAlgorithm,
     /// `None`: no answer is right.
     holder: Option<Holder>,
 }
@@ -37,16 +37,16 @@ impl Proof {
     ) -> Self {
         let is_on = client.client.is_active && client.account.is_active;
         let holder = is_on.then(|| Holder::Client(Box::new(client)));
-        Self { realm, algorithm: named(algorithm), holder }
+        Self { realm, algorithm: algorithm.unwrap_or(DEFAULT), holder }
     }
 
     pub(super) fn of_carrier(realm: String, trunk: Trunk, by: Option<CarriedBy>) -> Self {
-        let algorithm = named(trunk.carrier.digest_algorithm);
+        let algorithm = trunk.carrier.digest_algorithm.unwrap_or(DEFAULT);
         Self { realm, algorithm, holder: Some(Holder::Carrier(Box::new(trunk), by)) }
     }
 
     pub(super) fn of_nobody(realm: String, algorithm: Option<DigestAlgorithm>) -> Self {
-        Self { realm, algorithm: named(algorithm), holder: None }
+        Self { realm, algorithm: algorithm.unwrap_or(DEFAULT), holder: None }
     }
 
     /// Who it is, or the reply to send when the proof is missing or wrong.
@@ -57,9 +57,10 @@ impl Proof {
         nonces: &mut Nonces,
         now: Instant,
     ) -> Result<Caller, Reply> {
+        let algorithm = named(self.algorithm);
         let ask = |nonces: &mut Nonces, stale| {
             let nonce = nonces.issue(now, source);
-            let value = challenge(self.algorithm, &self.realm, &nonce, stale);
+            let value = challenge(algorithm, &self.realm, &nonce, stale);
             Reply::new(401).with_header("WWW-Authenticate", value)
         };
         let Some(given) = credentials(request, &self.realm) else {
@@ -67,7 +68,7 @@ impl Proof {
         };
         let right = self.right_ha1(given.username());
         let is_right =
-            verify(&given, request.method(), self.algorithm, right.as_deref().unwrap_or(NOBODY));
+            verify(&given, request.method(), algorithm, right.as_deref().unwrap_or(NOBODY));
         // Anybody can answer for the hash nobody has; who has no password has no other.
         if !is_right || right.is_none() {
             return Err(Reply::new(403));
@@ -92,17 +93,10 @@ impl Proof {
             Some(Holder::Client(_)) | None => None,
         };
         let text = password.map_or("", |secret| secret.0.as_str());
-        let computed = ha1(self.algorithm, username, &self.realm, text);
+        let computed = ha1(named(self.algorithm), username, &self.realm, text);
         match &self.holder {
             Some(Holder::Carrier(..)) => password.map(|_| computed),
-            Some(Holder::Client(auth)) => {
-                let trace = auth.client.password.as_ref()?;
-                let stored = match self.algorithm {
-                    Algorithm::Sha256 => &trace.ha1_sha256,
-                    _ => &trace.ha1_md5,
-                };
-                Some(stored.0.clone())
-            }
+            Some(Holder::Client(auth)) => auth.ha1(self.algorithm).map(|stored| stored.0.clone()),
             None => None,
         }
     }
@@ -111,10 +105,13 @@ impl Proof {
 /// HA1 of no user: it stands in for a missing one and proves nothing.
 const NOBODY: &str = "00000000000000000000000000000000";
 
-fn named(algorithm: Option<DigestAlgorithm>) -> Algorithm {
+/// What every phone knows.
+const DEFAULT: DigestAlgorithm = DigestAlgorithm::Md5;
+
+fn named(algorithm: DigestAlgorithm) -> Algorithm {
     match algorithm {
-        Some(DigestAlgorithm::Sha256) => Algorithm::Sha256,
-        Some(DigestAlgorithm::Md5) | None => Algorithm::Md5,
+        DigestAlgorithm::Sha256 => Algorithm::Sha256,
+        DigestAlgorithm::Md5 => Algorithm::Md5,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use trunkline::api::Change;
+use trunkline::model::DigestAlgorithm;
 
 use crate::support::{NOBODY, TestApi};
 
@@ -73,7 +74,9 @@ async fn ha1_follows_the_password_and_survives_changes_of_the_realm() {
     let path = format!("/Clients/{sid}");
     let routing = api.state.store.routing();
     let find = async |realm: &str| routing.client_by_realm_username(realm, "Mufasa").await.unwrap();
-    let ha1 = async |realm: &str| find(realm).await.and_then(|a| a.ha1().map(|ha1| ha1.0.clone()));
+    let ha1 = async |realm: &str| {
+        find(realm).await.and_then(|a| a.ha1(DigestAlgorithm::Md5).map(|ha1| ha1.0.clone()))
+    };
 
     // MD5("Mufasa:host.com:Circle Of Life")
     let first = Some("72d471071fb90479e8729cf8b8b27dff".to_owned());
