@@ -56,7 +56,8 @@ fn session(encryption: Encryption) -> Session {
 /// What was agreed on, in the notation of the tables.
 fn agreed(negotiated: &Negotiated) -> String {
     let mut text = format!("{} {}", negotiated.remote_rtp, negotiated.remote_rtcp);
-    let dtmf = negotiated.dtmf_payload_type.map_or("-".to_owned(), |number| number.0.to_string());
+    let dtmf =
+        negotiated.dtmf_payload_type.map_or_else(|| "-".to_owned(), |number| number.0.to_string());
     let (codec, number) = (negotiated.send.codec.name(), negotiated.payload_type.0);
     write!(text, " {codec} {number} {dtmf} {}", negotiated.direction.name()).unwrap();
     text.push_str(if negotiated.rtcp_mux { " mux" } else { "" });
