@@ -9,6 +9,7 @@ use super::*;
 use crate::codec::{CodecKind, SendFormat};
 use crate::rtp::PayloadType;
 use crate::sdp::wire::Description;
+use crate::srtp::LocalKeys;
 
 /// G.711 and nothing else.
 static OURS: LazyLock<Policy> = LazyLock::new(|| policy(&[CodecKind::Pcmu, CodecKind::Pcma]));
@@ -314,7 +315,29 @@ fn check(bytes: &[u8]) -> Result<(), TestCaseError> {
         prop_assert!((6_000..=128_000).contains(&opus.bitrate));
         let heard = accept_single(text.as_bytes(), policy);
         prop_assert_eq!(heard.map(|heard| heard.payload_type), Ok(negotiated.payload_type));
+        for encryption in [Encryption::Off, Encryption::Offered, Encryption::Required] {
+            converse(bytes, encryption, policy)?;
+        }
     }
+    Ok(())
+}
+
+/// The bytes as an offer, twice; then our own offer, answered by ourselves.
+fn converse(bytes: &[u8], encryption: Encryption, policy: &Policy) -> Result<(), TestCaseError> {
+    let keys = LocalKeys::from_random([7; LocalKeys::BYTES]);
+    let mut session = Session::new(local().encrypted(encryption, keys));
+    let mut peer = session.clone();
+    let Ok(first) = session.answer(bytes, policy) else { return Ok(()) };
+    prop_assert!(encryption != Encryption::Off || first.1.srtp.is_none());
+    prop_assert!(encryption != Encryption::Required || first.1.srtp.is_some());
+    prop_assert_eq!(session.answer(bytes, policy), Ok(first.clone()));
+    let offer = session.offer(policy);
+    prop_assert_eq!(offer.matches("\nm=").count(), first.0.matches("\nm=").count());
+    let (answer, theirs) = peer.answer(offer.as_bytes(), policy).unwrap();
+    let ours = session.accept_answer(answer.as_bytes(), policy).unwrap();
+    prop_assert_eq!(ours.send.codec, theirs.send.codec);
+    prop_assert_eq!(ours.direction, theirs.direction.mirrored());
+    prop_assert_eq!(ours.srtp.map(|keys| keys.remote), theirs.srtp.map(|keys| keys.local));
     Ok(())
 }
 
