@@ -17,11 +17,12 @@ say = @printf '\n== %s\n' "$(1)"
 T ?= sip_message
 S ?= 60
 
-.PHONY: help demo test check e2e bench load flood cps peers fuzz cargo build-tools test-tools
+.PHONY: help demo test nightly check e2e bench load flood cps peers fuzz cargo build-tools test-tools
 
 help:
 	@echo "make demo        build and start the server with a demo tenant, ready for two SIP phones"
 	@echo "make test        everything: install test tools, format, lints, all tests"
+	@echo "make nightly     what takes too long for every test: 100,000 random SIP schedules"
 	@echo "make check       format, lints and documentation, no tests"
 	@echo "make e2e         only the end-to-end tests (make e2e ARGS=phones for some of them)"
 	@echo "make bench       the criterion benches"
@@ -45,6 +46,10 @@ test: cargo build-tools test-tools
 	$(call say,a small load run: 12 calls for 3 seconds)
 	cargo run --quiet -p trunkline-load -- --spawn target/debug/trunkline -n 12 --seconds 3 --json
 	$(call say,all passed)
+
+nightly: cargo build-tools
+	$(call say,100000 random SIP schedules in virtual time)
+	TRUNKLINE_SCHEDULES=100000 cargo test --release -p sip --lib random_schedules
 
 check: cargo build-tools
 	$(call say,format)

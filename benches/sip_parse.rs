@@ -17,6 +17,9 @@ const SDP: &str = "v=0\r\no=- 3 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\
     m=audio 40000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n\
     a=sendrecv\r\n";
 
+/// Between two calls. Each leaves two transactions behind for 32 s, and an endpoint bounds those.
+const STEP: Duration = Duration::from_millis(2);
+
 /// A message of a phone in call `n`, with the fields phones write.
 fn message(start: &str, n: u64, tag: &str, cseq: &str, extra: &str, body: &str) -> Vec<u8> {
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
@@ -135,7 +138,7 @@ impl Server {
         self.calls += 1;
         let (spent, sent, _) = self.take(&request("OPTIONS", self.calls, "", 1, ""));
         assert!(sent.is_some());
-        spent + self.pass(Duration::from_micros(500))
+        spent + self.pass(STEP)
     }
 
     /// One call that is answered at once and hung up by the caller. Only the endpoint's work counts, not
@@ -155,7 +158,7 @@ impl Server {
         spent += self.take(&request("ACK", n, &tag, 1, "")).0;
         let (took, sent, _) = self.take(&request("BYE", n, &tag, 2, ""));
         assert!(sent.is_some());
-        spent + took + self.pass(Duration::from_micros(500))
+        spent + took + self.pass(STEP)
     }
 }
 

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::Secret;
 
 pub use self::media::{Codec, Media, Opus};
-pub use self::sip::{Listen, ListenTransport, Sip};
+pub use self::sip::{Listen, ListenTransport, Reliable, Sip, Transfers};
 pub use units::{PortRange, parse_duration};
 
 /// Variables whose names are fixed because scripts rely on them, and the key each one sets.

@@ -32,9 +32,12 @@ use crate::sip_io::message::Drain;
 use crate::sip_io::peers::Peers;
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::tls::Tls;
+use crate::sip_io::trunks::Trunks;
+use crate::sip_io::trunks::keeper::Leave;
 use crate::store::Store;
 use crate::verb;
 use crate::welcome::Welcome;
+use follow::Followers;
 use signalling::Shell;
 
 /// How long calls may take to end at shutdown.
@@ -60,7 +63,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let registered = store.registrations().take_live().await.context("cannot read the store")?;
     let shell = Shell::open(&config)?;
     let first = shell.first();
-    let (sip_address, sip_local) = (first.public, first.local);
+    let sip_address = first.public;
     let media_ip = config.media_ip();
     let peers = Peers::default();
     let dns_servers = &config.sip.dns_servers;
@@ -74,6 +77,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let hooks = HookClient::new(&hook_config(&config)).context("cannot build the HTTP client")?;
     let live = Arc::new(Live::default());
     let registrations = Arc::new(Registrations::default());
+    let trunks = Arc::new(Trunks::new(store.clone()));
     let media_settings = media_settings(&config);
     let directory = {
         let (live, plane, config) = (live.clone(), plane.clone(), config.clone());
@@ -97,16 +101,23 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         directory,
         registrations: registrations.clone(),
         resolver,
+        trunks: trunks.clone(),
         control: control.handle(),
         media_ip,
         sip_address,
-        sip_local,
         cname: format!("trunkline@{media_ip}"),
         api_base_url: Some(format!("http://{http_address}/v1")),
     });
     let stack = shell.serve(&signalling, &config, &store, &desk, peers, registered);
-    let on_change = follow::listener(stack.clone(), live.clone(), control.handle());
-    let doors = Doors { live: live.clone(), registrations, desk, stack: stack.clone() };
+    let keeper = signalling::keep_trunks(&signalling, &config, &desk, &stack);
+    let followers = Followers {
+        stack: stack.clone(),
+        trunks: trunks.clone(),
+        keeper: keeper.clone(),
+        live: live.clone(),
+    };
+    let on_change = follow::listener(followers, control.handle());
+    let doors = Doors { live: live.clone(), registrations, desk, stack: stack.clone(), trunks };
     let rest = api::serve(http, state.with_doors(doors).with_on_change(on_change))?;
     let handle = rest.handle();
     let rest = actix::spawn(rest);
@@ -120,7 +131,11 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let _ = rest.await;
     // Gone only if it failed; then nobody can call anyway.
     let _ = stack.send(Drain).await;
+    // Carriers hear that we go while the calls end.
+    let left = keeper.send(Leave);
     hang_up(&live).await;
+    // A carrier that does not answer by then has a binding that ends by itself.
+    let _ = tokio::time::timeout(GOODBYE, left).await;
     store.close().await;
     signalling.stop();
     control.stop();

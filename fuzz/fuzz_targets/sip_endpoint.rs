@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use sip::{
-    Body, Config, Credentials, DialogId, Endpoint, Event, Flow, Invite, Message, Output, Reply,
-    Request,
+    Body, Config, Credentials, DialogId, Endpoint, Event, Flow, Invite, Message, Method, Output,
+    Outside, Replaces, Reply, Request,
 };
 
 static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -81,12 +81,34 @@ impl Bench {
                 self.endpoint.handle_transport_error(now, self.flow);
                 Ok(())
             }
-            (b'i', _) => self.place(),
+            (b'i', _) => self.place(None),
+            // a call without offer, or with one too large for a datagram
+            (b'I', _) => self.place(Some(text())),
+            (b'J', _) => self.place(Some(Body::sdp(vec![b'x'; 1_400]))),
+            (b's', _) => self.send(),
+            (b'f', _) => {
+                let replaces = std::str::from_utf8(rest).ok().and_then(|t| Replaces::parse(t).ok());
+                if let Some(replaces) = replaces {
+                    assert_eq!(Replaces::parse(&replaces.to_string()).as_ref(), Ok(&replaces));
+                    let _ = self.endpoint.find_replaced(&replaces);
+                }
+                Ok(())
+            }
             (b'o', _) => match self.pending.take() {
                 Some(txn) => self.endpoint.respond(now, txn, Reply::new(200)),
                 None => Ok(()),
             },
             (b'p', Some(dialog)) => self.endpoint.progress(now, dialog, Reply::new(180)),
+            (b'P', Some(dialog)) => {
+                self.endpoint.progress(now, dialog, Reply::new(183).with_body(text()))
+            }
+            (b'k', Some(dialog)) => self.endpoint.ack(now, dialog, Some(text())),
+            (b'K', Some(dialog)) => self.endpoint.ack(now, dialog, None),
+            (b'u', Some(dialog)) => self.endpoint.update(now, dialog, Vec::new(), Some(text())),
+            (b'U', Some(dialog)) => self.endpoint.update(now, dialog, Vec::new(), None),
+            (b'q', Some(dialog)) => {
+                self.endpoint.request(now, dialog, Method::Refer, Vec::new(), None).map(drop)
+            }
             (b'a', Some(dialog)) => {
                 self.endpoint.answer(now, dialog, Reply::new(200).with_body(text()))
             }
@@ -100,11 +122,30 @@ impl Bench {
         self.was_broken = false;
     }
 
-    fn place(&mut self) -> Result<(), sip::Error> {
+    fn send(&mut self) -> Result<(), sip::Error> {
+        let outside = Outside {
+            method: Method::Register,
+            uri: "sip:192.0.2.2".parse()?,
+            flow: self.flow,
+            from: "<sip:alice@192.0.2.2>".parse()?,
+            to: "<sip:alice@192.0.2.2>".parse()?,
+            call_id: None,
+            seq: 1,
+            contact: Some((Some("alice".to_owned()), ";expires=60".to_owned())),
+            headers: Vec::new(),
+            body: None,
+            credentials: Some(Credentials::new("a", "b")),
+            route: Vec::new(),
+        };
+        self.endpoint.send(self.now, outside).map(drop)
+    }
+
+    fn place(&mut self, body: Option<Body>) -> Result<(), sip::Error> {
         let uri: sip::Uri = "sip:bob@192.0.2.2".parse()?;
         let (from, to) = ("<sip:alice@192.0.2.1>".parse()?, "<sip:bob@192.0.2.2>".parse()?);
         let mut invite = Invite::new(uri, self.flow, from, to);
         invite.credentials = Some(Credentials::new("a", "b"));
+        invite.body = body;
         let (dialog, _) = self.endpoint.invite(self.now, invite)?;
         self.dialogs.push(dialog);
         Ok(())
@@ -179,7 +220,7 @@ impl Bench {
                     Err(refused) => panic!("sent what cannot be read: {refused:?} in {bytes:?}"),
                 },
                 Output::Event(Event::Invite { dialog, .. }) => self.dialogs.push(dialog),
-                Output::Event(Event::Request { txn, .. }) => {
+                Output::Event(Event::Request { txn, .. } | Event::Update { txn, .. }) => {
                     let former = self.pending.replace(txn);
                     if let Some(txn) = former {
                         let _ = self.endpoint.respond(self.now, txn, Reply::new(405));

@@ -66,6 +66,17 @@ impl Side {
     }
 }
 
+/// One message as it was handed to the wire, lost or not.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// When.
+    pub at: Instant,
+    /// By whom.
+    pub from: Side,
+    /// The message.
+    pub bytes: Bytes,
+}
+
 /// Two endpoints on one wire.
 #[derive(Debug)]
 pub struct Pair {
@@ -77,6 +88,10 @@ pub struct Pair {
     pub link: Link,
     /// Virtual time.
     pub now: Instant,
+    /// What was sent, if somebody wants to know: set it to an empty list.
+    pub trace: Option<Vec<Sent>>,
+    /// When a message last arrived.
+    pub last_arrival: Instant,
     transport: Transport,
     rng: StdRng,
     on_wire: BTreeMap<(Instant, u64), (Side, Bytes)>,
@@ -86,12 +101,29 @@ pub struct Pair {
 impl Pair {
     /// Two idle endpoints.
     pub fn new(transport: Transport, link: Link, seed: u64) -> Self {
-        let endpoint = |side: Side, seed| Endpoint::new(Config::at(side.addr()), seed);
+        Self::with(transport, link, seed, |_, _| {})
+    }
+
+    /// Two idle endpoints with settings of their own.
+    pub fn with(
+        transport: Transport,
+        link: Link,
+        seed: u64,
+        mut change: impl FnMut(Side, &mut Config),
+    ) -> Self {
+        let mut endpoint = |side: Side, seed| {
+            let mut config = Config::at(side.addr());
+            change(side, &mut config);
+            Endpoint::new(config, seed)
+        };
+        let now = epoch();
         Self {
             a: endpoint(Side::A, seed ^ 0xA),
             b: endpoint(Side::B, seed ^ 0xB),
             link,
-            now: epoch(),
+            now,
+            trace: None,
+            last_arrival: now,
             transport,
             rng: StdRng::seed_from_u64(seed),
             on_wire: BTreeMap::new(),
@@ -144,7 +176,12 @@ impl Pair {
         for side in [Side::A, Side::B] {
             while let Some(output) = self.end(side).poll_output() {
                 match output {
-                    Output::Transmit { bytes, .. } => self.put_on_wire(side.other(), &bytes),
+                    Output::Transmit { bytes, .. } => {
+                        if let Some(trace) = &mut self.trace {
+                            trace.push(Sent { at: self.now, from: side, bytes: bytes.clone() });
+                        }
+                        self.put_on_wire(side.other(), &bytes);
+                    }
                     Output::Event(event) => react(self, side, event),
                 }
             }
@@ -175,6 +212,7 @@ impl Pair {
             }
             let (to, bytes) = entry.remove();
             let (now, flow) = (self.now, self.flow(to));
+            self.last_arrival = now;
             self.end(to).handle_message(now, flow, &bytes);
         }
     }

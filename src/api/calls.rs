@@ -11,7 +11,7 @@ use super::query::Query;
 use super::reply::{self, Reply};
 use super::state::{AppState, Doors};
 use crate::call::CallSnapshot;
-use crate::call::actor::{Hangup, Update};
+use crate::call::actor::{Hangup, Update, Updated};
 use crate::call::originate::Order;
 use crate::directory::LiveCall;
 use crate::media_io::quality::Quality;
@@ -133,7 +133,11 @@ pub(super) async fn update(
     let gone = || ApiError::unprocessable(format!("call session is gone for call_sid {sid}"));
     let actor = call.actor.ok_or_else(gone)?;
     match actor.send(Update(update)).await {
-        Ok(Ok(())) => reply::accepted(),
+        Ok(Ok(Updated::Accepted)) => reply::accepted(),
+        Ok(Ok(Updated::Asked(answer))) => {
+            let answer = answer.await.map_err(|_| gone())?;
+            reply::ok(&json!({"status": answer.status, "reason": answer.reason}))
+        }
         Ok(Err(error)) => Err(ApiError::unprocessable(error.to_string())),
         Err(_) => Err(gone()),
     }

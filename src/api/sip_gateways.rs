@@ -17,7 +17,7 @@ pub(super) async fn list(principal: Principal, state: Data<AppState>, query: Que
     let carrier = carrier_of(&query)?;
     let found = state.store.sip_gateways().list(principal.scope, carrier).await?;
     let gateways = found.ok_or_else(|| ApiError::bad_request(INVALID_CARRIER))?;
-    reply::ok(&gateways.iter().map(view).collect::<Vec<_>>())
+    reply::ok(&gateways.iter().map(|gateway| view(gateway, &state)).collect::<Vec<_>>())
 }
 
 /// No gateway here speaks SMPP, whoever's carrier is asked for.
@@ -42,7 +42,7 @@ pub(super) async fn create(principal: Principal, state: Data<AppState>, body: Bo
 
 pub(super) async fn read(principal: Principal, state: Data<AppState>, sid: Path<String>) -> Reply {
     let found = state.store.sip_gateways().get(principal.scope, parse(&sid)?).await?;
-    reply::ok(&view(&found.ok_or(ApiError::NotFound)?))
+    reply::ok(&view(&found.ok_or(ApiError::NotFound)?, &state))
 }
 
 pub(super) async fn update(
@@ -84,7 +84,12 @@ fn parse(segment: &str) -> Result<SipGatewaySid, ApiError> {
     SipGatewaySid::parse(segment).ok_or(ApiError::MalformedSid)
 }
 
-fn view(gateway: &SipGateway) -> Value {
+fn view(gateway: &SipGateway, state: &AppState) -> Value {
+    // Ours, jambonz has nothing there: `up`, `down`, or `unknown` until it was heard of.
+    let health = match state.doors() {
+        Ok(doors) => doors.trunks.health(gateway.sid).as_str(),
+        Err(_) => "unknown",
+    };
     json!({
         "sip_gateway_sid": gateway.sid,
         "voip_carrier_sid": gateway.voip_carrier_sid,
@@ -101,5 +106,6 @@ fn view(gateway: &SipGateway) -> Value {
         "remove_ice": flag(gateway.remove_ice),
         "dtls_off": flag(gateway.dtls_off),
         "priority": gateway.priority,
+        "status": {"state": health},
     })
 }

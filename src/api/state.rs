@@ -15,6 +15,7 @@ use crate::model::application::VerbCheck;
 use crate::model::{Account, Client, FormerClient, SipGateway, VoipCarrier};
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::StackActor;
+use crate::sip_io::trunks::Trunks;
 use crate::store::Store;
 
 /// Cheap to clone; every HTTP worker has one.
@@ -36,6 +37,7 @@ pub struct Doors {
     pub registrations: Arc<Registrations>,
     pub desk: Desk,
     pub stack: Addr<StackActor>,
+    pub trunks: Arc<Trunks>,
 }
 
 /// Something was changed over REST that live calls and registrations must follow.

@@ -4,7 +4,7 @@ use actix_web::web::{Data, Path};
 use serde_json::{Value, json};
 
 use super::error::{ApiError, INSUFFICIENT_PERMISSIONS};
-use super::reply::{self, Reply, Wire, flag};
+use super::reply::{self, Reply, flag};
 use super::{AppState, Body, Change, Principal, Query};
 use crate::model::{
     AccountSid, Patch, Scope, Secret, VoipCarrier, VoipCarrierInput, VoipCarrierSid,
@@ -44,7 +44,7 @@ async fn listing(state: &AppState, scope: Scope, query: &Query) -> Reply {
         account_sid: query.sid("account_sid", AccountSid::parse)?,
     };
     let found = state.store.voip_carriers().list(scope, &narrow, page).await?;
-    reply::list(&found, page, |carrier| view(carrier, state.wire))
+    reply::list(&found, page, |carrier| view(carrier, state))
 }
 
 pub(super) async fn create(principal: Principal, state: Data<AppState>, body: Body) -> Reply {
@@ -86,7 +86,7 @@ async fn make(state: &AppState, scope: Scope, input: VoipCarrierInput) -> Reply 
 
 pub(super) async fn read(principal: Principal, state: Data<AppState>, sid: Path<String>) -> Reply {
     let found = state.store.voip_carriers().get(principal.scope, parse(&sid)?).await?;
-    reply::ok(&view(&found.ok_or(ApiError::NotFound)?, state.wire))
+    reply::ok(&view(&found.ok_or(ApiError::NotFound)?, &state))
 }
 
 pub(super) async fn update(
@@ -182,7 +182,21 @@ fn parse(segment: &str) -> Result<VoipCarrierSid, ApiError> {
     VoipCarrierSid::parse(segment).ok_or(ApiError::MalformedSid)
 }
 
-fn view(carrier: &VoipCarrier, wire: Wire) -> Value {
+/// Our registration with a carrier: empty until it was answered.
+fn register_status(carrier: VoipCarrierSid, state: &AppState) -> Value {
+    let doors = state.doors().ok();
+    match doors.and_then(|doors| doors.trunks.register_status(carrier)) {
+        None => json!({}),
+        Some(status) => json!({
+            "status": if status.is_ok { "ok" } else { "fail" },
+            "reason": status.reason,
+            "cseq": status.cseq,
+            "callId": status.call_id,
+        }),
+    }
+}
+
+fn view(carrier: &VoipCarrier, state: &AppState) -> Value {
     let VoipCarrier { register, inbound_auth, smpp, .. } = carrier;
     let obscured = |secret: &Option<Secret>| secret.as_ref().map(Secret::obscured);
     json!({
@@ -207,7 +221,7 @@ fn view(carrier: &VoipCarrier, wire: Wire) -> Value {
         "register_from_domain": register.from_domain,
         "register_public_ip_in_contact": flag(register.public_ip_in_contact),
         "register_use_tls": flag(register.use_tls),
-        "register_status": {},
+        "register_status": register_status(carrier.sid, state),
         "inbound_auth_username": inbound_auth.username,
         "inbound_auth_password": obscured(&inbound_auth.password),
         "smpp_system_id": smpp.system_id,
@@ -217,6 +231,6 @@ fn view(carrier: &VoipCarrier, wire: Wire) -> Value {
         "smpp_inbound_password": obscured(&smpp.inbound_password),
         "media_encryption": carrier.media_encryption,
         "digest_algorithm": carrier.digest_algorithm,
-        "created_at": wire.date(carrier.created_at),
+        "created_at": state.wire.date(carrier.created_at),
     })
 }

@@ -6,30 +6,38 @@
 
 mod dialog;
 mod media;
+mod outgoing;
 mod playing;
+mod requests;
 mod stay;
+mod transfer;
+
+pub use self::requests::RequestAnswer;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix::prelude::*;
-use sip::{Body, Invite, Reply};
+use sip::{Body, Reply};
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
 
-use self::dialog::Redirects;
-use self::media::{Media, is_foreign, sdp_body};
+use self::media::{Media, offer_of, warning};
+use self::outgoing::Outgoing;
+use self::requests::Requests;
 use self::stay::Stay;
+use self::transfer::Transfer;
 use super::desk::{Desk, Keep};
 use super::guard::Guard;
 use super::originate::{NoRoute, Placed, Plan};
+use super::route::Route;
 use super::{CallRecord, Effect, Input, PlayId, Setup, State, TimerId, UpdateError};
 use crate::conference::message::{Mute, MuteAll};
 use crate::hook::{HookError, HookId, HookReply, HookRequest, StatusSender};
-use crate::model::CallSid;
 use crate::model::call::{SipHeaders, UpdateCall};
-use crate::sip_io::message::{Action, IncomingCall};
+use crate::model::{CallSid, Encryption};
+use crate::sip_io::message::{Action, Fields, IncomingCall};
 use crate::sip_io::stack::StackActor;
 use crate::verb::RunId;
 
@@ -45,8 +53,15 @@ pub struct CallActor {
     /// The `play` whose clips are being fetched or played.
     playing: Option<RunId>,
     stay: Option<Stay>,
-    /// Outbound: what is needed to call again where a 3xx points.
-    redirects: Option<Redirects>,
+    /// INVITEs under way.
+    outgoing: Option<Outgoing>,
+    /// The far end wants to be replaced by another, who is being called.
+    transfer: Option<Transfer>,
+    /// Transfers so far.
+    transfers: u32,
+    requests: Requests,
+    /// What the settings of who called want of the audio.
+    encryption: Option<Encryption>,
     status: StatusSender,
     /// Requests to the application that are not answered yet.
     pending_hooks: usize,
@@ -56,11 +71,11 @@ pub struct CallActor {
 enum Begin {
     /// `Err`: a body that is no session description.
     Inbound {
-        offer: Result<Option<Body>, ()>,
+        offer: Result<Option<Body>, Reply>,
     },
     Outbound {
         stack: Addr<StackActor>,
-        invite: Box<Result<Invite, NoRoute>>,
+        route: Result<Route, NoRoute>,
         placed: oneshot::Sender<Placed>,
     },
     Begun,
@@ -72,12 +87,11 @@ impl CallActor {
         let sid = setup.facts.call_sid;
         let arbiter = desk.control.clone();
         Self::start_in_arbiter(&arbiter, move |_| {
-            let (body, kind) = (call.request.body(), call.request.content_type());
-            let offer = if is_foreign(body, kind) { Err(()) } else { Ok(sdp_body(body, kind)) };
-            let begin = Begin::Inbound { offer };
+            let begin = Begin::Inbound { offer: offer_of(&call.request) };
             let mut guard = Guard::new(sid, call.stack, desk.live.clone());
             guard.dialog = Some(call.dialog);
-            Self::new(sid, desk, keep, State::new(setup), begin, guard)
+            let encryption = call.admitted.encryption;
+            Self { encryption, ..Self::new(sid, desk, keep, State::new(setup), begin, guard) }
         })
     }
 
@@ -87,10 +101,8 @@ impl CallActor {
         let arbiter = desk.control.clone();
         Self::start_in_arbiter(&arbiter, move |_| {
             let Plan { setup, keep, stack, route } = plan;
-            let first = route.and_then(|route| route.into_first().ok_or(NoRoute::NOT_FOUND));
-            let invite = first.map(|attempt| attempt.invite);
             let guard = Guard::new(sid, stack.clone(), desk.live.clone());
-            let begin = Begin::Outbound { stack, invite: Box::new(invite), placed };
+            let begin = Begin::Outbound { stack, route, placed };
             Self::new(sid, desk, keep, State::new(setup), begin, guard)
         })
     }
@@ -108,7 +120,11 @@ impl CallActor {
             timers: HashMap::new(),
             playing: None,
             stay: None,
-            redirects: None,
+            outgoing: None,
+            transfer: None,
+            transfers: 0,
+            requests: Requests::default(),
+            encryption: None,
             status,
             pending_hooks: 0,
         }
@@ -132,8 +148,13 @@ impl CallActor {
                     tracing::info!(call_sid = %self.sid, status, reason, "call is declined");
                     self.order(Action::Reject(reply(status, &reason, &headers)));
                 }
-                Effect::SendBye { headers } => self.order(Action::Bye(pairs(&headers))),
-                Effect::SendCancel => self.order(Action::Cancel),
+                Effect::SendBye { headers } => self.order(Action::Bye(farewell(&headers))),
+                Effect::SendCancel => self.cancel_invites(ctx),
+                Effect::Respond { answer, status, headers } => {
+                    self.respond(answer, status, &headers);
+                }
+                Effect::SendRequest { id, request } => self.send_request(id, *request),
+                Effect::Transfer(order) => self.follow_refer(*order, ctx),
                 Effect::Hook(request) => {
                     tracing::info!(call_sid = %self.sid, kind = ?request.kind, "application is asked");
                     self.ask(*request, ctx);
@@ -186,6 +207,9 @@ impl CallActor {
             why = record.termination.as_str(),
             "call ended"
         );
+        self.transfer = None;
+        self.drop_invites();
+        self.drop_requests();
         self.desk.record(record, self.state.base_fields(), &self.keep);
         self.publish(ctx);
         self.guard.finish();
@@ -231,8 +255,28 @@ pub(super) fn pairs(headers: &SipHeaders) -> Vec<(String, String)> {
 }
 
 fn reply(status: u16, reason: &str, headers: &SipHeaders) -> Reply {
-    let reason = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
-    Reply { reason, headers: pairs(headers), ..Reply::new(status) }
+    let phrase = Some(reason.to_owned()).filter(|reason| !reason.is_empty());
+    let reply = Reply { reason: phrase, headers: pairs(headers), ..Reply::new(status) };
+    match status {
+        488 => reply.with_header("Warning", warning(headers.find("X-Reason").unwrap_or(reason))),
+        _ => reply,
+    }
+}
+
+/// The headers of a BYE: also why, in the words of RFC 3326.
+fn farewell(headers: &SipHeaders) -> Fields {
+    let mut fields = pairs(headers);
+    if headers.find("Reason").is_none() {
+        // ITU-T Q.850: normal clearing, recovery on timer expiry, temporary failure.
+        let cause = match headers.find("X-Reason") {
+            None => "Q.850;cause=16;text=\"Normal call clearing\"",
+            Some("Max Call Duration") => "Q.850;cause=102;text=\"Max Call Duration\"",
+            Some("Media Timeout") => "Q.850;cause=41;text=\"Media Timeout\"",
+            Some(_) => "Q.850;cause=41;text=\"Temporary failure\"",
+        };
+        fields.push(("Reason".to_owned(), cause.to_owned()));
+    }
+    fields
 }
 
 impl Actor for CallActor {
@@ -241,8 +285,8 @@ impl Actor for CallActor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         match std::mem::replace(&mut self.begin, Begin::Begun) {
             Begin::Inbound { offer } => self.begin_inbound(offer, ctx),
-            Begin::Outbound { stack, invite, placed } => {
-                self.begin_outbound(&stack, *invite, placed, ctx);
+            Begin::Outbound { stack, route, placed } => {
+                self.begin_outbound(stack, route, placed, ctx);
             }
             Begin::Begun => {}
         }
@@ -269,18 +313,32 @@ impl Handler<HookAnswered> for CallActor {
 
 /// Live call control over REST.
 #[derive(Message)]
-#[rtype(result = "Result<(), UpdateError>")]
+#[rtype(result = "Result<Updated, UpdateError>")]
 pub struct Update(pub UpdateCall);
 
+/// What became of an update.
+#[derive(Debug)]
+pub enum Updated {
+    /// The work goes on after the answer.
+    Accepted,
+    /// A request was sent; its answer comes here, or nothing if the call ends before.
+    Asked(oneshot::Receiver<RequestAnswer>),
+}
+
 impl Handler<Update> for CallActor {
-    type Result = Result<(), UpdateError>;
+    type Result = Result<Updated, UpdateError>;
 
     fn handle(&mut self, Update(update): Update, ctx: &mut Context<Self>) -> Self::Result {
         let mut effects = Vec::new();
         let now = (Instant::now(), OffsetDateTime::now_utc());
-        let result = self.state.update(now.0, now.1, update, &mut effects);
+        let sent = self.state.update(now.0, now.1, update, &mut effects);
+        // Before the request goes out: its answer may be there at once.
+        let updated = sent.map(|sent| match sent {
+            Some(id) => Updated::Asked(self.await_request(id)),
+            None => Updated::Accepted,
+        });
         self.carry_out(effects, ctx);
-        result
+        updated
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use sip::message::multipart;
 use sip::{Flow, Request};
 
 use crate::hook::CallFacts;
@@ -39,7 +40,7 @@ pub fn facts(
         fs_public_ip: None,
         api_base_url,
         originating_sip_ip: Some(flow.peer.ip().to_string()),
-        originating_sip_trunk_name: None,
+        originating_sip_trunk_name: admitted.trunk.clone(),
     })
 }
 
@@ -57,7 +58,8 @@ pub fn invite_text(request: &Request, flow: &Flow) -> InviteText {
         .and_then(user_of)
         .or_else(|| request.from().uri.user().map(|u| u.into_owned()));
     let body = String::from_utf8_lossy(request.body()).into_owned();
-    let kind = request.content_type().unwrap_or_default().to_owned();
+    let kind = request.content_type().unwrap_or_default();
+    let parts = multipart::parts(kind, request.body()).into_iter();
     InviteText {
         request_uri: request.uri().to_string(),
         called_number: request.uri().user().unwrap_or_default().into_owned(),
@@ -67,7 +69,10 @@ pub fn invite_text(request: &Request, flow: &Flow) -> InviteText {
             .iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
-        parts: if body.is_empty() { Vec::new() } else { vec![(kind, body.clone())] },
+        parts: parts
+            .filter(|(_, content)| !content.is_empty())
+            .map(|(kind, content)| (kind, String::from_utf8_lossy(&content).into_owned()))
+            .collect(),
         body,
         raw: request.raw_text().into_owned(),
         source_address: flow.peer.ip().to_string(),

@@ -13,8 +13,8 @@ use tokio::sync::oneshot;
 use super::actor::CallActor;
 use super::originate::{Order, Placed, Plan};
 use super::prompt_cache::PromptCache;
-use super::{Application, CallRecord, Limits, Script, Setup, answer};
-use crate::config::Config;
+use super::{Application, CallRecord, Limits, Script, Setup, Transfers, answer};
+use crate::config::{self, Config};
 use crate::directory::{DirectoryActor, Live};
 use crate::hook::{self, BaseFields, HookClient, StatusSender};
 use crate::media_io::hub::MediaPlane;
@@ -27,6 +27,7 @@ use crate::sip_io::gate::Answer;
 use crate::sip_io::message::{DialogEvent, IncomingCall};
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::StackActor;
+use crate::sip_io::trunks::Trunks;
 use crate::store::Store;
 
 /// What a call needs of the rest of the server.
@@ -45,12 +46,12 @@ pub struct DeskParts {
     pub registrations: Arc<Registrations>,
     /// Finds the way to a SIP URI.
     pub resolver: Resolver,
+    pub trunks: Arc<Trunks>,
     pub control: ArbiterHandle,
     /// The address put into SDP.
     pub media_ip: IpAddr,
-    /// The SIP address peers can reach, and the one the sockets are bound to.
+    /// The SIP address peers can reach.
     pub sip_address: SocketAddr,
-    pub sip_local: SocketAddr,
     /// RTCP's name of this server.
     pub cname: String,
     pub api_base_url: Option<String>,
@@ -84,7 +85,8 @@ impl Desk {
             self.api_base_url.clone(),
         );
         let account = &call.admitted.account;
-        let trunk = call.admitted.client.is_some().then(|| "device".to_owned());
+        let device = || call.admitted.client.is_some().then(|| "device".to_owned());
+        let trunk = call.admitted.trunk.clone().or_else(device);
         let setup = Setup {
             facts,
             application: application(&call.admitted.answer),
@@ -94,6 +96,7 @@ impl Desk {
             limits: self.limits(),
             service_url: self.api_base_url.clone(),
             remote_host: Some(call.flow.peer.to_string()),
+            transfers: self.transfers(call.admitted.client.is_some()),
         };
         let keep = Keep { trunk, records: !account.disable_cdrs };
         CallActor::answer(self.clone(), call, setup, keep).recipient()
@@ -114,6 +117,15 @@ impl Desk {
     /// The limits every call has, whoever placed it.
     pub fn limits(&self) -> Limits {
         Limits { max_duration: self.config.call.max_duration, ..Limits::default() }
+    }
+
+    /// What becomes of a REFER without hook, from a registered user or from somebody else.
+    pub fn transfers(&self, is_client: bool) -> Transfers {
+        match self.config.sip.transfers {
+            config::Transfers::Hook => Transfers::Unknown,
+            config::Transfers::Clients if is_client => Transfers::Followed,
+            config::Transfers::Clients => Transfers::Forbidden,
+        }
     }
 
     /// The ordered queue for one call's status events.
@@ -192,6 +204,8 @@ pub fn of_record(found: &model::Application) -> Application {
         status_hook: found.call_status_hook.as_ref().map(|stored| stored.hook.clone()),
         script: found.app_json.clone().map(Script::Json),
         speech: Some(speech(&found.speech)),
+        request_hook: None,
+        refer_hook: None,
         env_vars: found.env_vars.clone(),
     }
 }

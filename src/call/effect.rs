@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::CallRecord;
+use super::refer::{Refer, Subscription};
+use super::{AnswerId, CallRecord};
 use crate::hook::{Alert, BaseFields, HookRequest, ResolvedHook};
-use crate::model::call::SipHeaders;
+use crate::model::call::{SipHeaders, SipRequest};
+use crate::sip_io::message::RequestId;
 use crate::verb::{Loops, RunId, StatusEventName};
 
 #[derive(Clone, Debug)]
@@ -24,6 +26,20 @@ pub enum Effect {
     },
     /// CANCEL of our INVITE; a [`Input::Rejected`](super::Input::Rejected) is still expected.
     SendCancel,
+    /// Answers a request of the far end inside the dialog.
+    Respond {
+        answer: AnswerId,
+        status: u16,
+        headers: SipHeaders,
+    },
+    /// [`Input::RequestDone`](super::Input::RequestDone) follows.
+    SendRequest {
+        id: RequestId,
+        request: Box<SipRequest>,
+    },
+    /// Calls somebody else in place of the far end, who asked for it and hears how it goes;
+    /// [`Input::Transferred`](super::Input::Transferred) says that it is over.
+    Transfer(Box<TransferOrder>),
 
     /// To the application; the answer comes back as
     /// [`Input::HookReply`](super::Input::HookReply) with the same id, also when the call has
@@ -96,6 +112,13 @@ pub enum TimerId {
     MaxDuration,
     /// A running verb's.
     Verb(RunId),
+}
+
+/// A REFER to be followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferOrder {
+    pub refer: Refer,
+    pub subscription: Subscription,
 }
 
 /// One `play`.

@@ -20,9 +20,11 @@ use crate::sip_io::stack::StackActor;
 
 pub struct Guard {
     call: CallSid,
-    stack: Addr<StackActor>,
+    pub stack: Addr<StackActor>,
     live: Arc<Live>,
     pub dialog: Option<DialogId>,
+    /// INVITEs that are out and not answered.
+    pub attempts: Vec<DialogId>,
     pub participant: Option<Addr<ParticipantActor>>,
     pub room: Option<Addr<ConferenceActor>>,
     finished: bool,
@@ -30,14 +32,28 @@ pub struct Guard {
 
 impl Guard {
     pub fn new(call: CallSid, stack: Addr<StackActor>, live: Arc<Live>) -> Self {
-        Self { call, stack, live, dialog: None, participant: None, room: None, finished: false }
+        Self {
+            call,
+            stack,
+            live,
+            dialog: None,
+            attempts: Vec::new(),
+            participant: None,
+            room: None,
+            finished: false,
+        }
     }
 
     /// Gives the stack an order about the call's dialog.
     pub fn order(&self, action: Action) {
         if let Some(dialog) = self.dialog {
-            self.stack.do_send(Order { dialog, action });
+            self.order_to(dialog, action);
         }
+    }
+
+    /// The same about another dialog of the call.
+    pub fn order_to(&self, dialog: DialogId, action: Action) {
+        self.stack.do_send(Order { dialog, action });
     }
 
     /// The call ended in order: its last words are said, its media can go.
@@ -65,7 +81,9 @@ impl Drop for Guard {
         metrics::counter!("calls_failed_inside_total").increment(1);
         // Whichever fits the dialog's state takes effect, the others find nothing to do.
         self.order(Action::Reject(Reply::new(500)));
-        self.order(Action::Cancel);
+        for attempt in &self.attempts {
+            self.order_to(*attempt, Action::Cancel(Vec::new()));
+        }
         self.order(Action::Bye(Vec::new()));
         self.close();
         self.live.lose_call(self.call);

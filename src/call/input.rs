@@ -4,7 +4,8 @@ use crate::hook::{HookError, HookId, HookReply};
 use crate::model::call::SipHeaders;
 use crate::verb::{ConferenceEvent, PlayReport, RunId};
 
-use super::{PlayId, TimerId};
+use super::{FarEnd, InDialog, PlayId, TimerId};
+use crate::sip_io::message::RequestId;
 
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -42,7 +43,10 @@ pub enum Input {
     /// Inbound: our 183 with SDP went out. Media runs.
     ProgressSent,
     /// Inbound: CANCEL before our final response; 487 is the stack's.
-    CancelledByCaller,
+    CancelledByCaller {
+        /// Its Reason header (RFC 3326).
+        reason_header: Option<String>,
+    },
     /// The far end's BYE, with its headers that SIP itself does not define, as received.
     ByeReceived {
         headers: Vec<(String, String)>,
@@ -55,6 +59,18 @@ pub enum Input {
     },
     /// The far end's media stayed away for too long.
     MediaTimeout,
+    /// The far end asks something inside the dialog.
+    Request(Box<InDialog>),
+    /// The final answer to [`Effect::SendRequest`](super::Effect::SendRequest); not `is_heard`: none
+    /// came, for that reason.
+    RequestDone {
+        id: RequestId,
+        status: u16,
+        reason: String,
+        is_heard: bool,
+    },
+    /// A transfer is over, or the far end was replaced: who it is now, if it is another.
+    Transferred(Option<FarEnd>),
     /// An in-dialog request failed with 408 or 481: the far end is gone.
     DialogFailed,
 

@@ -20,7 +20,8 @@ pub struct Attempt {
     pub gateway: Option<SipGatewaySid>,
     /// The carrier's name, for the call's record.
     pub trunk: Option<String>,
-    pub encryption: Encryption,
+    /// `None`: as the server's configuration says.
+    pub encryption: Option<Encryption>,
 }
 
 /// Stages of one call: beyond it the caller has waited long enough.
@@ -44,17 +45,12 @@ impl Route {
     pub fn in_turn(attempts: impl IntoIterator<Item = Attempt>) -> Option<Self> {
         Self::new(attempts.into_iter().map(|attempt| vec![attempt]))
     }
-
-    /// The attempt that comes first.
-    pub fn into_first(self) -> Option<Attempt> {
-        self.stages.into_iter().next()?.into_iter().next()
-    }
 }
 
 impl Attempt {
     /// An attempt that is no trunk's business.
     pub fn direct(invite: Invite) -> Self {
-        Self { invite, gateway: None, trunk: None, encryption: Encryption::default() }
+        Self { invite, gateway: None, trunk: None, encryption: None }
     }
 }
 

@@ -26,6 +26,20 @@ pub struct Setup {
     pub service_url: Option<String>,
     /// `ip:port` of the far end's SIP socket, for the record.
     pub remote_host: Option<String>,
+    /// What becomes of a REFER that the application does not want to hear of.
+    pub transfers: Transfers,
+}
+
+/// Whether the far end may have itself replaced by REFER without the application (RFC 3515 §5.1: only
+/// who is known and trusted).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transfers {
+    /// The server follows none: 501 (contract verbs.md §3.4).
+    #[default]
+    Unknown,
+    /// It follows those of its own users only, and the far end is none: 403.
+    Forbidden,
+    Followed,
 }
 
 /// Who decides what the call does.
@@ -37,6 +51,10 @@ pub struct Application {
     pub status_hook: Option<Hook>,
     /// Verbs known beforehand; they win over `call_hook`.
     pub script: Option<Script>,
+    /// Told of INFO and MESSAGE inside the dialog.
+    pub request_hook: Option<Hook>,
+    /// Told of REFER inside the dialog.
+    pub refer_hook: Option<Hook>,
     pub speech: Option<SpeechDefaults>,
     pub env_vars: Option<Map<String, Value>>,
 }

@@ -2,15 +2,17 @@
 //! is, and how it ends. Exactly one final event leaves it, whatever arrives in whatever order.
 //!
 //! `state/ending.rs` has the ways out, `state/session.rs` the application side,
-//! `state/update.rs` the API's live control.
+//! `state/in_dialog.rs` requests inside the dialog, `state/update.rs` the API's live control.
 
 mod ending;
+mod in_dialog;
 mod session;
 mod update;
 
 #[cfg(test)]
 mod tests;
 
+pub use in_dialog::FarEnd;
 pub use update::UpdateError;
 
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use crate::hook::{BaseFields, HookId, HookKind, HookRequest, ResolvedHook};
 use crate::model::call::{CallStatus, Direction, EndedBy, SipHeaders};
 use crate::verb::{Line, Runner};
 use ending::{Ending, x_reason};
+use in_dialog::Requests;
 use session::Session;
 
 #[derive(Debug)]
@@ -34,6 +37,7 @@ pub struct State {
     phase: Phase,
     session: Session,
     runner: Runner,
+    requests: Requests,
     timers: Vec<TimerId>,
     hooks: u64,
     attempted_at: Option<OffsetDateTime>,
@@ -74,12 +78,16 @@ impl State {
         let mut base = BaseFields::new(setup.facts.clone());
         base.customer_data = setup.customer_data.clone().map(Arc::new);
         let session = Session::new(&setup.application);
+        let application = &setup.application;
+        let requests =
+            Requests::new(application.request_hook.clone(), application.refer_hook.clone());
         Self {
             setup,
             base,
             phase: Phase::New,
             session,
             runner: Runner::default(),
+            requests,
             timers: Vec::new(),
             hooks: 0,
             attempted_at: None,
@@ -91,6 +99,12 @@ impl State {
         let facts = Arc::make_mut(&mut self.setup.facts);
         facts.call_id = call_id;
         self.base.facts = self.setup.facts.clone();
+    }
+
+    /// Who answered, of several that were tried: the dialog's Call-ID and `ip:port`.
+    pub fn set_far_end(&mut self, call_id: String, remote_host: String) {
+        self.set_call_id(call_id);
+        self.setup.remote_host = Some(remote_host);
     }
 
     /// Takes one input and appends what follows from it to `out`, in order.
@@ -123,10 +137,20 @@ impl State {
             }
             Input::Answered => self.on_answered(turn),
             Input::ProgressSent => self.on_progress_sent(turn),
-            Input::CancelledByCaller => self.on_cancelled(turn),
+            Input::CancelledByCaller { reason_header } => {
+                if !self.has_ended() {
+                    self.base.sip_reason_header = reason_header.map(Into::into);
+                    self.on_cancelled(turn);
+                }
+            }
             Input::ByeReceived { headers } => self.on_bye(&headers, turn),
             Input::MediaFailed { status, reason } => self.on_media_failed(status, reason, turn),
             Input::MediaTimeout => self.hang_up_for("Media Timeout", turn),
+            Input::Request(asked) => self.on_request(*asked, turn),
+            Input::RequestDone { id, status, reason, is_heard } => {
+                self.on_request_done(id, status, reason, is_heard, turn);
+            }
+            Input::Transferred(far) => self.on_transferred(turn, far),
             Input::DialogFailed => self.on_dialog_failed(turn),
             Input::HookReply { id, result } => self.on_hook_reply(id, result, turn),
             Input::Timer { id } => self.on_timer(id, turn),

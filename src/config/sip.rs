@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::units;
-use crate::model::Network;
+use crate::model::{Encryption, Network};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -63,6 +63,23 @@ pub struct Sip {
     pub max_expires: Duration,
     #[serde(with = "units::duration")]
     pub nonce_lifetime: Duration,
+    /// How long a gateway may say nothing while there are others.
+    #[serde(with = "units::duration")]
+    pub failover_after: Duration,
+    /// Whose REFER is followed when the application does not want to hear of it.
+    pub transfers: Transfers,
+    /// Whether calls are encrypted (SDES-SRTP) where neither client nor carrier says.
+    pub srtp: Encryption,
+    /// How long a call lasts unless it is refreshed (RFC 4028); zero: none is asked for.
+    #[serde(with = "units::duration")]
+    pub session_expires: Duration,
+    /// The least a peer may ask for.
+    #[serde(with = "units::duration")]
+    pub min_se: Duration,
+    /// Which provisional responses are sent reliably (RFC 3262).
+    pub reliable: Reliable,
+    /// Larger requests that open a conversation go by TCP; 0: none does.
+    pub udp_max_request: usize,
     pub max_calls: usize,
     pub max_connections: usize,
     /// A connection that carried nothing for this long is closed.
@@ -72,6 +89,9 @@ pub struct Sip {
     #[serde(with = "units::duration")]
     pub keep_alive: Duration,
     pub message_max_bytes: usize,
+    /// Between OPTIONS to a gateway that is pinged.
+    #[serde(with = "units::duration")]
+    pub ping_interval: Duration,
     /// Per source address: sustained messages per second and the burst above it.
     pub rate_per_second: u32,
     pub rate_burst: u32,
@@ -87,6 +107,26 @@ pub struct Sip {
     /// Networks that are neither limited nor banned.
     #[serde(with = "units::list")]
     pub trusted: Vec<Network>,
+}
+
+/// Whose REFER the server follows by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transfers {
+    /// Nobody's: the application's `referHook` decides.
+    Hook,
+    /// That of registered users.
+    Clients,
+}
+
+/// Which provisional responses are sent reliably (RFC 3262).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reliable {
+    /// Those with a body, to peers that can; and all to peers that require it.
+    Supported,
+    /// Only to peers that require it.
+    Required,
 }
 
 /// A transport that SIP can be heard on.
@@ -186,7 +226,7 @@ impl Sip {
     }
 
     /// What cannot work: key, whether it is well, and what is asked for.
-    pub(super) fn rules(&self) -> [(&'static str, bool, &'static str); 16] {
+    pub(super) fn rules(&self) -> [(&'static str, bool, &'static str); 21] {
         let has_certificate = self.tls_cert.is_some() && self.tls_key.is_some();
         let wants_certificate =
             self.all_listeners().iter().any(|listen| listen.transport.is_secure());
@@ -200,7 +240,24 @@ impl Sip {
                 "must lie between min_expires and max_expires",
             ),
             ("sip.nonce_lifetime", !self.nonce_lifetime.is_zero(), "must not be zero"),
+            ("sip.failover_after", !self.failover_after.is_zero(), "must not be zero"),
+            (
+                "sip.session_expires",
+                self.session_expires.is_zero() || self.session_expires >= self.min_se,
+                "must not be below min_se, or 0s",
+            ),
+            (
+                "sip.min_se",
+                self.min_se >= Duration::from_secs(90),
+                "must be at least 90s (RFC 4028)",
+            ),
+            (
+                "sip.udp_max_request",
+                self.udp_max_request == 0 || self.udp_max_request >= 512,
+                "must be at least 512, or 0",
+            ),
             ("sip.max_calls", self.max_calls > 0, "must not be zero"),
+            ("sip.ping_interval", !self.ping_interval.is_zero(), "must not be zero"),
             (
                 "sip.rate_burst",
                 self.rate_per_second > 0 && self.rate_burst > 0,
@@ -287,11 +344,19 @@ impl Default for Sip {
             default_expires: Duration::from_secs(3600),
             max_expires: Duration::from_secs(7200),
             nonce_lifetime: Duration::from_secs(300),
+            failover_after: Duration::from_secs(5),
+            transfers: Transfers::Hook,
+            srtp: Encryption::Offered,
+            session_expires: Duration::from_secs(1800),
+            min_se: Duration::from_secs(90),
+            reliable: Reliable::Supported,
+            udp_max_request: 1300,
             max_calls: 10_000,
             max_connections: 4096,
             connection_idle: Duration::from_secs(3600),
             keep_alive: Duration::from_secs(30),
             message_max_bytes: 65_535,
+            ping_interval: Duration::from_secs(30),
             rate_per_second: 1000,
             rate_burst: 2000,
             ban_failures: 20,

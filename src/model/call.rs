@@ -4,11 +4,13 @@
 mod create;
 mod headers;
 mod input;
+mod sip_request;
 mod update;
 
 pub use create::{CreateCall, DigestLogin, SpeechDefaults, Target, TargetKind};
 pub use headers::SipHeaders;
 pub use input::BadCall;
+pub use sip_request::{Content, SipRequest};
 pub use update::{CloseAs, Command, UpdateCall};
 
 use serde::Serialize;

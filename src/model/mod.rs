@@ -23,6 +23,7 @@ pub mod sid;
 pub mod sip_gateway;
 pub mod sip_text;
 pub mod timestamp;
+pub mod trunk;
 pub mod voip_carrier;
 mod word;
 
@@ -46,4 +47,5 @@ pub use service_provider::{ServiceProvider, ServiceProviderInput};
 pub use sid::*;
 pub use sip_gateway::{Protocol, SipGateway, SipGatewayInput};
 pub use timestamp::Timestamp;
+pub use trunk::Trunk;
 pub use voip_carrier::{DtmfType, TrunkType, VoipCarrier, VoipCarrierInput};

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::trunk::Trunk;
-use crate::model::{Fields, SipGatewayInput, VoipCarrierInput, VoipCarrierSid};
+use crate::model::{Fields, SipGatewayInput, Trunk, VoipCarrierInput, VoipCarrierSid};
 
 fn fields(value: Value) -> Fields {
     match value {

@@ -4,8 +4,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::trunk::Trunk;
-use crate::model::{Protocol, SipGateway};
+use crate::model::{Protocol, SipGateway, Trunk};
 
 /// Where a message came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 
 use std::cmp::Reverse;
 
-use super::trunk::{Trunk, Trunks};
+use super::trunk::TrunkTable;
 use crate::model::{
-    AccountSid, Encryption, Protocol, ServiceProviderSid, SipGateway, VoipCarrierSid, number,
+    AccountSid, Encryption, Protocol, ServiceProviderSid, SipGateway, Trunk, VoipCarrierSid, number,
 };
 
 /// What is known of a gateway's health.
@@ -52,7 +52,7 @@ pub struct Choice<'t> {
 /// account; else those its service provider shares. Among the gateways, those that are down come last,
 /// before them those whose pings have not been answered yet, and otherwise the stored order holds.
 pub fn choose<'t>(
-    trunks: &'t Trunks,
+    trunks: &'t TrunkTable,
     wanted: Wanted<'_>,
     health: impl Fn(&SipGateway) -> Health,
 ) -> Vec<Choice<'t>> {

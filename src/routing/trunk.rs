@@ -7,33 +7,12 @@ use std::collections::HashMap;
 
 use super::network::{Networks, Source};
 use crate::model::{
-    AccountSid, ServiceProviderSid, SipGateway, SipGatewaySid, VoipCarrier, VoipCarrierSid,
+    AccountSid, ServiceProviderSid, SipGateway, SipGatewaySid, Trunk, VoipCarrierSid,
 };
-
-/// A carrier and its gateways, in the order they are tried.
-#[derive(Clone, Debug)]
-pub struct Trunk {
-    pub carrier: VoipCarrier,
-    pub gateways: Vec<SipGateway>,
-    /// Its account is switched off: it neither takes calls nor brings any.
-    pub is_closed: bool,
-}
-
-impl Trunk {
-    /// Whether calls may pass at all.
-    pub fn is_open(&self) -> bool {
-        self.carrier.is_active && !self.is_closed
-    }
-
-    /// The gateways calls may go to.
-    pub fn outbound(&self) -> impl Iterator<Item = &SipGateway> {
-        self.gateways.iter().filter(|gateway| gateway.is_active && gateway.outbound)
-    }
-}
 
 /// All carriers, in order of creation.
 #[derive(Debug, Default)]
-pub struct Trunks {
+pub struct TrunkTable {
     all: Vec<Trunk>,
     by_sid: HashMap<VoipCarrierSid, usize>,
     by_account: HashMap<AccountSid, Vec<usize>>,
@@ -42,7 +21,7 @@ pub struct Trunks {
     networks: Networks,
 }
 
-impl Trunks {
+impl TrunkTable {
     pub fn new(all: Vec<Trunk>) -> Self {
         let mut table = Self { networks: Networks::new(&all), ..Self::default() };
         for (index, trunk) in all.iter().enumerate() {

@@ -1,5 +1,5 @@
 //! How what is live follows a change made over REST: registrations that no longer hold are dropped,
-//! and an account that is gone or was switched off has no calls.
+//! an account that is gone or was switched off has no calls, and carriers are taken as they are stored.
 
 use std::sync::Arc;
 
@@ -11,6 +11,8 @@ use crate::directory::Live;
 use crate::model::{Account, AccountSid, Client, FormerClient};
 use crate::sip_io::message::Revoke;
 use crate::sip_io::stack::StackActor;
+use crate::sip_io::trunks::Trunks;
+use crate::sip_io::trunks::keeper::{Follow, TrunkKeeper};
 
 /// What a change means for what is live.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -19,13 +21,25 @@ struct Consequence {
     hang_up: Option<AccountSid>,
 }
 
+/// Who follows.
+pub(super) struct Followers {
+    pub(super) stack: Addr<StackActor>,
+    pub(super) trunks: Arc<Trunks>,
+    pub(super) keeper: Addr<TrunkKeeper>,
+    pub(super) live: Arc<Live>,
+}
+
 /// The listener for `AppState::with_on_change`; the work is done on the control arbiter.
 pub(super) fn listener(
-    stack: Addr<StackActor>,
-    live: Arc<Live>,
+    Followers { stack, trunks, keeper, live }: Followers,
     control: ArbiterHandle,
 ) -> impl Fn(Change) + Send + Sync + 'static {
     move |change| {
+        if concerns_trunks(&change) {
+            // Before the client hears that its change is made: the next call goes by it.
+            trunks.changed();
+            keeper.do_send(Follow);
+        }
         let Consequence { revoke: Some(revoke), hang_up } = consequence(&change) else { return };
         let (stack, live) = (stack.clone(), live.clone());
         control.spawn(async move {
@@ -41,6 +55,18 @@ pub(super) fn listener(
                 actor.do_send(Hangup);
             }
         });
+    }
+}
+
+/// Whether the table of carriers is another one now. A closed account's carriers are out of use, and
+/// those of one that is gone are gone with it.
+fn concerns_trunks(change: &Change) -> bool {
+    match change {
+        Change::Carrier { .. } | Change::Gateway { .. } => true,
+        Change::Account { before, after } => {
+            after.as_deref().is_none_or(|after| after.is_active != before.is_active)
+        }
+        Change::Client { .. } => false,
     }
 }
 
@@ -137,5 +163,21 @@ mod tests {
         assert_eq!(changed(|c| c.username = "bob".to_owned()), dropped);
         assert_eq!(changed(|c| c.account_sid = AccountSid::random()), dropped);
         assert_eq!(of_client(&before, None), dropped);
+    }
+
+    #[test]
+    fn carriers_are_read_anew_when_they_or_the_state_of_an_account_change() {
+        let before = account();
+        let changed = |change: fn(&mut Account)| {
+            let mut after = before.clone();
+            change(&mut after);
+            let before = Box::new(before.clone());
+            concerns_trunks(&Change::Account { before, after: Some(Box::new(after)) })
+        };
+        assert!(changed(|a| a.is_active = false));
+        assert!(!changed(|a| a.name = "b".to_owned()));
+        assert!(concerns_trunks(&Change::Account { before: before.clone().into(), after: None }));
+        assert!(concerns_trunks(&Change::Carrier { before: None, after: None }));
+        assert!(concerns_trunks(&Change::Gateway { before: None, after: None }));
     }
 }

@@ -7,7 +7,7 @@ use actix::prelude::*;
 use anyhow::Context as _;
 use sip::auth::Nonces;
 use sip::registrar::Limits;
-use sip::{Endpoint, Listener, Timers, Transport};
+use sip::{Endpoint, Listener, Reliable, Timers, Transport, Uri};
 
 use crate::call::desk::Desk;
 use crate::config::{self, Config, Listen};
@@ -21,6 +21,7 @@ use crate::sip_io::listeners::{Bound, Open, UDP_BUFFER_BYTES};
 use crate::sip_io::peers::Peers;
 use crate::sip_io::stack::{StackActor, StackParts};
 use crate::sip_io::tls::{Tls, TlsFiles};
+use crate::sip_io::trunks::keeper::{KeeperParts, TrunkKeeper};
 use crate::store::{Registered, Store};
 
 /// The bound SIP sockets, before anybody listens.
@@ -76,8 +77,13 @@ impl Shell {
             let listeners = self.listeners();
             let mut settings = sip::Config::new(listeners);
             settings.user_agent = sip.user_agent.clone();
-            // MESSAGE has no taker yet.
-            settings.allow_in_dialog = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO";
+            settings.session_expires = Some(sip.session_expires).filter(|span| !span.is_zero());
+            settings.min_se = sip.min_se;
+            settings.reliable = match sip.reliable {
+                config::Reliable::Supported => Reliable::WhenSupported,
+                config::Reliable::Required => Reliable::WhenRequired,
+            };
+            settings.udp_max_request = Some(sip.udp_max_request).filter(|most| *most > 0);
             settings.timers = Timers { t1: sip.t1, ..Timers::default() };
             let limits = Limits {
                 min_expires: sip.min_expires,
@@ -92,7 +98,7 @@ impl Shell {
                 peers,
                 tls: self.tls,
                 defence: defence(sip),
-                gate: Gate::new(store.clone(), sip.home_realm.clone()),
+                gate: Gate::new(store.clone(), desk.trunks.clone(), sip.home_realm.clone()),
                 store,
                 registered,
                 nonces: Nonces::new(rand::random()).with_lifetime(sip.nonce_lifetime),
@@ -103,6 +109,23 @@ impl Shell {
             })
         })
     }
+}
+
+/// Starts the keeper of trunks beside the stack.
+pub(super) fn keep_trunks(
+    arbiter: &Arbiter,
+    config: &Config,
+    desk: &Desk,
+    stack: &Addr<StackActor>,
+) -> Addr<TrunkKeeper> {
+    let parts = KeeperParts {
+        trunks: desk.trunks.clone(),
+        stack: stack.clone(),
+        resolver: desk.resolver.clone(),
+        ping_interval: config.sip.ping_interval,
+        own: Uri::of_addr(None, desk.sip_address),
+    };
+    TrunkKeeper::start_in_arbiter(&arbiter.handle(), move |_| TrunkKeeper::new(parts))
 }
 
 fn bind(config: &Config, listen: &Listen) -> anyhow::Result<Open> {

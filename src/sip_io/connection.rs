@@ -5,6 +5,7 @@
 //! not read loses its connection. How messages are cut is [`tcp`](super::tcp)'s and
 //! [`ws`](super::ws)'s affair, who may read along is [`tls`](super::tls)'s.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use bytes::Bytes;
-use sip::{Flow, Listener, Transport};
+use sip::{Flow, Listener, Request, Transport};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -22,8 +23,8 @@ use tokio::time::timeout;
 
 use super::defence::{Admission, Defence};
 use super::peers::{ConnectionId, Peer, Peers};
-use super::tls::Tls;
-use super::{tcp, ws};
+use super::tls::{Proof, Tls};
+use super::{listeners, tcp, ws};
 
 /// Messages that may wait for a slow reader.
 const QUEUE: usize = 64;
@@ -106,7 +107,7 @@ impl Connections {
                             connection: Some(self.peers.new_id()),
                             ..Flow::new(at.transport, at.local, peer)
                         };
-                        let link = Link { connections: self.clone(), flow, is_ours: false };
+                        let link = Link::new(self.clone(), flow, false);
                         actix::spawn(link.serve(stream, None, place));
                     }
                     None => {
@@ -129,7 +130,7 @@ impl Connections {
         let mut listeners = self.listeners.iter().filter(|one| one.transport == to.transport);
         let local = listeners.find(same_family).map_or(to.addr, |one| one.local);
         let flow = Flow { connection: Some(id), ..Flow::new(to.transport, local, to.addr) };
-        let link = Link { connections: self.clone(), flow, is_ours: true };
+        let link = Link::new(self.clone(), flow, true);
         actix::spawn(async move {
             let failed = match link.open(to.addr).await {
                 Ok((stream, place)) => return link.serve(stream, Some(to.host), place).await,
@@ -186,9 +187,15 @@ pub struct Link {
     pub flow: Flow,
     /// Whether we opened it.
     pub is_ours: bool,
+    /// What the client's certificate says, until its first message has been looked at.
+    proof: Cell<Option<Proof>>,
 }
 
 impl Link {
+    fn new(connections: Connections, flow: Flow, is_ours: bool) -> Self {
+        Self { connections, flow, is_ours, proof: Cell::new(None) }
+    }
+
     pub fn rules(&self) -> &ConnectionRules {
         &self.connections.rules
     }
@@ -206,14 +213,16 @@ impl Link {
     async fn serve(self, stream: TcpStream, host: Option<String>, place: Place) {
         let gauge = metrics::gauge!("sip_connections", "transport" => self.flow.transport.name());
         gauge.increment(1.0);
-        // Small messages both ways: waiting to fill a segment only adds delay.
-        let _ = stream.set_nodelay(true);
+        listeners::prepare(&stream);
         if let Err(error) = self.carry(stream, host).await {
             tracing::debug!(peer = %self.flow.peer, transport = self.flow.transport.name(), %error,
                 "SIP connection ended");
         }
         gauge.decrement(1.0);
         drop(place);
+        if let Some(id) = self.flow.connection.filter(|_| !self.is_ours) {
+            self.connections.peers.forget(id);
+        }
         self.tell(StreamEvent::Closed { flow: self.flow }).await;
     }
 
@@ -225,7 +234,9 @@ impl Link {
                 self.bytes(stream).await
             }
             (Transport::Tls, None) => {
-                self.bytes(timeout(HANDSHAKE, tls.accept(stream)).await??).await
+                let stream = timeout(HANDSHAKE, tls.accept(stream)).await??;
+                self.proof.set(Proof::of(&stream));
+                self.bytes(stream).await
             }
             (Transport::Ws, _) => self.frames(stream).await,
             (Transport::Wss, _) => {
@@ -268,11 +279,29 @@ impl Link {
             refused => refused,
         };
         match admission {
-            Admission::Pass => self.tell(StreamEvent::Message { flow: self.flow, bytes }).await,
+            Admission::Pass => {
+                self.look_for_alias(&bytes);
+                self.tell(StreamEvent::Message { flow: self.flow, bytes }).await;
+            }
             Admission::TooFast => {}
             Admission::Banned => return Err(io::Error::other("banned")),
         }
         Ok(())
+    }
+
+    /// A client that asks for it (RFC 5923) gets our own requests over this connection, too: if its
+    /// certificate is good for the host it says it is. Without certificate anybody could say so.
+    fn look_for_alias(&self, bytes: &[u8]) {
+        let (Some(proof), Some(id)) = (self.proof.take(), self.flow.connection) else { return };
+        let Ok(request) = Request::parse(bytes) else { return };
+        let via = request.via();
+        let host = via.host.trim_start_matches('[').trim_end_matches(']');
+        if via.params.has("alias") && proof.is_of(host) {
+            let port = via.port.unwrap_or_else(|| self.flow.transport.default_port());
+            let addr = SocketAddr::new(self.flow.peer.ip(), port);
+            let host = host.to_ascii_lowercase();
+            self.connections.peers.alias(Peer { transport: self.flow.transport, addr, host }, id);
+        }
     }
 
     /// The stack's mailbox is gone only while the server stops; then nobody needs to hear.

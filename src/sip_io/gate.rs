@@ -1,18 +1,32 @@
-//! The gate: one look into the store for each INVITE and REGISTER, then a verdict.
+//! The gate: who sends an INVITE or a REGISTER, whether that is proved, and what answers.
 //!
-//! The store part ([`Gate::look_up`]) is async and touches nothing else; the verdict is taken with
-//! the nonces at hand, which live with the stack. Passwords are not here: the store keeps HA1, made for
-//! the account's digest realm. That is what a challenge names; addresses of record name `sip_realm`.
+//! Three steps. [`Gate::identify`] and [`Gate::identify_user`] ask the store who it may be; the proof is
+//! judged with the nonces at hand, which live with the stack ([`Identity::prove`]); only for those who
+//! passed [`Gate::answer`] looks for what they dialled. So a stranger costs the same few look-ups
+//! whoever he claims to be. Passwords of clients are not here: the store keeps HA1, made for the
+//! account's digest realm. That is what a challenge names; addresses of record name `sip_realm`.
+
+mod proof;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
-use sip::auth::{Algorithm, DigestCredentials, NonceVerdict, Nonces, challenge, verify};
-use sip::{Method, Reply, Request};
+use sip::auth::Nonces;
+use sip::{Flow, Reply, Request, Transport};
 
-use crate::model::{Account, AccountSid, Application, ClientAuth};
-use crate::routing::inbound::{Admission, Facts, Permissions, Route, admit, route};
-use crate::store::{NumberRoute, Store};
+use self::proof::Proof;
+use super::trunks::Trunks;
+use crate::model::{
+    Account, AccountSid, Application, ApplicationSid, ClientAuth, Encryption, PhoneNumber,
+    Protocol, Trunk,
+};
+use crate::routing::inbound::{
+    Admission, Facts, Permissions, Reach, Reached, Route, Through, Trust, admit, route, through,
+};
+use crate::routing::network::{CarriedBy, Source};
+use crate::routing::trunk::TrunkTable;
+use crate::store::{Claim, Error, Store};
 
 /// A call that may come in, and what answers it.
 #[derive(Clone, Debug)]
@@ -20,6 +34,10 @@ pub struct Admitted {
     pub account: Account,
     /// The client's user name, when a client calls.
     pub client: Option<String>,
+    /// The carrier's name, when a carrier brings the call.
+    pub trunk: Option<String>,
+    /// What the client's or carrier's settings want of the audio; `None`: as the server's configuration says.
+    pub encryption: Option<Encryption>,
     pub answer: Answer,
 }
 
@@ -27,26 +45,6 @@ pub struct Admitted {
 pub enum Answer {
     Application(Box<Application>),
     Conference(String),
-}
-
-/// What the store knows about who sends a request and what it dials.
-#[derive(Clone, Debug, Default)]
-pub struct Findings {
-    /// The realm the request claims, if it is one of ours.
-    realm: Option<String>,
-    /// The one its account's clients are challenged with: the same, until `sip_realm` changes.
-    digest_realm: String,
-    client: Option<ClientAuth>,
-    /// Account and application of the dialled number.
-    number: Option<NumberRoute>,
-    /// The application a client's call would reach.
-    dialled: Option<Dialled>,
-}
-
-#[derive(Clone, Debug)]
-enum Dialled {
-    Answer(Answer),
-    Refused { status: u16, why: &'static str },
 }
 
 /// What becomes of a request.
@@ -64,110 +62,385 @@ pub struct Registrant {
     pub account: AccountSid,
 }
 
+/// Who sends an INVITE, before it is proved.
+#[derive(Debug)]
+pub struct Identity {
+    /// The number or name that is called.
+    dialled: String,
+    numbers: Vec<PhoneNumber>,
+    /// `None`: 403.
+    may_come: Option<Step>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Prove(Proof),
+    Pass(Caller),
+}
+
+/// Who calls, proved if it had to be.
+#[derive(Clone, Debug)]
+enum Caller {
+    Client(Box<ClientAuth>),
+    /// One of these carriers: those behind its address, or the one whose password it knows.
+    Carrier {
+        trunks: Vec<Trunk>,
+        by: Option<CarriedBy>,
+    },
+    Stranger,
+}
+
+/// An INVITE whose sender is known.
+#[derive(Debug)]
+pub struct Known {
+    dialled: String,
+    numbers: Vec<PhoneNumber>,
+    caller: Caller,
+}
+
+/// Who sends a REGISTER, before it is proved.
+#[derive(Debug)]
+pub struct User {
+    /// The realm it names, if it is one of ours.
+    realm: Option<String>,
+    proof: Proof,
+}
+
 #[derive(Clone)]
 pub struct Gate {
     store: Store,
+    trunks: Arc<Trunks>,
     home_realm: Option<String>,
 }
 
 impl Gate {
     /// `home_realm` stands for requests addressed to a bare IP address.
-    pub fn new(store: Store, home_realm: Option<String>) -> Self {
-        Self { store, home_realm }
+    pub fn new(store: Store, trunks: Arc<Trunks>, home_realm: Option<String>) -> Self {
+        Self { store, trunks, home_realm }
     }
 
-    /// Asks the store everything a verdict on this request may need.
+    /// Who sends this REGISTER.
     ///
     /// # Errors
     /// The store's.
-    pub async fn look_up(&self, request: &Request) -> Result<Findings, crate::store::Error> {
-        let is_register = *request.method() == Method::Register;
-        let claimed = if is_register { request.to() } else { request.from() };
+    pub async fn identify_user(&self, request: &Request) -> Result<User, Error> {
         let routing = self.store.routing();
-        let host = claimed.uri.host();
-        let mut findings = Findings::default();
-        if let Some(account) = routing.account_for_host(host, self.home_realm.as_deref()).await? {
-            let realm = account.sip_realm.clone().unwrap_or_default();
-            findings.digest_realm = account.digest_realm();
-            let user = match credentials(request, &findings.digest_realm) {
-                Some(given) => given.username().to_owned(),
-                None => claimed.uri.user().unwrap_or_default().into_owned(),
-            };
-            findings.client = routing.client(account, &user).await?;
-            findings.realm = Some(realm);
-        }
-        if is_register {
-            return Ok(findings);
-        }
-        let dialled = request.uri().user().unwrap_or_default().into_owned();
-        findings.number = routing.phone_number(&dialled).await?;
-        if let Some(client) = &findings.client {
-            findings.dialled =
-                Some(self.dialled(&dialled, client, findings.number.as_ref()).await?);
-        }
-        Ok(findings)
+        let to = &request.to().uri;
+        let account = routing.account_for_host(to.host(), self.home_realm.as_deref()).await?;
+        let Some(account) = account else {
+            return Ok(User { realm: None, proof: Proof::of_nobody(String::new(), None) });
+        };
+        let realm = account.sip_realm.clone();
+        let digest_realm = account.digest_realm();
+        let user = match proof::username(request, &digest_realm) {
+            Some(given) => given,
+            None => to.user().unwrap_or_default().into_owned(),
+        };
+        let Claim { client, algorithm, .. } = routing.claim(account, &user).await?;
+        let proof = match client {
+            Some(client) => Proof::of_client(digest_realm, algorithm, client),
+            None => Proof::of_nobody(digest_realm, algorithm),
+        };
+        Ok(User { realm: Some(realm.unwrap_or_default()), proof })
     }
 
-    async fn dialled(
-        &self,
-        dialled: &str,
-        client: &ClientAuth,
-        number: Option<&NumberRoute>,
-    ) -> Result<Dialled, crate::store::Error> {
-        let account = &client.account;
-        let permissions = Permissions {
-            direct_app: client.client.allow_direct_app_calling,
-            direct_queue: client.client.allow_direct_queue_calling,
-            device_application: account.device_calling_application_sid,
+    /// Who sends this INVITE, and what it must prove.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn identify(&self, request: &Request, flow: &Flow) -> Result<Identity, Error> {
+        let table = self.trunks.table().await?;
+        let (behind, dialled) = self.behind(&table, request, flow);
+        let numbers = self.store.routing().numbers(&dialled).await?;
+        let chosen = through(&behind, &numbers);
+        let trust = match chosen {
+            None => Trust::None,
+            Some(through) if proves_itself(through.trunk) => Trust::MustProve,
+            Some(_) => Trust::Trusted,
         };
-        let refused = |status, why| Ok(Dialled::Refused { status, why });
-        match route(dialled, permissions) {
-            Route::Application(sid) => {
-                let found = self.store.routing().application(sid).await?;
-                match found.filter(|found| found.account_sid == account.sid) {
-                    Some(found) => Ok(Dialled::Answer(Answer::Application(Box::new(found)))),
-                    None => refused(404, "no such application"),
+        let claim = self.claim(request, trust).await?;
+        let facts = Facts {
+            realm_is_ours: claim.is_some(),
+            client_exists: claim.as_ref().is_some_and(|claim| claim.client.is_some()),
+            trunk: trust,
+            number: reach(&table, &numbers),
+        };
+        let may_come = match admit(facts) {
+            Admission::Forbidden => None,
+            Admission::Number => Some(Step::Pass(Caller::Stranger)),
+            Admission::Trunk => {
+                let trunks = behind.into_iter().cloned().collect();
+                Some(Step::Pass(Caller::Carrier { trunks, by: carried_by(flow.transport) }))
+            }
+            Admission::Challenge => {
+                let asked = Asked { chosen, table: &table, numbers: &numbers, flow };
+                Some(Step::Prove(self.proof(request, claim, asked).await?))
+            }
+        };
+        Ok(Identity { dialled, numbers, may_come })
+    }
+
+    /// The carriers that may send this, and what is dialled: a carrier we are registered with calls
+    /// our Contact and says in To whom it wants.
+    fn behind<'t>(
+        &self,
+        table: &'t TrunkTable,
+        request: &Request,
+        flow: &Flow,
+    ) -> (Vec<&'t Trunk>, String) {
+        let user = request.uri().user().unwrap_or_default().into_owned();
+        let registered = self.trunks.registered_at(flow.peer.ip(), &user);
+        let open = |sid| table.get(sid).filter(|trunk| trunk.carrier.is_active);
+        if let Some((sid, _)) = registered.iter().find(|(_, is_contact)| *is_contact)
+            && let Some(trunk) = open(*sid)
+        {
+            let to = request.to().uri.user().unwrap_or_default().into_owned();
+            return (vec![trunk], to);
+        }
+        let Some(carried_by) = carried_by(flow.transport) else { return (Vec::new(), user) };
+        let source = Source { address: flow.peer, carried_by };
+        let mut behind: Vec<_> = table.behind(source).collect();
+        if behind.is_empty() {
+            behind = registered.into_iter().filter_map(|(sid, _)| open(sid)).collect();
+        }
+        (behind, user)
+    }
+
+    /// Who From (or an answer to a challenge) claims to be. A carrier that calls from its network
+    /// names our address in passing, and claims to be nobody here.
+    async fn claim(&self, request: &Request, trust: Trust) -> Result<Option<Claim>, Error> {
+        let routing = self.store.routing();
+        let from = &request.from().uri;
+        let home = self.home_realm.as_deref().filter(|_| trust == Trust::None);
+        let Some(account) = routing.account_for_host(from.host(), home).await? else {
+            return Ok(None);
+        };
+        let user = match proof::username(request, &account.digest_realm()) {
+            Some(given) => given,
+            None => from.user().unwrap_or_default().into_owned(),
+        };
+        routing.claim(account, &user).await.map(Some)
+    }
+
+    /// The challenge: for the claimed realm; else for the account of the number, or of the carrier.
+    async fn proof(
+        &self,
+        request: &Request,
+        claim: Option<Claim>,
+        asked: Asked<'_>,
+    ) -> Result<Proof, Error> {
+        let wants = asked.trunk();
+        let (realm, account, algorithm) = match claim {
+            Some(Claim { account, client: Some(client), algorithm }) => {
+                return Ok(Proof::of_client(account.digest_realm(), algorithm, client));
+            }
+            Some(Claim { account, client: None, algorithm }) => {
+                (account.digest_realm(), Some(account), algorithm)
+            }
+            None => {
+                let owner = asked.number_account().or_else(|| wants?.carrier.account_sid);
+                let account = match owner {
+                    Some(sid) => self.store.routing().account(sid).await?,
+                    None => None,
+                };
+                let sid = || wants.map(|trunk| trunk.carrier.sid.to_string()).unwrap_or_default();
+                (account.as_ref().map_or_else(sid, Account::digest_realm), account, None)
+            }
+        };
+        let algorithm = wants.and_then(|trunk| trunk.carrier.digest_algorithm).or(algorithm);
+        let Some(username) = proof::username(request, &realm) else {
+            return Ok(Proof::of_nobody(realm, algorithm));
+        };
+        let trunk = match &account {
+            Some(account) => asked
+                .table
+                .of_account(account.sid)
+                .chain(asked.table.shared_by(account.service_provider_sid))
+                .find(|trunk| is_login(trunk, &username)),
+            None => wants.filter(|trunk| is_login(trunk, &username)),
+        };
+        let by = carried_by(asked.flow.transport);
+        Ok(match trunk {
+            Some(trunk) => Proof::of_carrier(realm, trunk.clone(), by),
+            None => Proof::of_nobody(realm, algorithm),
+        })
+    }
+
+    /// What answers a call whose sender is known.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn answer(&self, known: Known) -> Result<Verdict<Admitted>, Error> {
+        let Known { dialled, numbers, caller } = known;
+        match caller {
+            Caller::Client(client) => self.for_client(&dialled, *client, &numbers).await,
+            Caller::Carrier { trunks, by } => {
+                let trunks: Vec<_> = trunks.iter().collect();
+                match through(&trunks, &numbers) {
+                    Some(found) => self.for_carrier(found, by).await,
+                    None => Ok(Verdict::Refuse(Reply::new(403))),
                 }
             }
-            Route::Conference(name) => Ok(Dialled::Answer(Answer::Conference(name))),
-            Route::OwnNumber => match number {
-                Some(NumberRoute { account: owner, application: Some(found) })
-                    if owner.sid == account.sid =>
-                {
-                    Ok(Dialled::Answer(Answer::Application(Box::new(found.clone()))))
-                }
-                _ => refused(480, "no configured application"),
-            },
-            Route::NotAllowed => refused(403, "this client may not dial that"),
-            Route::Unavailable(why) => refused(480, why),
+            Caller::Stranger => {
+                let free = numbers.iter().find(|number| number.voip_carrier_sid.is_none());
+                let Some(number) = free else { return Ok(Verdict::Refuse(Reply::new(403))) };
+                self.for_number(number, None).await
+            }
         }
+    }
+
+    async fn for_client(
+        &self,
+        dialled: &str,
+        ClientAuth { client, account }: ClientAuth,
+        numbers: &[PhoneNumber],
+    ) -> Result<Verdict<Admitted>, Error> {
+        let permissions = Permissions {
+            direct_app: client.allow_direct_app_calling,
+            direct_queue: client.allow_direct_queue_calling,
+            device_application: account.device_calling_application_sid,
+        };
+        let own = numbers.iter().find(|number| number.account_sid == Some(account.sid));
+        let (sid, without) = match route(dialled, permissions) {
+            Route::NotAllowed => return Ok(refuse(403, "this client may not dial that")),
+            Route::Unavailable(why) => return Ok(refuse(480, why)),
+            Route::Conference(name) => {
+                let answer = Answer::Conference(name);
+                return Ok(by_client(account, client.username, client.media_encryption, answer));
+            }
+            Route::Application(sid) => (Some(sid), (404, "no such application")),
+            Route::OwnNumber => {
+                (own.and_then(|number| number.application_sid), (480, NO_APPLICATION))
+            }
+        };
+        Ok(match self.application(sid, account.sid).await? {
+            Some(found) => {
+                let answer = Answer::Application(Box::new(found));
+                by_client(account, client.username, client.media_encryption, answer)
+            }
+            None => refuse(without.0, without.1),
+        })
+    }
+
+    async fn for_carrier(
+        &self,
+        Through { trunk, to }: Through<'_>,
+        by: Option<CarriedBy>,
+    ) -> Result<Verdict<Admitted>, Error> {
+        if trunk.is_closed {
+            return Ok(refuse(503, INACTIVE));
+        }
+        let application = match to {
+            Reached::Nothing => return Ok(refuse(480, NO_APPLICATION)),
+            Reached::Number(number) => return self.for_number(number, Some((trunk, by))).await,
+            Reached::Application(sid) => sid,
+        };
+        let account = match trunk.carrier.account_sid {
+            Some(sid) => self.store.routing().account(sid).await?,
+            None => None,
+        };
+        let Some(account) = account else { return Ok(refuse(480, NO_APPLICATION)) };
+        Ok(match self.application(Some(application), account.sid).await? {
+            Some(found) => by_trunk(account, Some((trunk, by)), found),
+            None => refuse(480, NO_APPLICATION),
+        })
+    }
+
+    async fn for_number(
+        &self,
+        number: &PhoneNumber,
+        trunk: Option<(&Trunk, Option<CarriedBy>)>,
+    ) -> Result<Verdict<Admitted>, Error> {
+        let account = match number.account_sid {
+            Some(sid) => self.store.routing().account(sid).await?,
+            None => None,
+        };
+        let Some(account) = account else { return Ok(Verdict::Refuse(Reply::new(403))) };
+        if !account.is_active {
+            return Ok(refuse(503, INACTIVE));
+        }
+        Ok(match self.application(number.application_sid, account.sid).await? {
+            Some(found) => by_trunk(account, trunk, found),
+            None => refuse(480, NO_APPLICATION),
+        })
+    }
+
+    /// An application, if it is this account's.
+    async fn application(
+        &self,
+        sid: Option<ApplicationSid>,
+        account: AccountSid,
+    ) -> Result<Option<Application>, Error> {
+        let Some(sid) = sid else { return Ok(None) };
+        let found = self.store.routing().application(sid).await?;
+        Ok(found.filter(|found| found.account_sid == account))
     }
 }
 
-impl Findings {
-    /// Whether this INVITE comes in, and what answers it.
-    pub fn on_invite(
+/// What a challenge is made for when no client is claimed.
+struct Asked<'a> {
+    chosen: Option<Through<'a>>,
+    table: &'a TrunkTable,
+    numbers: &'a [PhoneNumber],
+    flow: &'a Flow,
+}
+
+impl<'a> Asked<'a> {
+    /// The carrier that ought to prove itself: the one behind the address, else that of the number.
+    fn trunk(&self) -> Option<&'a Trunk> {
+        let of_number = || {
+            let carriers = self.numbers.iter().filter_map(|number| number.voip_carrier_sid);
+            carriers.filter_map(|sid| self.table.get(sid)).find(|trunk| proves_itself(trunk))
+        };
+        self.chosen.map(|through| through.trunk).or_else(of_number)
+    }
+
+    fn number_account(&self) -> Option<AccountSid> {
+        let trunk = self.trunk()?;
+        let on = |number: &&PhoneNumber| number.voip_carrier_sid == Some(trunk.carrier.sid);
+        self.numbers.iter().find(on)?.account_sid
+    }
+}
+
+impl Identity {
+    /// Judges the proof, if one is asked for.
+    ///
+    /// # Errors
+    /// The reply to send: a challenge or a refusal.
+    pub fn prove(
         self,
         request: &Request,
         source: IpAddr,
         nonces: &mut Nonces,
         now: Instant,
-    ) -> Verdict<Admitted> {
-        let facts = Facts {
-            realm_is_ours: self.realm.is_some(),
-            client_exists: self.client.is_some(),
-            number_exists: self.number.as_ref().is_some_and(|number| number.account.is_active),
+    ) -> Result<Known, Reply> {
+        let Self { dialled, numbers, may_come } = self;
+        let caller = match may_come {
+            None => return Err(Reply::new(403)),
+            Some(Step::Pass(caller)) => caller,
+            Some(Step::Prove(proof)) => proof.judge(request, source, nonces, now)?,
         };
-        match admit(facts) {
-            Admission::Forbidden => Verdict::Refuse(Reply::new(403)),
-            Admission::Number => self.by_number(),
-            Admission::Challenge => match self.prove(request, source, nonces, now) {
-                Err(reply) => Verdict::Refuse(reply),
-                Ok(()) => self.by_client(),
-            },
-        }
+        Ok(Known { dialled, numbers, caller })
+    }
+}
+
+impl Known {
+    /// Whether the sender is somebody: a client or a carrier.
+    pub fn is_proved(&self) -> bool {
+        !matches!(self.caller, Caller::Stranger)
     }
 
+    /// The account whose client it is, if it is one: who may replace the account's dialogs, whatever
+    /// is dialled.
+    pub fn client_of(&self) -> Option<AccountSid> {
+        match &self.caller {
+            Caller::Client(client) => Some(client.account.sid),
+            Caller::Carrier { .. } | Caller::Stranger => None,
+        }
+    }
+}
+
+impl User {
     /// Whether this REGISTER is believed.
     pub fn on_register(
         self,
@@ -176,14 +449,11 @@ impl Findings {
         nonces: &mut Nonces,
         now: Instant,
     ) -> Verdict<Registrant> {
-        if self.realm.is_none() {
-            return Verdict::Refuse(Reply::new(403));
-        }
-        if let Err(reply) = self.prove(request, source, nonces, now) {
-            return Verdict::Refuse(reply);
-        }
-        let (Some(auth), Some(realm)) = (self.client, self.realm) else {
-            return Verdict::Refuse(Reply::new(403));
+        let Some(realm) = self.realm else { return Verdict::Refuse(Reply::new(403)) };
+        let auth = match self.proof.judge(request, source, nonces, now) {
+            Err(reply) => return Verdict::Refuse(reply),
+            Ok(Caller::Client(auth)) => auth,
+            Ok(_) => return Verdict::Refuse(Reply::new(403)),
         };
         // A phone registers itself: the To of somebody else is not its to bind.
         let user = request.to().uri.user().unwrap_or_default();
@@ -195,190 +465,79 @@ impl Findings {
             account: auth.account.sid,
         })
     }
+}
 
-    /// Digest: the reply to send when the proof is missing or wrong.
-    fn prove(
-        &self,
-        request: &Request,
-        source: IpAddr,
-        nonces: &mut Nonces,
-        now: Instant,
-    ) -> Result<(), Reply> {
-        let realm = self.digest_realm.as_str();
-        let ask = |nonces: &mut Nonces, stale| {
-            let nonce = nonces.issue(now, source);
-            Reply::new(401)
-                .with_header("WWW-Authenticate", challenge(Algorithm::Md5, realm, &nonce, stale))
-        };
-        let Some(given) = credentials(request, realm) else { return Err(ask(nonces, false)) };
-        let client = self.client.as_ref().filter(|c| c.client.is_active && c.account.is_active);
-        // Without a hash the same work is done on one nobody has, so that the time says nothing.
-        let ha1 = client.and_then(ClientAuth::ha1).map(|secret| secret.0.as_str());
-        let is_right = verify(&given, request.method(), Algorithm::Md5, ha1.unwrap_or(NOBODY));
-        // Anybody can answer for the hash nobody has; a client without password has no other.
-        if !is_right || ha1.is_none() {
-            return Err(Reply::new(403));
-        }
-        // Only a right digest may use up a count of its nonce.
-        match nonces.check(now, source, &given) {
-            NonceVerdict::Fresh => Ok(()),
-            NonceVerdict::Stale => Err(ask(nonces, true)),
-            NonceVerdict::Bad => Err(ask(nonces, false)),
-        }
+const NO_APPLICATION: &str = "no configured application";
+const INACTIVE: &str = "the account is not active";
+
+fn proves_itself(trunk: &Trunk) -> bool {
+    trunk.carrier.inbound_auth.username.is_some()
+}
+
+fn is_login(trunk: &Trunk, username: &str) -> bool {
+    trunk.carrier.is_active && trunk.carrier.inbound_auth.username.as_deref() == Some(username)
+}
+
+/// Who may call a number with these rows.
+fn reach(table: &TrunkTable, numbers: &[PhoneNumber]) -> Reach {
+    if numbers.is_empty() {
+        return Reach::Unknown;
     }
-
-    fn by_number(self) -> Verdict<Admitted> {
-        match self.number {
-            Some(NumberRoute { account, application: Some(found) }) => Verdict::Pass(Admitted {
-                account,
-                client: None,
-                answer: Answer::Application(Box::new(found)),
-            }),
-            _ => refuse(480, "no configured application"),
-        }
+    let carriers = || numbers.iter().map(|number| number.voip_carrier_sid);
+    if carriers().any(|carrier| carrier.is_none()) {
+        return Reach::Anybody;
     }
+    let proves = |sid| table.get(sid).is_some_and(|t| t.carrier.is_active && proves_itself(t));
+    if carriers().flatten().any(proves) { Reach::Digest } else { Reach::Networks }
+}
 
-    fn by_client(self) -> Verdict<Admitted> {
-        let (Some(client), Some(dialled)) = (self.client, self.dialled) else {
-            return Verdict::Refuse(Reply::new(403));
-        };
-        match dialled {
-            Dialled::Refused { status, why } => refuse(status, why),
-            Dialled::Answer(answer) => Verdict::Pass(Admitted {
-                account: client.account,
-                client: Some(client.client.username),
-                answer,
-            }),
-        }
+fn carried_by(transport: Transport) -> Option<CarriedBy> {
+    match transport {
+        Transport::Udp => Some(CarriedBy::Udp),
+        Transport::Tcp => Some(CarriedBy::Tcp),
+        Transport::Tls => Some(CarriedBy::Tls),
+        _ => None,
     }
 }
 
-/// HA1 of no user: it stands in for a missing one and proves nothing.
-const NOBODY: &str = "00000000000000000000000000000000";
+fn by_client(
+    account: Account,
+    username: String,
+    encryption: Option<Encryption>,
+    answer: Answer,
+) -> Verdict<Admitted> {
+    Verdict::Pass(Admitted { account, client: Some(username), trunk: None, encryption, answer })
+}
+
+/// By a carrier, or by a stranger without one.
+fn by_trunk(
+    account: Account,
+    trunk: Option<(&Trunk, Option<CarriedBy>)>,
+    application: Application,
+) -> Verdict<Admitted> {
+    Verdict::Pass(Admitted {
+        account,
+        client: None,
+        trunk: trunk.map(|(trunk, _)| trunk.carrier.name.clone()),
+        encryption: trunk.and_then(|(trunk, by)| encryption(trunk, by)),
+        answer: Answer::Application(Box::new(application)),
+    })
+}
+
+/// A carrier with a `tls/srtp` gateway sends no plain audio over TLS.
+fn encryption(trunk: &Trunk, by: Option<CarriedBy>) -> Option<Encryption> {
+    let is_srtp = |gateway: &crate::model::SipGateway| {
+        gateway.is_active && gateway.inbound && gateway.protocol == Protocol::TlsSrtp
+    };
+    if by == Some(CarriedBy::Tls) && trunk.gateways.iter().any(is_srtp) {
+        return Some(Encryption::Required);
+    }
+    trunk.carrier.media_encryption
+}
 
 fn refuse<T>(status: u16, why: &str) -> Verdict<T> {
     Verdict::Refuse(Reply::new(status).with_header("X-Reason", why))
 }
 
-/// The credentials given for `realm`, if any.
-fn credentials(request: &Request, realm: &str) -> Option<DigestCredentials> {
-    request
-        .headers("Authorization")
-        .filter_map(DigestCredentials::parse)
-        .find(|given| given.realm().eq_ignore_ascii_case(realm))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Client, ClientSid, PasswordTrace, Secret, ServiceProviderSid, Timestamp};
-    use md5::{Digest as _, Md5};
-
-    const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
-    fn md5_hex(text: &str) -> String {
-        Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// Alice's REGISTER to `new.example.com`, answering with `ha1` to a challenge of `realm`.
-    fn register(ha1: &str, realm: &str, nonce: &str) -> Request {
-        let uri = "sip:new.example.com";
-        let ha2 = md5_hex(&format!("REGISTER:{uri}"));
-        let response = md5_hex(&format!("{ha1}:{nonce}:00000001:c:auth:{ha2}"));
-        let text = format!(
-            "REGISTER {uri} SIP/2.0\r\n\
-             Via: SIP/2.0/UDP 127.0.0.1:5062;branch=z9hG4bK1\r\n\
-             Max-Forwards: 70\r\n\
-             From: <sip:alice@new.example.com>;tag=1\r\n\
-             To: <sip:alice@new.example.com>\r\n\
-             Call-ID: 1\r\n\
-             CSeq: 1 REGISTER\r\n\
-             Contact: <sip:alice@127.0.0.1:5062>\r\n\
-             Authorization: Digest username=\"alice\",realm=\"{realm}\",nonce=\"{nonce}\",\
-             uri=\"{uri}\",response=\"{response}\",qop=auth,nc=00000001,cnonce=\"c\"\r\n\
-             Content-Length: 0\r\n\r\n"
-        );
-        Request::parse(text.as_bytes()).unwrap()
-    }
-
-    /// Alice of an account whose realm was `old.example.com` when she was made.
-    fn findings(password: Option<&str>) -> Findings {
-        let mut account = Account::new(ServiceProviderSid::random(), "a");
-        account.sip_realm = Some("new.example.com".to_owned());
-        account.fixed_digest_realm = Some("old.example.com".to_owned());
-        let trace =
-            |text: &str| PasswordTrace::of("alice", "old.example.com", &Secret(text.to_owned()));
-        let client = Client {
-            sid: ClientSid::random(),
-            account_sid: account.sid,
-            username: "alice".to_owned(),
-            password: password.map(trace),
-            is_active: true,
-            allow_direct_app_calling: true,
-            allow_direct_queue_calling: true,
-            allow_direct_user_calling: true,
-            media_encryption: None,
-            digest_algorithm: None,
-            created_at: Timestamp::now(),
-        };
-        Findings {
-            realm: account.sip_realm.clone(),
-            digest_realm: account.digest_realm(),
-            client: Some(ClientAuth { client, account }),
-            ..Findings::default()
-        }
-    }
-
-    fn judge(findings: Findings, ha1: &str, realm: &str) -> Verdict<Registrant> {
-        let now = Instant::now();
-        let mut nonces = Nonces::new([1; 32]);
-        let request = register(ha1, realm, &nonces.issue(now, SOURCE));
-        findings.on_register(&request, SOURCE, &mut nonces, now)
-    }
-
-    fn refused(verdict: Verdict<Registrant>) -> Reply {
-        match verdict {
-            Verdict::Refuse(reply) => reply,
-            Verdict::Pass(registrant) => panic!("{registrant:?} got in"),
-        }
-    }
-
-    #[test]
-    fn the_digest_realm_is_challenged_and_the_sip_realm_is_the_address() {
-        let ha1 = md5_hex("alice:old.example.com:secret");
-        let Verdict::Pass(alice) = judge(findings(Some("secret")), &ha1, "old.example.com") else {
-            panic!("refused");
-        };
-        assert_eq!(alice.aor, "alice@new.example.com");
-
-        let ha1 = md5_hex("alice:new.example.com:secret");
-        let reply = refused(judge(findings(Some("secret")), &ha1, "new.example.com"));
-        assert_eq!(reply.status, 401);
-        assert!(format!("{reply:?}").contains("old.example.com"), "{reply:?}");
-    }
-
-    #[test]
-    fn a_client_without_password_is_refused_whatever_hash_is_answered_for() {
-        for ha1 in [NOBODY, "", &md5_hex("alice:old.example.com:")] {
-            let reply = refused(judge(findings(None), ha1, "old.example.com"));
-            assert_eq!(reply.status, 403, "{ha1}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_user_is_refused_for_the_hash_of_nobody() {
-        let findings = Findings { client: None, ..findings(None) };
-        assert_eq!(refused(judge(findings, NOBODY, "old.example.com")).status, 403);
-    }
-
-    #[test]
-    fn who_is_switched_off_is_refused_with_the_right_password() {
-        let ha1 = md5_hex("alice:old.example.com:secret");
-        let mut off = findings(Some("secret"));
-        off.client.as_mut().unwrap().client.is_active = false;
-        assert_eq!(refused(judge(off, &ha1, "old.example.com")).status, 403);
-        let mut closed = findings(Some("secret"));
-        closed.client.as_mut().unwrap().account.is_active = false;
-        assert_eq!(refused(judge(closed, &ha1, "old.example.com")).status, 403);
-    }
-}
+mod tests;

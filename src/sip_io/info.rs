@@ -8,11 +8,23 @@ use sip::{Reply, Request};
 use super::message::Key;
 
 /// The contents understood.
-const ACCEPT: &str = "application/dtmf-relay, application/dtmf";
+pub const ACCEPT: &str = "application/dtmf-relay, application/dtmf";
 /// Held for so long if nothing is said.
 const USUAL: Duration = Duration::from_millis(250);
 /// The longest press believed.
 const LONGEST: Duration = Duration::from_secs(60);
+
+/// The answer to an INFO that presses no key and that no application reads (RFC 6086 §4.2.2: 469 for
+/// a package nobody has agreed to; RFC 3261 §8.2.3: 415 for content that is not understood).
+pub fn usual_answer(request: &Request) -> u16 {
+    if request.header("Info-Package").is_some() {
+        return 469;
+    }
+    match read(request.content_type(), request.body()) {
+        Ok(_) => 200,
+        Err(refusal) => refusal.status,
+    }
+}
 
 /// Reads the key of an INFO. `None` for one that presses nothing: without content, as some phones
 /// send it to keep a session alive, or with a hook flash.

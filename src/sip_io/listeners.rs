@@ -2,14 +2,19 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::time::Duration;
 
 use sip::{Listener, Transport};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::TcpStream;
 
 /// What the kernel is asked to hold of datagrams while the stack is busy. It may give less.
 pub const UDP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
+
+/// Silence of a connection after which the kernel asks whether the peer is there.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
 
 /// A socket nobody listens on yet; non-blocking.
 pub enum Bound {
@@ -54,6 +59,14 @@ impl Bound {
             Self::Streams(listener) => listener.local_addr(),
         }
     }
+}
+
+/// Prepares a connection: small messages go at once, and a peer that is gone without a word is noticed.
+/// What the system refuses stays as it was.
+pub fn prepare(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_AFTER / 4);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&probes);
 }
 
 /// A bound socket and what the endpoint knows of it.

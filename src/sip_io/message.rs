@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use sip::{Body, DialogId, EndCause, Flow, Invite, Reply, Request, Response};
+use sip::{
+    Body, DialogId, EndCause, Flow, Invite, Method, Reply, Request, Response, TransactionId,
+};
 
 use super::gate::Admitted;
+use crate::model::AccountSid;
 
 /// Place a call. The answer comes when the INVITE was handed to the socket.
 #[derive(Message)]
@@ -14,6 +17,8 @@ use super::gate::Admitted;
 pub struct Originate {
     pub invite: Invite,
     pub owner: Recipient<DialogEvent>,
+    /// Whose call it is.
+    pub account: AccountSid,
 }
 
 #[derive(Clone, Debug)]
@@ -30,14 +35,41 @@ pub struct Order {
     pub action: Action,
 }
 
+/// Header fields to add to a message, as name and value.
+pub type Fields = Vec<(String, String)>;
+
 #[derive(Debug)]
 pub enum Action {
     Progress(Reply),
     Answer(Reply),
     Reject(Reply),
-    Cancel,
-    Bye(Vec<(String, String)>),
+    /// CANCEL with these headers.
+    Cancel(Fields),
+    Bye(Fields),
+    /// The answer to an offer that came in a response (`wants_answer`).
+    Ack(Option<Body>),
+    /// Our offer by re-INVITE; [`Happened::ReinviteAnswered`] or `ReinviteRejected` follows.
+    Reinvite {
+        headers: Fields,
+        body: Option<Body>,
+    },
+    /// Answers a [`Happened::Update`] or [`Happened::Request`].
+    Respond {
+        txn: TransactionId,
+        reply: Reply,
+    },
+    /// Any other request; [`Happened::RequestDone`] with this id follows, also when it cannot be sent.
+    Request {
+        id: RequestId,
+        method: Method,
+        headers: Fields,
+        body: Option<Body>,
+    },
 }
+
+/// A request inside a dialog, as its sender counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
 
 /// A call that passed the gate; whoever takes it owns the dialog.
 pub struct IncomingCall {
@@ -46,6 +78,18 @@ pub struct IncomingCall {
     pub flow: Flow,
     pub admitted: Admitted,
     pub stack: Addr<super::stack::StackActor>,
+}
+
+/// An INVITE that replaces a dialog: it has the same owner from now on, who answers or rejects it.
+#[derive(Debug)]
+pub struct Replacing {
+    pub dialog: DialogId,
+    pub request: Arc<Request>,
+    pub flow: Flow,
+    /// Only if the call is not answered yet.
+    pub early_only: bool,
+    /// It comes from a registered user of the account.
+    pub is_client: bool,
 }
 
 /// What the store says about these users has changed: drops their registrations.
@@ -73,17 +117,74 @@ pub struct Key {
     pub duration: Duration,
 }
 
-/// What happened in a dialog.
-#[derive(Message, Clone, Debug)]
+/// What happened in a dialog, for its owner: one owner may have several.
+#[derive(Message, Debug)]
 #[rtype(result = "()")]
-pub enum DialogEvent {
-    Provisional(Arc<Response>),
-    Answered(Arc<Response>),
-    Rejected { status: u16, reason: String, response: Option<Arc<Response>> },
-    Cancelled { reason: Option<String> },
-    Acked { body: Option<Body> },
+pub struct DialogEvent {
+    pub dialog: DialogId,
+    pub happened: Happened,
+}
+
+#[derive(Debug)]
+pub enum Happened {
+    /// 100 to our INVITE: somebody is there.
+    Trying,
+    Provisional {
+        response: Arc<Response>,
+        /// The response makes an offer: order `Ack` with the answer, which goes out in the PRACK.
+        wants_answer: bool,
+    },
+    Answered {
+        response: Arc<Response>,
+        /// The response makes an offer: order `Ack` with the answer.
+        wants_answer: bool,
+    },
+    Rejected {
+        status: u16,
+        reason: String,
+        response: Option<Arc<Response>>,
+    },
+    Cancelled {
+        /// The Reason header of the CANCEL (RFC 3326).
+        reason: Option<String>,
+    },
+    Acked {
+        body: Option<Body>,
+    },
+    /// A reliable provisional response of ours was acknowledged; with the answer, if it made an offer.
+    Pracked {
+        body: Option<Body>,
+    },
     Reinvite(Arc<Request>),
+    ReinviteAnswered {
+        response: Arc<Response>,
+        wants_answer: bool,
+    },
+    /// Our re-INVITE failed; the session goes on as it was.
+    ReinviteRejected {
+        status: u16,
+    },
+    /// An offer by UPDATE or PRACK: order `Respond`.
+    Update {
+        txn: TransactionId,
+        request: Arc<Request>,
+    },
+    /// INFO without a key, MESSAGE, REFER, NOTIFY and whatever else: order `Respond`.
+    Request {
+        txn: TransactionId,
+        request: Arc<Request>,
+    },
+    /// The final answer to a request of ours; 408, 481 and 503 may be made here.
+    RequestDone {
+        id: RequestId,
+        status: u16,
+        reason: String,
+        /// Whether the far end said so.
+        is_heard: bool,
+    },
     ByeReceived(Arc<Request>),
     Key(Key),
+    /// Somebody of the same account wants to take this dialog's place (RFC 3891).
+    Replaced(Box<Replacing>),
     Ended(EndCause),
 }

@@ -6,7 +6,7 @@ pub mod connection;
 pub mod defence;
 pub mod dns;
 pub mod gate;
-mod info;
+pub mod info;
 pub mod limiter;
 pub mod listeners;
 pub mod message;

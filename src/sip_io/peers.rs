@@ -39,6 +39,8 @@ struct Table {
     last: ConnectionId,
     ids: HashMap<Peer, ConnectionId>,
     peers: HashMap<ConnectionId, Peer>,
+    /// Connections that peers opened and that lead to them as well as our own would.
+    aliases: HashMap<Peer, ConnectionId>,
     /// Ids by the time of their last use, the oldest first.
     order: Vec<ConnectionId>,
 }
@@ -59,6 +61,9 @@ impl Peers {
     /// The id of the connection to that peer, whether it is open or not.
     pub fn reserve(&self, peer: &Peer) -> ConnectionId {
         let mut table = self.table();
+        if let Some(&id) = table.aliases.get(peer) {
+            return id;
+        }
         if let Some(&id) = table.ids.get(peer) {
             table.order.retain(|other| *other != id);
             table.order.push(id);
@@ -75,6 +80,19 @@ impl Peers {
         table.peers.insert(id, peer.clone());
         table.order.push(id);
         id
+    }
+
+    /// From now on the connection `id`, which the peer opened, is the one to it (RFC 5923).
+    pub fn alias(&self, peer: Peer, id: ConnectionId) {
+        let mut table = self.table();
+        if table.aliases.len() < MAX_PEERS {
+            table.aliases.insert(peer, id);
+        }
+    }
+
+    /// The connection `id`, which the peer opened, has ended.
+    pub fn forget(&self, id: ConnectionId) {
+        self.table().aliases.retain(|_, other| *other != id);
     }
 
     /// Whom a reserved id stands for.
@@ -107,6 +125,18 @@ mod tests {
         assert_eq!(peers.reserve(&peer("a")), one);
         assert_eq!(peers.find(two), Some(peer("b")));
         assert_eq!(peers.find(peers.new_id()), None);
+    }
+
+    #[test]
+    fn the_peer_s_own_connection_is_used_while_it_is_open() {
+        let peers = Peers::default();
+        let own = peers.reserve(&peer("a"));
+        let theirs = peers.new_id();
+        peers.alias(peer("a"), theirs);
+        assert_eq!(peers.reserve(&peer("a")), theirs);
+        assert_eq!(peers.find(theirs), None, "only the peer can open it again");
+        peers.forget(theirs);
+        assert_eq!(peers.reserve(&peer("a")), own);
     }
 
     #[test]

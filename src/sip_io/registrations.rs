@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sip::{Flow, Uri};
+use sip::{Flow, NameAddr, Uri};
 
 /// One contact of a user, with the flow that leads to it.
 #[derive(Clone, Debug)]
@@ -13,6 +13,12 @@ pub struct Contact {
     /// The way the REGISTER came: the only one that passes the phone's NAT.
     pub flow: Flow,
     pub expires_at: Instant,
+    /// Preference in thousandths.
+    pub q: u16,
+    /// The proxies on the way, as a Route set (RFC 3327).
+    pub path: Vec<NameAddr>,
+    /// The phone this is, whatever flows lead to it (RFC 5626 §4.1).
+    pub instance: Option<String>,
 }
 
 impl Contact {
@@ -90,6 +96,9 @@ mod tests {
         let contact = |ahead| Contact {
             uri: Uri::of_addr(Some("a"), local),
             flow: Flow::udp(local, local),
+            q: 1000,
+            path: Vec::new(),
+            instance: None,
             expires_at: Instant::now() + Duration::from_secs(ahead),
         };
         table.publish("a@x", vec![contact(0), contact(60)]);

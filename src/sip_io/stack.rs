@@ -7,6 +7,8 @@
 mod admission;
 mod dialogs;
 mod keeping;
+pub mod outside;
+mod replacing;
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind};
@@ -18,20 +20,21 @@ use actix::prelude::*;
 use bytes::Bytes;
 use sip::auth::Nonces;
 use sip::registrar::{Bindings, Limits};
-use sip::{DialogId, Endpoint, Flow, Output, Transport};
+use sip::{DialogId, Endpoint, Flow, Output, TransactionId, Transport};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::connection::{ConnectionParts, ConnectionRules, Connections, StreamEvent};
 use super::defence::Defence;
 use super::gate::Gate;
 use super::listeners::{Bound, Open};
-use super::message::{DialogEvent, Drain};
+use super::message::{DialogEvent, Drain, RequestId};
 use super::peers::{ConnectionId, Peer, Peers};
 use super::registrations::Registrations;
 use super::tls::Tls;
 use super::udp::{self, Datagram, UdpStream};
 use crate::call::desk::Desk;
+use crate::model::AccountSid;
 use crate::store::{Registered, Store};
 
 /// What the stack is built from.
@@ -63,12 +66,23 @@ pub struct StackActor {
     streams: HashMap<ConnectionId, mpsc::Sender<Bytes>>,
     /// Messages for connections that are still being opened.
     opening: HashMap<ConnectionId, Vec<Bytes>>,
-    owners: HashMap<DialogId, Recipient<DialogEvent>>,
+    owners: HashMap<DialogId, Owner>,
+    /// Requests of owners inside their dialogs, until they are answered.
+    requests: HashMap<TransactionId, (DialogId, RequestId)>,
     /// INVITEs whose sender is being looked up.
     deciding: HashSet<DialogId>,
+    /// Who waits for the answers to requests outside dialogs.
+    asked: HashMap<TransactionId, oneshot::Sender<outside::Answered>>,
     /// Counts the [`Revoke`]s: what was looked up before one is not acted on after it.
     revoked: u64,
     wake: Option<(Instant, SpawnHandle)>,
+}
+
+/// Who hears of a dialog.
+struct Owner {
+    events: Recipient<DialogEvent>,
+    /// Whose call it is.
+    account: AccountSid,
 }
 
 /// Messages kept for one connection while it opens.
@@ -86,7 +100,9 @@ impl StackActor {
             streams: HashMap::new(),
             opening: HashMap::new(),
             owners: HashMap::new(),
+            requests: HashMap::new(),
             deciding: HashSet::new(),
+            asked: HashMap::new(),
             revoked: 0,
             wake: None,
         }

@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use rustls::client::WebPkiServerVerifier;
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::WebPkiClientVerifier;
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
@@ -163,6 +163,27 @@ impl Tls {
         let made = made.map_err(io::Error::other)?;
         *self.0.client.write().unwrap_or_else(PoisonError::into_inner) = Some(made.clone());
         Ok(made)
+    }
+}
+
+/// A client's certificate, which one of our authorities signed.
+pub struct Proof(CertificateDer<'static>);
+
+impl Proof {
+    /// `None` if the client showed none.
+    pub fn of(stream: &server::TlsStream<TcpStream>) -> Option<Self> {
+        let (_, session) = stream.get_ref();
+        Some(Self(session.peer_certificates()?.first()?.clone().into_owned()))
+    }
+
+    /// Whether it is made out to that host, a name or an IP address.
+    pub fn is_of(&self, host: &str) -> bool {
+        let (Ok(name), Ok(certificate)) =
+            (ServerName::try_from(host), ParsedCertificate::try_from(&self.0))
+        else {
+            return false;
+        };
+        verify_server_name(&certificate, &name).is_ok()
     }
 }
 

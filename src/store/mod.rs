@@ -46,7 +46,7 @@ pub use error::Error;
 pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
 pub use registrations::{Registered, Registrations};
-pub use routing::{NumberRoute, Routing};
+pub use routing::{Claim, Routing};
 pub use service_providers::ServiceProviders;
 pub use sip_gateways::SipGateways;
 pub use voip_carriers::{VoipCarrierQuery, VoipCarriers};

@@ -275,7 +275,7 @@ fn place(row: Option<&Row>, scope: Scope) -> Result<Found<PhoneNumber>, Error> {
     Ok(Found::Here(record))
 }
 
-fn read(row: &Row) -> Result<PhoneNumber, Error> {
+pub(super) fn read(row: &Row) -> Result<PhoneNumber, Error> {
     Ok(PhoneNumber {
         sid: row.try_get("phone_number_sid")?,
         number: row.try_get("number")?,

@@ -3,23 +3,34 @@
 //! Read at each call, so that a change over REST holds for the next one. Whether an account or a
 //! client is active is for the caller to look at.
 
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use super::{Error, Store, accounts, applications, clients};
-use crate::model::{Account, Application, ApplicationSid, ClientAuth, Scope, number};
+use super::{Error, Store, accounts, applications, clients, phone_numbers};
+use super::{VoipCarrierQuery, column::flag};
+use crate::model::{
+    Account, AccountSid, Application, ApplicationSid, ClientAuth, DigestAlgorithm, PhoneNumber,
+    Scope, SipGateway, Trunk, VoipCarrierSid, number,
+};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Routing<'s> {
     pub(super) store: &'s Store,
 }
 
-/// Where a dialled number leads.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NumberRoute {
+/// Who a user of a realm may be.
+#[derive(Clone, Debug)]
+pub struct Claim {
     pub account: Account,
-    /// None: the number has no application; the caller gets 480.
-    pub application: Option<Application>,
+    pub client: Option<ClientAuth>,
+    /// What to challenge with. Of a user who does not exist, it is that of the next one by name, so
+    /// that the answer does not tell.
+    pub algorithm: Option<DigestAlgorithm>,
 }
+
+/// Rows of one number: it may stand once on each carrier. More than this many tenants do not share
+/// one.
+const MAX_ROWS: i64 = 64;
 
 impl Routing<'_> {
     /// The account with this realm, in any case of letters.
@@ -75,22 +86,64 @@ impl Routing<'_> {
         Ok(Some(ClientAuth { client, account }))
     }
 
-    /// Whom a number belongs to. One leading `+` makes no difference. `None` for a number nobody
-    /// has, or which is not assigned to an account.
-    pub async fn phone_number(&self, dialled: &str) -> Result<Option<NumberRoute>, Error> {
+    /// Who claims to be `username` of this account. The same work whether there is such a user.
+    pub async fn claim(&self, account: Account, username: &str) -> Result<Claim, Error> {
         let row = sqlx::query(
-            "SELECT a.*, t.application_sid AS number_application FROM phone_numbers t \
-             JOIN accounts a ON a.account_sid = t.account_sid \
-             WHERE t.number = $1 ORDER BY t.voip_carrier_sid LIMIT 1",
+            "SELECT * FROM clients WHERE account_sid = $1 AND username >= $2 ORDER BY username LIMIT 1",
         )
-        .bind(number::canonical(dialled))
+        .bind(account.sid)
+        .bind(username)
         .fetch_optional(self.store.read())
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        let account = accounts::read(&row, self.store.seal())?;
-        let application =
-            self.optional_application(sqlx::Row::try_get(&row, "number_application")?);
-        Ok(Some(NumberRoute { account, application: application.await? }))
+        let next = row.map(|row| clients::read(&row)).transpose()?;
+        let algorithm = next.as_ref().and_then(|client| client.digest_algorithm);
+        let client = next
+            .filter(|client| client.username == username)
+            .map(|client| ClientAuth { client, account: account.clone() });
+        Ok(Claim { account, client, algorithm })
+    }
+
+    /// A dialled number as it is provisioned: on carriers, or on none, which comes first. One leading
+    /// `+` makes no difference. Rows that are not assigned to an account are left out.
+    pub async fn numbers(&self, dialled: &str) -> Result<Vec<PhoneNumber>, Error> {
+        let rows = sqlx::query(
+            "SELECT * FROM phone_numbers WHERE number = $1 AND account_sid IS NOT NULL \
+             ORDER BY voip_carrier_sid IS NOT NULL, voip_carrier_sid LIMIT $2",
+        )
+        .bind(number::canonical(dialled))
+        .bind(MAX_ROWS)
+        .fetch_all(self.store.read())
+        .await?;
+        rows.iter().map(phone_numbers::read).collect()
+    }
+
+    pub async fn account(&self, sid: AccountSid) -> Result<Option<Account>, Error> {
+        self.store.accounts().get(Scope::Admin, sid).await
+    }
+
+    /// Every carrier with its gateways, in the order they are tried; the inactive ones too. Three
+    /// queries, whatever there is.
+    pub async fn trunks(&self) -> Result<Vec<Trunk>, Error> {
+        let everything = VoipCarrierQuery::default();
+        let carriers = self.store.voip_carriers().list(Scope::Admin, &everything, None).await?.rows;
+        let mut gateways: HashMap<VoipCarrierSid, Vec<SipGateway>> = HashMap::new();
+        for gateway in self.store.sip_gateways().all().await? {
+            gateways.entry(gateway.voip_carrier_sid).or_default().push(gateway);
+        }
+        let rows = sqlx::query("SELECT account_sid FROM accounts WHERE is_active = $1")
+            .bind(flag(false))
+            .fetch_all(self.store.read())
+            .await?;
+        let closed: HashSet<AccountSid> = rows
+            .iter()
+            .map(|row| sqlx::Row::try_get(row, "account_sid"))
+            .collect::<Result<_, _>>()?;
+        let with_gateways = carriers.into_iter().map(|carrier| Trunk {
+            gateways: gateways.remove(&carrier.sid).unwrap_or_default(),
+            is_closed: carrier.account_sid.is_some_and(|sid| closed.contains(&sid)),
+            carrier,
+        });
+        Ok(with_gateways.collect())
     }
 
     /// The application for calls that the account's own phones make.

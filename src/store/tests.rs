@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::model::{
-    Account, AccountInput, Application, ApplicationInput, Client, ClientInput, Fields,
-    FormerClient, PasswordTrace, PhoneNumberInput, Registration, Scope, Secret, ServiceProvider,
-    Timestamp,
+    Account, AccountInput, Application, ApplicationInput, Client, ClientInput, DigestAlgorithm,
+    Fields, FormerClient, PasswordTrace, PhoneNumberInput, Registration, Scope, Secret,
+    ServiceProvider, SipGatewayInput, Timestamp, VoipCarrierInput,
 };
 
 /// A store with one account; its directory goes away with it.
@@ -88,15 +88,60 @@ async fn a_number_leads_to_its_account_and_application() {
     }
     let routing = fixture.store.routing();
     for dialled in ["+15551230000", "15551230000"] {
-        let route = routing.phone_number(dialled).await.unwrap().unwrap();
-        assert_eq!(route.account.sid, fixture.account.sid);
-        assert_eq!(route.application.as_ref(), Some(&app));
+        let rows = routing.numbers(dialled).await.unwrap();
+        let found = (rows[0].account_sid, rows[0].application_sid, rows.len());
+        assert_eq!(found, (Some(fixture.account.sid), Some(app.sid), 1));
     }
-    let route = routing.phone_number("100").await.unwrap().unwrap();
-    assert_eq!(route.application, None);
+    assert_eq!(routing.numbers("100").await.unwrap()[0].application_sid, None);
     for dialled in ["200", "300", "", "+"] {
-        assert_eq!(routing.phone_number(dialled).await.unwrap(), None, "{dialled}");
+        assert_eq!(routing.numbers(dialled).await.unwrap(), [], "{dialled}");
     }
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn who_does_not_exist_is_asked_like_the_next_one() {
+    let fixture = Fixture::new().await;
+    fixture.client(json!({"username": "bob", "digest_algorithm": "SHA-256"})).await;
+    fixture.client(json!({"username": "dora"})).await;
+    let routing = fixture.store.routing();
+    for (username, exists, algorithm) in [
+        ("alice", false, Some(DigestAlgorithm::Sha256)),
+        ("bob", true, Some(DigestAlgorithm::Sha256)),
+        ("carol", false, None),
+        ("dora", true, None),
+        ("eve", false, None),
+    ] {
+        let claim = routing.claim(fixture.account().await, username).await.unwrap();
+        assert_eq!((claim.client.is_some(), claim.algorithm), (exists, algorithm), "{username}");
+    }
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn trunks_come_with_their_gateways_in_order() {
+    let fixture = Fixture::new().await;
+    let carrier = |body| VoipCarrierInput::create(fields(body)).unwrap();
+    let carriers = fixture.store.voip_carriers();
+    let own = json!({"name": "own", "account_sid": fixture.account.sid});
+    let own = carriers.create(Scope::Admin, carrier(own)).await.unwrap();
+    let shared =
+        json!({"name": "shared", "service_provider_sid": fixture.account.service_provider_sid});
+    carriers.create(Scope::Admin, carrier(shared)).await.unwrap();
+    for (host, priority) in [("b.example", 100), ("c.example", 100), ("a.example", 1)] {
+        let body = json!({"voip_carrier_sid": own.sid, "ipv4": host, "priority": priority});
+        let input = SipGatewayInput::create(fields(body)).unwrap();
+        fixture.store.sip_gateways().create(Scope::Admin, input).await.unwrap();
+    }
+    fixture.update_account(json!({"is_active": 0})).await;
+    let trunks = fixture.store.routing().trunks().await.unwrap();
+    let shape = trunks.iter().map(|trunk| {
+        let hosts: Vec<_> = trunk.gateways.iter().map(|gateway| gateway.host.as_str()).collect();
+        (trunk.carrier.name.as_str(), hosts, trunk.is_closed)
+    });
+    let expected =
+        [("own", vec!["a.example", "b.example", "c.example"], true), ("shared", vec![], false)];
+    assert_eq!(shape.collect::<Vec<_>>(), expected);
     fixture.end().await;
 }
 

@@ -7,6 +7,7 @@
 
 mod answer;
 mod conference;
+mod config;
 mod error;
 mod hangup;
 mod parse;
@@ -16,11 +17,14 @@ mod props;
 mod redirect;
 mod runner;
 mod sip_decline;
+mod sip_refer;
+mod sip_request;
 mod tag;
 
 pub use answer::Answer;
 pub(crate) use conference::event_sid;
 pub use conference::{Conference, ConferenceEvent, LeaveReason, Refusal, StatusEventName};
+pub use config::Config;
 pub use error::VerbError;
 pub use hangup::Hangup;
 pub use parse::{parse, parse_text};
@@ -29,13 +33,15 @@ pub use play::{Loops, Play, PlayReport};
 pub use redirect::Redirect;
 pub use runner::{Progress, Runner};
 pub use sip_decline::SipDecline;
+pub use sip_refer::{ReferOrder, SipRefer};
+pub use sip_request::SipRequestVerb;
 pub use tag::Tag;
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use crate::model::call::SipHeaders;
+use crate::model::call::{SipHeaders, SipRequest};
 use crate::model::{AccountSid, Hook};
 
 /// One step of an application, with the `id` that its results carry as `verb_id`.
@@ -49,11 +55,14 @@ pub struct Verb {
 pub enum VerbKind {
     Answer(Answer),
     Conference(Box<Conference>),
+    Config(Box<Config>),
     Hangup(Hangup),
     Pause(Pause),
     Play(Box<Play>),
     Redirect(Redirect),
     SipDecline(SipDecline),
+    SipRefer(Box<SipRefer>),
+    SipRequest(Box<SipRequestVerb>),
     Tag(Tag),
 }
 
@@ -73,6 +82,17 @@ pub enum Event {
         detail: String,
     },
     Conference(ConferenceEvent),
+    /// The final answer to the verb's request; not `is_heard`: there was none, for that reason.
+    RequestDone {
+        status: u16,
+        reason: String,
+        is_heard: bool,
+    },
+    /// The far end tells how the call it was asked to place fares (RFC 3515 §2.4.5).
+    ReferNotified {
+        status: Option<u16>,
+        is_last: bool,
+    },
 }
 
 /// What a verb wants from its call.
@@ -122,6 +142,32 @@ pub enum Effect {
     },
     SetCustomerData(Map<String, Value>),
     SetStatusHook(Hook),
+    /// Each one that is named replaces the one before.
+    SetDialogHooks {
+        request_hook: Option<Hook>,
+        refer_hook: Option<Hook>,
+    },
+    /// Properties that were set and do nothing: worth an alert.
+    WithoutEffect {
+        verb: &'static str,
+        names: Vec<&'static str>,
+    },
+    /// A request inside the dialog; [`Event::RequestDone`] follows.
+    SipRequest {
+        run: RunId,
+        request: SipRequest,
+    },
+    /// A REFER; [`Event::RequestDone`] follows.
+    Refer {
+        run: RunId,
+        order: ReferOrder,
+    },
+    /// Tells a hook whose answer nobody waits for.
+    Tell {
+        run: RunId,
+        hook: Hook,
+        fields: Map<String, Value>,
+    },
     /// Asks the application for what comes next.
     Ask(Ask),
 }
@@ -215,11 +261,14 @@ impl Verb {
         match &mut self.kind {
             VerbKind::Answer(_) => Step::Done(None),
             VerbKind::Conference(verb) => verb.start(run, cx),
+            VerbKind::Config(verb) => verb.start(cx),
             VerbKind::Hangup(verb) => verb.start(cx),
             VerbKind::Pause(verb) => verb.start(run, cx),
             VerbKind::Play(verb) => verb.start(run, cx),
             VerbKind::Redirect(verb) => verb.start(cx),
             VerbKind::SipDecline(verb) => verb.start(cx),
+            VerbKind::SipRefer(verb) => verb.start(run, cx),
+            VerbKind::SipRequest(verb) => verb.start(run, cx),
             VerbKind::Tag(verb) => verb.start(cx),
         }
     }
@@ -229,8 +278,11 @@ impl Verb {
             VerbKind::Conference(verb) => verb.on_event(&event, cx),
             VerbKind::Pause(verb) => verb.on_event(&event),
             VerbKind::Play(verb) => verb.on_event(event, run, cx),
+            VerbKind::SipRefer(verb) => verb.on_event(&event, run, cx),
+            VerbKind::SipRequest(verb) => verb.on_event(&event),
             // These end where they start and hear nothing.
             VerbKind::Answer(_)
+            | VerbKind::Config(_)
             | VerbKind::Hangup(_)
             | VerbKind::Redirect(_)
             | VerbKind::SipDecline(_)
@@ -244,10 +296,13 @@ impl Verb {
             VerbKind::Conference(verb) => verb.stop(why, run, cx),
             VerbKind::Pause(verb) => verb.stop(run, cx),
             VerbKind::Play(verb) => verb.stop(run, cx),
+            VerbKind::SipRefer(verb) => verb.stop(why, run, cx),
             VerbKind::Answer(_)
+            | VerbKind::Config(_)
             | VerbKind::Hangup(_)
             | VerbKind::Redirect(_)
             | VerbKind::SipDecline(_)
+            | VerbKind::SipRequest(_)
             | VerbKind::Tag(_) => None,
         }
     }
@@ -256,10 +311,13 @@ impl Verb {
         match &self.kind {
             VerbKind::Play(play) if play.early_media => Need::EarlyMedia,
             VerbKind::Answer(_) | VerbKind::Conference(_) | VerbKind::Play(_) => Need::Answer,
-            VerbKind::Hangup(_)
+            VerbKind::Config(_)
+            | VerbKind::Hangup(_)
             | VerbKind::Pause(_)
             | VerbKind::Redirect(_)
             | VerbKind::SipDecline(_)
+            | VerbKind::SipRefer(_)
+            | VerbKind::SipRequest(_)
             | VerbKind::Tag(_) => Need::Nothing,
         }
     }
@@ -267,7 +325,9 @@ impl Verb {
     /// A verb whose precondition is not met is skipped.
     fn may_run(&self, line: Line) -> bool {
         match &self.kind {
-            VerbKind::Hangup(_) => line == Line::Answered,
+            VerbKind::Hangup(_) | VerbKind::SipRefer(_) | VerbKind::SipRequest(_) => {
+                line == Line::Answered
+            }
             VerbKind::SipDecline(_) => line != Line::Answered,
             _ => true,
         }

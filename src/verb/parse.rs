@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use super::props::Props;
 use super::{
-    Answer, Conference, Hangup, Pause, Play, Redirect, SipDecline, Tag, Verb, VerbError, VerbKind,
+    Answer, Conference, Config, Hangup, Pause, Play, Redirect, SipDecline, SipRefer,
+    SipRequestVerb, Tag, Verb, VerbError, VerbKind,
 };
 
 /// Reads an application's answer. Both forms of a verb are taken, `{"verb": "pause", "length": 1}`
@@ -50,11 +51,14 @@ fn verb(index: usize, item: &Value, unused: &mut Vec<String>) -> Result<Verb, Ve
     let kind = match verb {
         "answer" => VerbKind::Answer(Answer),
         "conference" => VerbKind::Conference(Box::new(Conference::parse(&mut props)?)),
+        "config" => VerbKind::Config(Box::new(Config::parse(&mut props)?)),
         "hangup" => VerbKind::Hangup(Hangup::parse(&mut props)?),
         "pause" => VerbKind::Pause(Pause::parse(&mut props)?),
         "play" => VerbKind::Play(Box::new(Play::parse(&mut props)?)),
         "redirect" => VerbKind::Redirect(Redirect::parse(&mut props)?),
         "sip:decline" => VerbKind::SipDecline(SipDecline::parse(&mut props)?),
+        "sip:refer" => VerbKind::SipRefer(Box::new(SipRefer::parse(&mut props)?)),
+        "sip:request" => VerbKind::SipRequest(Box::new(SipRequestVerb::parse(&mut props)?)),
         "tag" => VerbKind::Tag(Tag::parse(&mut props)?),
         unbuilt => return Err(VerbError::NotSupportedYet { verb: unbuilt }),
     };
@@ -88,14 +92,24 @@ fn known(name: &str) -> Result<&'static str, VerbError> {
         .ok_or_else(|| VerbError::Unknown { verb: name.chars().take(MAX_NAME_CHARS).collect() })
 }
 
-const BUILT: [&str; 8] =
-    ["answer", "conference", "hangup", "pause", "play", "redirect", "sip:decline", "tag"];
+const BUILT: [&str; 11] = [
+    "answer",
+    "conference",
+    "config",
+    "hangup",
+    "pause",
+    "play",
+    "redirect",
+    "sip:decline",
+    "sip:refer",
+    "sip:request",
+    "tag",
+];
 
 /// Verbs of the contract that wait for their turn.
-const UNBUILT: [&str; 33] = [
+const UNBUILT: [&str; 30] = [
     "agent",
     "alert",
-    "config",
     "deepgram_s2s",
     "dequeue",
     "dial",
@@ -119,8 +133,6 @@ const UNBUILT: [&str; 33] = [
     "rasa",
     "s2s",
     "say",
-    "sip:refer",
-    "sip:request",
     "stream",
     "transcribe",
     "transfer",

@@ -81,7 +81,7 @@ impl Play {
                 cx.out.push(Effect::MediaMissing { url, detail });
                 failed()
             }
-            Event::Conference(_) => return Step::Wait,
+            _ => return Step::Wait,
         };
         self.stop_timer(run, cx);
         Step::Done(Question::action(&self.action_hook, fields))

@@ -130,6 +130,17 @@ impl Runner {
         }
     }
 
+    /// The `sip:refer` under way, which hears the far end's NOTIFYs.
+    pub fn refer(&self) -> Option<RunId> {
+        match &self.current {
+            Current::Active { verb, run } => match &verb.kind {
+                VerbKind::SipRefer(_) => Some(*run),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     fn next(&mut self, cx: &mut Cx<'_>) -> Progress {
         while let Some(mut verb) = self.list.pop_front() {
             if !verb.may_run(cx.line) {

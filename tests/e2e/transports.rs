@@ -127,6 +127,10 @@ fn certificates_change_while_calls_go_on() {
     let rtp = RtpPeer::start(Voice::Silence);
     let mut call = alice.call(&open.stage.uri("1000"), &rtp).expect("answered");
 
+    open.stage.server.reload().expect("signalled");
+    support::wait::expect("SIGHUP is followed", SOON, || {
+        open.stage.server.log().contains("certificates were read again")
+    });
     // Half of a renewal: the old pair goes on, and the log says so.
     let (cert, _) = open.authority.pair("other", &["new.example.com"]);
     let broken = fs::read(&cert).expect("a file");

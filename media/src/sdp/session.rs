@@ -147,6 +147,7 @@ impl Session {
         let formats = negotiated.answered_formats();
         let text = self.write(|local| {
             let audio = Audio {
+                kind: section.kind,
                 port: local.rtp_port,
                 protocol: section.protocol,
                 formats: &formats,
@@ -234,6 +235,7 @@ impl Offered {
             "0 0",
             &self.lines,
             Audio {
+                kind: self.lines.get(self.index).map_or("audio", |line| &line.kind),
                 port: local.rtp_port,
                 protocol: self.lines.get(self.index).map_or("RTP/AVP", |line| &line.protocol),
                 formats: &self.formats,

@@ -20,6 +20,8 @@ pub(super) struct Text(String);
 
 /// The audio section we write.
 pub(super) struct Audio<'a> {
+    /// `audio`, as the offer spells it.
+    pub(super) kind: &'a str,
     pub(super) port: u16,
     pub(super) protocol: &'a str,
     /// In the order of the media line.
@@ -64,7 +66,7 @@ impl Text {
     pub(super) fn audio(&mut self, audio: &Audio<'_>) {
         let numbers: String =
             audio.formats.iter().map(|(PayloadType(number), _)| format!(" {number}")).collect();
-        self.line(format_args!("m=audio {} {}{numbers}", audio.port, audio.protocol));
+        self.line(format_args!("m={} {} {}{numbers}", audio.kind, audio.port, audio.protocol));
         if let Some(mid) = audio.mid {
             self.line(format_args!("a=mid:{mid}"));
         }

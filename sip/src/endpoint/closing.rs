@@ -57,7 +57,7 @@ impl Endpoint {
         dialog: DialogId,
         headers: Vec<(String, String)>,
     ) {
-        self.refuse_open_invite(now, dialog);
+        self.refuse_open_requests(now, dialog);
         self.send_held_ack(dialog, None);
         let Some(session) = self.sessions.get_mut(&dialog) else { return };
         session.stage = Stage::Closing;
@@ -93,7 +93,7 @@ impl Endpoint {
         if status == 408 {
             self.send_bye(now, dialog, vec![reason(408, "Request Timeout")]);
         } else {
-            self.refuse_open_invite(now, dialog);
+            self.refuse_open_requests(now, dialog);
             self.end(now, dialog, None);
         }
     }
@@ -113,8 +113,8 @@ impl Endpoint {
             self.tell_end(dialog, cause);
         }
         self.send_held_ack(dialog, None);
+        self.refuse_open_requests(now, dialog);
         let Some(session) = self.sessions.get_mut(&dialog) else { return };
-        session.incoming = None;
         session.retry = None;
         let key = DialogKey::new(&session.path.call_id, session.path.local_tag());
         self.dialogs.remove(&key);

@@ -68,7 +68,8 @@ impl Config {
             udp_max_request: Some(1_300),
             max_setup: Duration::from_secs(600),
             max_dialogs: 20_000,
-            max_transactions: 60_000,
+            // a call leaves two of them for 32 s over UDP
+            max_transactions: 200_000,
             retry_after: Duration::from_secs(10),
         }
     }

@@ -72,6 +72,11 @@ pub enum Event {
         /// The BYE.
         request: Arc<Request>,
     },
+    /// 100 to our INVITE: whoever is there works on it.
+    Trying {
+        /// The dialog.
+        dialog: DialogId,
+    },
     /// A provisional response (not 100) to our INVITE. A reliable one was acknowledged (RFC 3262),
     /// unless it makes an offer.
     Provisional {
@@ -131,7 +136,9 @@ pub enum Event {
         /// The response, if one came.
         response: Option<Arc<Response>>,
     },
-    /// The first 2xx to our INVITE. The ACK was sent, unless the offer is the peer's.
+    /// The first 2xx to our INVITE. The ACK was sent, unless the offer is the peer's. A description in it
+    /// means nothing if a reliable provisional response (`Require: 100rel`) of the same To tag had one
+    /// before (RFC 3261 §13.2.1).
     Answered {
         /// The dialog.
         dialog: DialogId,

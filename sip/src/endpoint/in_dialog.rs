@@ -76,18 +76,21 @@ impl Endpoint {
         if !is_told {
             self.tell(Event::ByeReceived { dialog, request });
         }
-        self.refuse_open_invite(now, dialog);
+        self.refuse_open_requests(now, dialog);
         self.end(now, dialog, None);
     }
 
-    /// §15.1.2: a request that is still open when the session ends gets 487.
-    pub(super) fn refuse_open_invite(&mut self, now: Instant, dialog: DialogId) {
-        let open = self.sessions.get(&dialog).and_then(Session::open_incoming);
-        if let Some(txn) = open.map(|incoming| incoming.txn) {
-            self.send_reply(now, txn, &Reply::new(487), None);
-        }
-        if let Some(session) = self.sessions.get_mut(&dialog) {
-            session.incoming = None;
+    /// §15.1.2: requests that are still open when the session ends get 487.
+    pub(super) fn refuse_open_requests(&mut self, now: Instant, dialog: DialogId) {
+        let Some(session) = self.sessions.get_mut(&dialog) else { return };
+        let invite = session.open_incoming().map(|incoming| incoming.txn);
+        session.incoming = None;
+        let updates = session.exchanges_mut().filter_map(|exchange| exchange.update_in.take());
+        let open: Vec<_> = invite.into_iter().chain(updates).collect();
+        for txn in open {
+            if self.servers.get(txn).is_some_and(|server| server.is_pending()) {
+                self.send_reply(now, txn, &Reply::new(487), None);
+            }
         }
     }
 }

@@ -3,16 +3,17 @@
 //! It joins the transactions (§17) with the user agent's duties (§8, §11 to §15) and holds every
 //! table. The shell calls `handle_*` and the orders, and after each polls until nothing is left.
 //!
-//! - `receive`: from bytes to a transaction, a dialog, or a refusal
-//! - `uas`: calls that come in; `reliable`: provisional responses and PRACK; `in_dialog`: what a peer
-//!   asks inside a dialog; `update`: UPDATE both ways
-//! - `uac`: calls that go out; `fork`: their early dialogs; `delayed`: offers in responses;
-//!   `replaced`: which dialog a Replaces means; `outside`: requests without dialog; `sent`: requests under way and their
-//!   answers
-//! - `large`: what does not fit into a datagram
+//! - `receive`: from bytes to a transaction, a dialog, or a refusal (`refuse`)
+//! - `uas`: calls that come in; `reliable`: provisional responses and PRACK
+//! - `in_dialog`: what a peer asks inside a dialog; `update`: UPDATE both ways
+//! - `uac`: calls that go out; `fork`: their early dialogs; `answered`: their 2xx; `delayed`: offers in
+//!   responses; `replaced`: which dialog a Replaces means
+//! - `outside`: requests without dialog; `sent`: requests under way and their answers; `large`: what does
+//!   not fit into a datagram
 //! - `session_timer`: refreshes and expiry (RFC 4028)
 //! - `closing`: hanging up, and every other end; `timeout`: what time does
 
+mod answered;
 mod closing;
 mod config;
 mod delayed;

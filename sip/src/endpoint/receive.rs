@@ -71,7 +71,10 @@ impl Endpoint {
     fn on_new_request(&mut self, now: Instant, inbound: Inbound) {
         let merged =
             MergeKey::of(&inbound.request).is_some_and(|key| self.merges.contains_key(&key));
-        if merged || self.is_own(&inbound.request) {
+        // one that replaces a dialog goes nowhere from here, and may be meant for ourselves
+        let is_loop =
+            || self.is_own(&inbound.request) && inbound.request.header("Replaces").is_none();
+        if merged || is_loop() {
             return self.refuse(&inbound, &Reply::new(482));
         }
         match inbound.request.method() {
@@ -225,7 +228,8 @@ impl Endpoint {
         contact: Option<&str>,
     ) {
         let Some(txn) = self.servers.get_mut(id) else { return };
-        let answering = Answering { request: &txn.request, to_tag: &txn.to_tag, contact };
+        let Some(request) = txn.request() else { return };
+        let answering = Answering { request, to_tag: &txn.to_tag, contact };
         let bytes = answering.write(reply, &self.config);
         let flow = txn.reply_flow;
         txn.on_reply(now, reply.status, bytes.clone());

@@ -24,6 +24,14 @@ impl Endpoint {
         };
         is_there.then_some(id)
     }
+
+    /// The dialog of an INVITE that we sent ourselves and that nobody has answered yet, by its Call-ID
+    /// and From tag.
+    pub fn placed(&self, call_id: &str, from_tag: &str) -> Option<DialogId> {
+        let id = *self.dialogs.get(&DialogKey::new(call_id, from_tag))?;
+        let session = self.sessions.get(&id)?;
+        (session.is_caller && session.stage == Stage::Early).then_some(id)
+    }
 }
 
 /// The fields of an INVITE that replaces a dialog.

@@ -139,6 +139,7 @@ impl Endpoint {
         let Some(txn) = self.clients.get(id) else { return };
         let (purpose, seq) = (txn.user.purpose, txn.user.draft.seq);
         match (purpose, response.status()) {
+            (Purpose::Invite(dialog), 100) => self.on_trying(now, id, dialog),
             (Purpose::Invite(dialog), ..200) => {
                 self.on_provisional(now, id, dialog, flow, response);
             }

@@ -93,8 +93,9 @@ impl Endpoint {
             Some(Due::Refresh(txn)) => self.refresh_provisional(now, dialog, txn),
             Some(Due::SetupTimeout(txn)) => {
                 let server = self.servers.get(txn);
-                let is_expired =
-                    server.is_some_and(|txn| super::uas::expiry(&txn.request).is_some());
+                let is_expired = server
+                    .and_then(|txn| txn.request())
+                    .is_some_and(|request| super::uas::expiry(request).is_some());
                 let status = if is_expired { 487 } else { 480 };
                 self.send_reply(now, txn, &Reply::new(status), None);
                 self.close_incoming(now, dialog, Some(EndCause::SetupTimeout));

@@ -24,11 +24,11 @@ impl Endpoint {
     pub fn respond(&mut self, now: Instant, txn: TransactionId, reply: Reply) -> Result<(), Error> {
         let pending = self.servers.get(txn).filter(|txn| txn.is_pending());
         let server = pending.ok_or(Error::UnknownTransaction(txn))?;
-        if matches!(server.request.method(), Method::Update | Method::Prack) {
-            let request = Arc::clone(&server.request);
+        let request = server.request().map(Arc::clone).ok_or(Error::UnknownTransaction(txn))?;
+        if matches!(request.method(), Method::Update | Method::Prack) {
             return self.respond_update(now, txn, &request, reply);
         }
-        if *server.request.method() == Method::Invite {
+        if *request.method() == Method::Invite {
             let dialog = self.dialog_of(txn).ok_or(Error::UnknownTransaction(txn))?;
             return match reply.status {
                 ..200 => self.progress(now, dialog, reply),
@@ -75,7 +75,9 @@ impl Endpoint {
             }
             session.exchange.keep_local(reply.body.as_ref());
         }
-        if let Some(request) = self.servers.get(txn).map(|server| Arc::clone(&server.request)) {
+        if let Some(request) =
+            self.servers.get(txn).and_then(|server| server.request().map(Arc::clone))
+        {
             self.agree_timer(now, dialog, &request, &mut reply);
         }
         self.send_reply(now, txn, &reply, Some(&contact));
@@ -222,7 +224,8 @@ impl Endpoint {
     /// The dialog a server transaction is in.
     pub(super) fn sessions_of(&self, txn: TransactionId) -> Option<DialogId> {
         let server = self.servers.get(txn)?;
-        self.dialogs.get(&DialogKey::new(server.request.call_id(), &server.to_tag)).copied()
+        let call_id = server.request()?.call_id();
+        self.dialogs.get(&DialogKey::new(call_id, &server.to_tag)).copied()
     }
 
     fn dialog_of(&self, txn: TransactionId) -> Option<DialogId> {

@@ -5,6 +5,8 @@
 //! strict where leniency could hide a second meaning. What mandatory fields a message needs is
 //! checked by [`Request`](super::Request) and [`Response`](super::Response), not here.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::headers::{Headers, long_name};
@@ -103,16 +105,16 @@ impl Lexed {
             self.blame(Error::Malformed { what: "header field" });
             return;
         };
-        let name = long_name(&name).to_owned();
-        if is_split_list(&name) {
+        let name = long_name(name);
+        if is_split_list(name) {
             for item in split_outside_quotes(&value, ',') {
-                self.headers.push(&name, item.trim());
+                self.headers.push(name, item.trim());
                 if self.headers.len() > MAX_HEADERS {
                     return;
                 }
             }
         } else {
-            self.headers.push(&name, value);
+            self.headers.push(name, value);
         }
     }
 
@@ -210,18 +212,18 @@ fn is_version(text: &str) -> bool {
 
 /// Name and value of an unfolded field. `None` if the name is no token or a stray CR stands inside,
 /// which a less careful reader down the road would take for a line end.
-fn split_field(field: &[u8]) -> Option<(String, String)> {
+fn split_field(field: &[u8]) -> Option<(&str, Cow<'_, str>)> {
     let colon = field.iter().position(|b| *b == b':')?;
     let (name, value) = field.split_at_checked(colon)?;
     let name = std::str::from_utf8(name.trim_ascii_end()).ok()?;
     if !is_token(name) || field.contains(&b'\r') {
         return None;
     }
-    Some((name.to_owned(), decode(value.get(1..)?.trim_ascii()).into_owned()))
+    Some((name, decode(value.get(1..)?.trim_ascii())))
 }
 
 /// UTF-8, or else Latin-1: old phones put the latter into display names.
-fn decode(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+fn decode(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
         Err(_) => bytes.iter().map(|b| char::from(*b)).collect::<String>().into(),

@@ -9,6 +9,7 @@ mod headers;
 mod lexer;
 pub mod limits;
 mod method;
+pub mod multipart;
 mod params;
 mod rack;
 mod replaces;

@@ -74,6 +74,12 @@ impl Uri {
         }
     }
 
+    /// The same address as `sips`: every hop on the way to it by TLS (RFC 3261 §26.2.2).
+    pub fn as_sips(mut self) -> Self {
+        self.scheme = Scheme::Sips;
+        self
+    }
+
     /// The scheme.
     pub fn scheme(&self) -> &Scheme {
         &self.scheme

@@ -72,7 +72,8 @@ pub(crate) type ClientTable<U> = Table<ClientKey, ClientTxn<U>>;
 #[derive(Debug)]
 pub(crate) struct ServerTxn {
     machine: ServerMachine,
-    pub(crate) request: Arc<Request>,
+    /// Until the final response: a transaction stays up to 64*T1 longer, and many of them at a time.
+    request: Option<Arc<Request>>,
     /// Where responses go (RFC 3261 §18.2.2).
     pub(crate) reply_flow: Flow,
     /// The tag of our To.
@@ -105,7 +106,13 @@ impl ServerTxn {
             _ => ServerMachine::Other(ServerOther::start(now, timers, is_reliable)),
         };
         let merge_key = MergeKey::of(&request);
+        let request = Some(request);
         Self { machine, request, reply_flow, to_tag, last: None, last_status: 0, merge_key }
+    }
+
+    /// The request, as long as it has no final response.
+    pub(crate) fn request(&self) -> Option<&Arc<Request>> {
+        self.request.as_ref()
     }
 
     pub(crate) fn is_pending(&self) -> bool {
@@ -123,6 +130,9 @@ impl ServerTxn {
     pub(crate) fn on_reply(&mut self, now: Instant, status: u16, bytes: Bytes) {
         self.last = Some(bytes);
         self.last_status = status;
+        if status >= 200 {
+            self.request = None;
+        }
         match &mut self.machine {
             ServerMachine::Invite(machine) => machine.on_reply(now, status),
             ServerMachine::Other(machine) => machine.on_reply(now, status),

@@ -1,5 +1,6 @@
 //! The call's media: its line, the descriptions exchanged, and what the participant reports.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,45 +8,62 @@ use actix::prelude::*;
 use media::dtmf::DtmfEvent;
 use media::leg::{Leg, LegConfig};
 use media::rtp::{SeqNo, Ssrc};
-use media::sdp::{self, Encryption, LocalMedia, Negotiated};
+use media::sdp::{self, LocalMedia, Negotiated, Session};
 use media::srtp::LocalKeys;
 use media::time::RtpTime;
-use sip::{Body, Reply, Request};
+use sip::{Body, DialogId, Reply, Request, Response, TransactionId};
 
 use super::CallActor;
 use crate::call::{Input, PlayId};
 use crate::media_io::line::Line;
 use crate::media_io::quality::QualityCell;
+use crate::model::Encryption;
 use crate::participant::actor::ParticipantActor;
 use crate::participant::message::{Negotiate, ParticipantEvent};
 use crate::sip_io::message::Action;
 
-/// The call's own side of the session description, and where the exchange stands.
+/// The descriptions exchanged with the far end, and where the exchange stands.
 #[derive(Default)]
 pub(super) struct Media {
-    local: Option<LocalMedia>,
-    /// Our answer to the offer of the INVITE or re-INVITE under way.
+    /// Where this call receives.
+    line: Option<(IpAddr, u16)>,
+    pub(super) session: Option<Session>,
+    /// Our answer to the offer of the INVITE, until the 200 is out.
     pub(super) answer: Option<(String, Negotiated)>,
     /// Our offer went out in a 200; its answer comes with the ACK.
     answer_is_due: bool,
-    pub(super) agreed: Option<Negotiated>,
     /// How the call's line is doing, once there is one.
     pub(super) quality: Option<Arc<QualityCell>>,
 }
 
+impl Media {
+    /// From now on the session is one with somebody else.
+    pub(super) fn change_far_end(&mut self, session: Session) {
+        self.session = Some(session);
+        self.answer = None;
+        self.answer_is_due = false;
+    }
+
+    /// Our offer where the far end made none (RFC 3264 §4): the answer is due with the ACK.
+    pub(super) fn offer_late(&mut self, policy: &sdp::Policy) -> Option<String> {
+        let session = self.session.as_mut()?;
+        // Whoever answers may be another one than before (RFC 4568 §7.1.4).
+        session.set_keys(LocalKeys::from_random(rand::random()));
+        self.answer_is_due = true;
+        Some(session.offer(policy))
+    }
+}
+
 impl CallActor {
-    /// Opens the line and starts the participant; the local side of the session follows.
-    pub(super) fn open_media(&mut self, ctx: &Context<Self>) -> Result<LocalMedia, (u16, String)> {
+    /// Opens the line and starts the participant.
+    pub(super) fn open_media(&mut self, ctx: &Context<Self>) -> Result<(), (u16, String)> {
         let exhausted = |reason: &str| (480, reason.to_owned());
         let ports = self.desk.ports.lease().map_err(|error| {
             tracing::error!(call_sid = %self.sid, %error, "no media for a call");
             exhausted("media resources exhausted")
         })?;
         let place = self.desk.plane.place().ok_or_else(|| exhausted("no media thread"))?;
-        let session_id = u64::from(rand::random::<u32>());
-        // No call is encrypted yet.
-        let local = LocalMedia::new(self.desk.media_ip, ports.port(), session_id)
-            .encrypted(Encryption::Off, LocalKeys::from_random(rand::random()));
+        self.media.line = Some((self.desk.media_ip, ports.port()));
         let now = Instant::now();
         let leg = Leg::new(LegConfig {
             ssrc: Ssrc(rand::random()),
@@ -61,33 +79,36 @@ impl CallActor {
         let settings = self.desk.media_settings;
         self.guard.participant =
             Some(ParticipantActor::launch(self.sid, place, line, settings, events));
-        self.media.local = Some(local);
         self.media.quality = Some(quality);
-        Ok(local)
+        Ok(())
+    }
+
+    /// A session of its own on the line that is there, with keys of its own.
+    pub(super) fn new_session(&self, encryption: Encryption) -> Option<Session> {
+        let (ip, port) = self.media.line?;
+        let keys = LocalKeys::from_random(rand::random());
+        let local = LocalMedia::new(ip, port, u64::from(rand::random::<u32>()));
+        Some(Session::new(local.encrypted(sdp_terms(encryption), keys)))
+    }
+
+    /// A session that begins with an offer of ours. Keys are taken by default, but offered only to whom
+    /// the settings name: not everybody passes them over as it should, and they fill a datagram.
+    pub(super) fn offering_session(&self, encryption: Option<Encryption>) -> Option<Session> {
+        let default = match self.desk.config.sip.srtp {
+            Encryption::Offered => Encryption::Off,
+            other => other,
+        };
+        self.new_session(encryption.unwrap_or(default))
     }
 
     pub(super) fn participant(&self) -> Option<&Addr<ParticipantActor>> {
         self.guard.participant.as_ref()
     }
 
-    pub(super) fn agree(&mut self, agreed: Negotiated) {
+    pub(super) fn agree(&self, agreed: Negotiated) {
         if let Some(participant) = self.participant() {
-            participant.do_send(Negotiate(agreed.clone()));
+            participant.do_send(Negotiate(agreed));
         }
-        self.media.agreed = Some(agreed);
-    }
-
-    /// Our side as the next description shall show it: each one has a higher version (RFC 3264 §8).
-    pub(super) fn next_local(&mut self) -> Option<LocalMedia> {
-        let local = self.media.local.as_mut()?;
-        local.version += 1;
-        Some(*local)
-    }
-
-    /// Reads the answer to our offer.
-    pub(super) fn accept_answer(&self, answer: &Body) -> Result<Negotiated, sdp::Error> {
-        let local = self.media.local.as_ref().ok_or(sdp::Error::NoOffer)?;
-        sdp::accept_answer(&answer.bytes, local, &self.desk.sdp_policy)
     }
 
     pub(super) fn send_progress(&mut self, ctx: &mut Context<Self>) {
@@ -102,17 +123,16 @@ impl CallActor {
     }
 
     pub(super) fn send_answer(&mut self, ctx: &mut Context<Self>) {
-        let text = match (self.media.answer.take(), self.media.local) {
-            (Some((text, agreed)), _) => {
+        let text = match self.media.answer.take() {
+            Some((text, agreed)) => {
                 self.agree(agreed);
                 text
             }
             // The INVITE had no offer: ours goes out now (RFC 3264 §4).
-            (None, Some(local)) => {
-                self.media.answer_is_due = true;
-                sdp::offer(&local, &self.desk.sdp_policy)
-            }
-            (None, None) => return,
+            None => match self.media.offer_late(&self.desk.sdp_policy) {
+                Some(text) => text,
+                None => return,
+            },
         };
         self.order(Action::Answer(Reply::new(200).with_body(description(text))));
         self.input(Input::Answered, ctx);
@@ -122,7 +142,12 @@ impl CallActor {
         if !std::mem::take(&mut self.media.answer_is_due) {
             return;
         }
-        let agreed = body.map(|body| self.accept_answer(&body));
+        // The answer may be one part of the body.
+        let answer = body.and_then(|body| sdp_body(&body.bytes, Some(&body.content_type)));
+        let agreed =
+            self.media.session.as_mut().zip(answer).map(|(session, answer)| {
+                session.accept_answer(&answer.bytes, &self.desk.sdp_policy)
+            });
         match agreed {
             Some(Ok(agreed)) => self.agree(agreed),
             Some(Err(error)) => self.media_failed(488, &error.to_string(), ctx),
@@ -131,32 +156,69 @@ impl CallActor {
     }
 
     pub(super) fn on_reinvite(&mut self, request: &Request) {
-        let Some(local) = self.next_local() else {
-            self.order(Action::Reject(Reply::new(488)));
-            return;
+        let reply = match offer_of(request) {
+            Err(refusal) => refusal,
+            Ok(Some(offer)) => self.take_offer(&offer),
+            Ok(None) => match self.media.offer_late(&self.desk.sdp_policy) {
+                Some(text) => Reply::new(200).with_body(description(text)),
+                None => Reply::new(488),
+            },
         };
-        if is_foreign(request.body(), request.content_type()) {
-            let refusal = Reply::new(415).with_header("Accept", "application/sdp");
-            self.order(Action::Reject(refusal));
-            return;
-        }
-        let Some(offer) = sdp_body(request.body(), request.content_type()) else {
-            self.media.answer_is_due = true;
-            let text = sdp::offer(&local, &self.desk.sdp_policy);
-            self.order(Action::Answer(Reply::new(200).with_body(description(text))));
-            return;
+        // After a refusal the session goes on as it was (RFC 3261 §14.2).
+        self.order(match reply.status {
+            200 => Action::Answer(reply),
+            _ => Action::Reject(reply),
+        });
+    }
+
+    /// An offer by UPDATE, also before the call is answered (RFC 3311 §5.2).
+    pub(super) fn on_update(&mut self, dialog: DialogId, txn: TransactionId, request: &Request) {
+        let reply = match offer_of(request) {
+            Err(refusal) => refusal,
+            // It refreshes the session (RFC 4028) or the path.
+            Ok(None) => Reply::new(200),
+            // The first offer is not answered yet.
+            Ok(Some(_)) if !self.has_agreed() => Reply::new(500).with_header("Retry-After", "1"),
+            Ok(Some(offer)) => self.take_offer(&offer),
         };
-        match sdp::answer(&offer.bytes, &local, &self.desk.sdp_policy) {
+        self.guard.order_to(dialog, Action::Respond { txn, reply });
+    }
+
+    fn has_agreed(&self) -> bool {
+        self.media.session.as_ref().is_some_and(|session| session.agreed().is_some())
+    }
+
+    fn take_offer(&mut self, offer: &Body) -> Reply {
+        let Some(session) = &mut self.media.session else { return Reply::new(488) };
+        match session.answer(&offer.bytes, &self.desk.sdp_policy) {
             Ok((text, agreed)) => {
+                // What an answer of the call that is still to come has to repeat.
+                if let Some(answer) = &mut self.media.answer {
+                    *answer = (text.clone(), agreed.clone());
+                }
                 self.agree(agreed);
-                self.order(Action::Answer(Reply::new(200).with_body(description(text))));
+                Reply::new(200).with_body(description(text))
             }
-            // The session goes on as it was (RFC 3261 §14.2).
-            Err(error) => {
-                let refusal = Reply::new(488).with_header("X-Reason", error.to_string());
-                self.order(Action::Reject(refusal));
-            }
+            Err(error) => not_acceptable(&error.to_string()),
         }
+    }
+
+    /// The far end made an offer in a response, where we made none.
+    pub(super) fn answer_offer(&mut self, response: &Response) {
+        let offer = sdp_body(response.body(), response.content_type());
+        let policy = &self.desk.sdp_policy;
+        let answer = self
+            .media
+            .session
+            .as_mut()
+            .zip(offer)
+            .and_then(|(session, offer)| session.answer(&offer.bytes, policy).ok());
+        // Without a body the stack hangs up: there is no session.
+        let body = answer.map(|(text, agreed)| {
+            self.agree(agreed);
+            description(text)
+        });
+        self.order(Action::Ack(body));
     }
 
     pub(super) fn media_failed(&mut self, status: u16, reason: &str, ctx: &mut Context<Self>) {
@@ -190,19 +252,44 @@ impl Handler<ParticipantEvent> for CallActor {
     }
 }
 
+pub(super) fn sdp_terms(encryption: Encryption) -> sdp::Encryption {
+    match encryption {
+        Encryption::Off => sdp::Encryption::Off,
+        Encryption::Offered => sdp::Encryption::Offered,
+        Encryption::Required => sdp::Encryption::Required,
+    }
+}
+
 pub(super) fn description(text: String) -> Body {
     Body { content_type: "application/sdp".to_owned(), bytes: text.into() }
 }
 
-/// Whether there is a body that is no session description: it cannot be taken for "no offer".
-pub(super) fn is_foreign(body: &bytes::Bytes, content_type: Option<&str>) -> bool {
-    !body.is_empty() && sdp_body(body, content_type).is_none()
+/// 488, and why (RFC 3261 §20.43).
+pub(super) fn not_acceptable(why: &str) -> Reply {
+    Reply::new(488).with_header("Warning", warning(why)).with_header("X-Reason", why)
 }
 
-/// The body, if it is a session description.
+/// The value of a Warning header: code 399, an agent, a quoted text.
+pub(super) fn warning(why: &str) -> String {
+    format!("399 trunkline \"{}\"", why.replace(['"', '\\'], "'"))
+}
+
+/// The offer of a request, if it has one.
+///
+/// # Errors
+/// The refusal of a body that is no session description: it cannot be taken for "no offer".
+pub(super) fn offer_of(request: &Request) -> Result<Option<Body>, Reply> {
+    let (body, kind) = (request.body(), request.content_type());
+    match sdp_body(body, kind) {
+        None if !body.is_empty() => Err(Reply::new(415).with_header("Accept", ACCEPT)),
+        offer => Ok(offer),
+    }
+}
+
+const ACCEPT: &str = "application/sdp, multipart/mixed";
+
+/// The session description in a body, alone or as a part of it (RFC 5621 §3).
 pub(super) fn sdp_body(body: &bytes::Bytes, content_type: Option<&str>) -> Option<Body> {
-    let content_type = content_type?;
-    let kind = content_type.split(';').next().unwrap_or_default().trim();
-    (kind.eq_ignore_ascii_case("application/sdp") && !body.is_empty())
-        .then(|| Body { content_type: content_type.to_owned(), bytes: body.clone() })
+    sip::message::multipart::find(content_type?, body, "application/sdp")
+        .map(|bytes| Body { content_type: "application/sdp".to_owned(), bytes })
 }

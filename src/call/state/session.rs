@@ -146,7 +146,7 @@ impl State {
     }
 
     /// Runs `verbs` instead of whatever ran before.
-    fn load(&mut self, verbs: Vec<Verb>, turn: &mut Turn<'_>) {
+    pub(super) fn load(&mut self, verbs: Vec<Verb>, turn: &mut Turn<'_>) {
         if !self.session.is_open {
             self.session.is_open = true;
             if self.direction() == Direction::Inbound {
@@ -190,7 +190,7 @@ impl State {
             self.on_redirect_reply(&target, result, turn);
         } else if let Some(pending) = session.question.take_if(|pending| pending.id == id) {
             self.on_answer(&pending, result, turn);
-        } else {
+        } else if let Err(result) = self.on_inquiry_reply(id, result, turn) {
             self.on_idle_reply(result, turn);
         }
     }
@@ -274,7 +274,7 @@ impl State {
         self.tell(id, Event::Conference(event), turn);
     }
 
-    fn tell(&mut self, run: RunId, event: Event, turn: &mut Turn<'_>) {
+    pub(super) fn tell(&mut self, run: RunId, event: Event, turn: &mut Turn<'_>) {
         if self.session.is_open && !self.has_ended() {
             self.run(turn, |runner, cx| runner.on_event(run, event, cx));
         }
@@ -372,6 +372,24 @@ impl State {
                     turn.out.push(Effect::Publish);
                 }
                 verb::Effect::SetStatusHook(hook) => self.session.set_status_hook(&hook),
+                verb::Effect::SetDialogHooks { request_hook, refer_hook } => {
+                    self.requests.set_hooks(request_hook, refer_hook);
+                }
+                verb::Effect::WithoutEffect { verb, names } => {
+                    let message = format!("{verb}: no effect yet: {}", names.join(", "));
+                    let alert = Alert::new(AlertKind::InvalidAppPayload, message);
+                    turn.out.push(Effect::Alert(alert));
+                }
+                verb::Effect::SipRequest { run, request } => {
+                    self.send_request(request, Some(run), turn);
+                }
+                verb::Effect::Refer { run, order } => self.send_refer(run, order, turn),
+                verb::Effect::Tell { run, hook, fields } => {
+                    let (kind, verb_id) = (AskKind::Action, None);
+                    let ask = Ask { run, kind, hook, fields, verb_id, wants_reply: false };
+                    // It asks nothing that could fail.
+                    let _ = self.ask(ask, turn);
+                }
                 verb::Effect::Ask(ask) => {
                     if let Err(failure) = self.ask(ask, turn) {
                         verdict = Verdict::Failed(failure);

@@ -1,6 +1,7 @@
 //! Whole calls in virtual time: inputs in, effects out as short lines that read like a log.
 
 mod application;
+mod in_dialog;
 mod inbound;
 mod outbound;
 mod update;
@@ -13,10 +14,11 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
 use super::*;
-use crate::call::{Application, CallRecord, Limits, Script};
+use crate::call::{Application, CallRecord, Limits, Script, Transfers};
 use crate::hook::{CallFacts, HookError, HookReply};
 use crate::model::call::UpdateCall;
 use crate::model::{AccountSid, ApplicationSid, CallSid, Hook, Secret, ServiceProviderSid};
+use crate::sip_io::message::RequestId;
 use crate::verb;
 
 const HELLO: &str = "http://app.example.com/hello";
@@ -32,6 +34,8 @@ struct Story {
     events: Vec<HookRequest>,
     alarms: Vec<(Instant, TimerId)>,
     record: Option<CallRecord>,
+    /// The latest request inside the dialog.
+    request: Option<RequestId>,
 }
 
 impl Story {
@@ -44,6 +48,7 @@ impl Story {
             events: Vec::new(),
             alarms: Vec::new(),
             record: None,
+            request: None,
         }
     }
 
@@ -88,7 +93,7 @@ impl Story {
     fn update(&mut self, body: Value) -> Result<Vec<String>, UpdateError> {
         let mut out = Vec::new();
         let update = UpdateCall::parse(&body).unwrap();
-        self.state.update(self.now, self.wall, update, &mut out)?;
+        let _ = self.state.update(self.now, self.wall, update, &mut out)?;
         Ok(self.take(out))
     }
 
@@ -149,6 +154,16 @@ impl Story {
             }
             Effect::SendBye { headers } => format!("BYE{}", shown(&headers)),
             Effect::SendCancel => "CANCEL".into(),
+            Effect::Respond { status, headers, .. } => {
+                format!("answer {status}{}", shown(&headers))
+            }
+            Effect::SendRequest { id, request } => {
+                self.request = Some(id);
+                let content =
+                    request.content.map_or_else(String::new, |c| format!(" {:?}", c.text));
+                format!("{}{}{content}", request.method, shown(&request.headers))
+            }
+            Effect::Transfer(order) => format!("transfer to {}", order.refer.target),
             Effect::Hook(request) => {
                 let line = format!("{:?} {}", request.kind, request.target.url);
                 self.hooks.push(*request);
@@ -252,6 +267,7 @@ fn setup(direction: Direction) -> Setup {
         limits: Limits::default(),
         service_url: None,
         remote_host: Some("192.0.2.9:5060".into()),
+        transfers: Transfers::Unknown,
     }
 }
 

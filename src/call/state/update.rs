@@ -12,6 +12,7 @@ use crate::call::Effect;
 use crate::hook::{Alert, AlertKind, HookKind, payload};
 use crate::model::Hook;
 use crate::model::call::{CloseAs, Command, Direction, SipHeaders, UpdateCall};
+use crate::sip_io::message::RequestId;
 
 /// Why an update is refused: always a 422.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -23,7 +24,8 @@ pub enum UpdateError {
 }
 
 impl State {
-    /// Takes an update; the work goes on after the answer.
+    /// Takes an update; the work goes on after the answer. The request that was sent, if that is what
+    /// was ordered: [`Input::RequestDone`](crate::call::Input::RequestDone) has its answer.
     ///
     /// # Errors
     /// [`UpdateError`] when the contract does not forgive the call's state.
@@ -33,21 +35,26 @@ impl State {
         wall: OffsetDateTime,
         update: UpdateCall,
         out: &mut Vec<Effect>,
-    ) -> Result<(), UpdateError> {
+    ) -> Result<Option<RequestId>, UpdateError> {
         if self.has_ended() {
             return Err(UpdateError::Gone(self.setup.facts.call_sid));
         }
         let turn = &mut Turn { now, wall, out };
-        if let Some(command) = update.command {
-            self.obey(command, turn)?;
-        }
+        let sent = match update.command {
+            Some(command) => self.obey(command, turn)?,
+            None => None,
+        };
         if update.whisper {
             no_effect("whisper", "it is not supported yet", turn);
         }
-        Ok(())
+        Ok(sent)
     }
 
-    fn obey(&mut self, command: Command, turn: &mut Turn<'_>) -> Result<(), UpdateError> {
+    fn obey(
+        &mut self,
+        command: Command,
+        turn: &mut Turn<'_>,
+    ) -> Result<Option<RequestId>, UpdateError> {
         match command {
             Command::CallHook { call_hook, status_hook, child_call_hook } => {
                 if let Some(hook) = &status_hook {
@@ -71,13 +78,15 @@ impl State {
                 self.base.customer_data = Some(data.into());
                 turn.out.push(Effect::Publish);
             }
-            Command::SipRequest if !self.is_answered() => {
+            Command::SipRequest(_) if !self.is_answered() => {
                 return Err(UpdateError::Incompatible("sip_request"));
             }
-            Command::SipRequest => no_effect("sip_request", "it is not supported yet", turn),
+            Command::SipRequest(request) => {
+                return Ok(Some(self.send_request(*request, None, turn)));
+            }
             Command::Unbuilt(name) => no_effect(name, "the call runs no such verb", turn),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Fetches another application; the present one goes on until it is there.

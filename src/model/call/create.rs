@@ -1,7 +1,7 @@
 //! `POST /Accounts/{sid}/Calls`: the body (contract rest.md §2.3.1, §2.3.2).
 //!
 //! Unknown properties are ignored, as clients of several ages send them. Properties that belong
-//! to features which are not built yet (`amd`, `dual_streams`, in-dialog hooks) are checked for
+//! to features which are not built yet (`amd`, `dual_streams`) are checked for
 //! their type and have no effect.
 
 use std::time::Duration;
@@ -34,6 +34,10 @@ pub struct CreateCall {
     pub headers: SipHeaders,
     pub tag: Option<Map<String, Value>>,
     pub speech: SpeechDefaults,
+    /// Told of INFO and MESSAGE from the far end.
+    pub request_hook: Option<Hook>,
+    /// Told of a REFER from the far end.
+    pub refer_hook: Option<Hook>,
 }
 
 /// Where the call goes, and what any kind of target may add.
@@ -113,6 +117,8 @@ impl CreateCall {
             headers,
             tag: body.object("tag")?.and_then(Value::as_object).cloned(),
             speech: speech(body)?,
+            request_hook: body.hook("sipRequestWithinDialogHook")?,
+            refer_hook: body.hook("referHook")?,
         };
         check_unbuilt(body)?;
         if call.application_sid.is_none() && call.call_hook.is_none() && call.app_json.is_none() {
@@ -229,8 +235,6 @@ fn check_unbuilt(body: Body<'_>) -> Result<(), BadCall> {
     body.flag("answerOnBridge")?;
     body.flag("dual_streams")?;
     body.flag("record_all_calls")?;
-    body.hook("sipRequestWithinDialogHook")?;
-    body.hook("referHook")?;
     if let Some(amd) = body.object("amd")?.and_then(Body::new)
         && amd.hook("actionHook").ok().flatten().is_none()
     {

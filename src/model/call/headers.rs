@@ -35,7 +35,7 @@ impl SipHeaders {
                     return Err(format!("has a value for {name} that is not a string"));
                 }
             };
-            if text.len() > MAX_VALUE_BYTES || text.chars().any(char::is_control) {
+            if !Self::is_value(&text) {
                 return Err(format!("has a value for {name} that does not fit a header"));
             }
             if !is_reserved(name) {
@@ -43,6 +43,11 @@ impl SipHeaders {
             }
         }
         Ok(Self(headers))
+    }
+
+    /// Whether a text may stand as the value of a header: one line, not too long.
+    pub fn is_value(text: &str) -> bool {
+        text.len() <= MAX_VALUE_BYTES && !text.chars().any(char::is_control)
     }
 
     /// Adds a header of our own making, or replaces the one of that name (in any case).
@@ -55,6 +60,14 @@ impl SipHeaders {
             .collect();
         self.0.retain(|(have, _)| !have.eq_ignore_ascii_case(name));
         self.0.push((name.to_owned(), clean));
+    }
+
+    /// Adds a header whose value [`is_value`](Self::is_value) as it is; else nothing.
+    pub fn put(&mut self, name: &str, value: String) {
+        if Self::is_value(&value) {
+            self.0.retain(|(have, _)| !have.eq_ignore_ascii_case(name));
+            self.0.push((name.to_owned(), value));
+        }
     }
 
     /// Takes over all of `other`; its values win over ours.
@@ -95,7 +108,7 @@ const MAX_VALUE_BYTES: usize = 4096;
 const MAX_OWN_VALUE_CHARS: usize = 256;
 
 /// Headers that our stack writes itself, with their compact forms.
-const RESERVED: [&str; 26] = [
+const RESERVED: [&str; 29] = [
     "Via",
     "v",
     "From",
@@ -122,6 +135,9 @@ const RESERVED: [&str; 26] = [
     "RAck",
     "Require",
     "Session-Expires",
+    "x",
+    "Min-SE",
+    "Proxy-Require",
 ];
 
 #[cfg(test)]

@@ -51,9 +51,17 @@ impl<'a> Body<'a> {
     }
 
     pub(super) fn text(self, name: &'static str) -> Result<Option<&'a str>, BadCall> {
+        self.text_up_to(name, MAX_TEXT_BYTES)
+    }
+
+    pub(super) fn text_up_to(
+        self,
+        name: &'static str,
+        max_bytes: usize,
+    ) -> Result<Option<&'a str>, BadCall> {
         let Some(value) = self.value(name) else { return Ok(None) };
         let text = value.as_str().ok_or_else(|| BadCall::property(name, "must be a string"))?;
-        if text.len() > MAX_TEXT_BYTES {
+        if text.len() > max_bytes {
             return Err(BadCall::property(name, "is too long"));
         }
         Ok(Some(text))

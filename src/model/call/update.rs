@@ -6,8 +6,8 @@
 
 use serde_json::{Map, Value};
 
-use super::BadCall;
 use super::input::Body;
+use super::{BadCall, Content, SipRequest};
 use crate::model::Hook;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +33,7 @@ pub enum Command {
     /// Replaces the customer data.
     Tag(Map<String, Value>),
     /// In-dialog request; needs an answered call.
-    SipRequest,
+    SipRequest(Box<SipRequest>),
     /// A command of the contract that needs a verb which does not exist yet; its property name.
     Unbuilt(&'static str),
 }
@@ -97,10 +97,7 @@ fn command(body: Body<'_>, name: &'static str) -> Result<Command, BadCall> {
             Some(tag) => Command::Tag(tag.clone()),
             None => return Err(BadCall::Invalid("tag data")),
         },
-        "sip_request" => {
-            sip_request(body)?;
-            Command::SipRequest
-        }
+        "sip_request" => Command::SipRequest(Box::new(sip_request(body)?)),
         other => {
             check_unbuilt(body, other)?;
             Command::Unbuilt(other)
@@ -170,15 +167,25 @@ fn is_first(body: Body<'_>, name: &'static str, words: [&str; 2]) -> Result<bool
     }
 }
 
-fn sip_request(body: Body<'_>) -> Result<(), BadCall> {
-    let request = Body::new_in(body, "sip_request")?;
-    if request.line("method")?.is_none_or(str::is_empty) {
-        return Err(BadCall::property("sip_request", "needs a method"));
-    }
-    if request.value("content").is_some() && request.line("content_type")?.is_none() {
-        return Err(BadCall::property("sip_request", "with content needs a content_type"));
-    }
-    request.headers("headers").map(|_| ())
+fn sip_request(body: Body<'_>) -> Result<SipRequest, BadCall> {
+    const NAME: &str = "sip_request";
+    let request = Body::new_in(body, NAME)?;
+    let method = match request.line("method")?.filter(|method| !method.is_empty()) {
+        Some(method) => SipRequest::method(method)
+            .map_err(|problem| BadCall::property(NAME, format!("has a method that {problem}")))?,
+        None => return Err(BadCall::property(NAME, "needs a method")),
+    };
+    let content = match (request.text_up_to("content", MAX_CONTENT)?, request.line("content_type")?)
+    {
+        (None | Some(""), _) => None,
+        (Some(_), None | Some("")) => {
+            return Err(BadCall::property(NAME, "with content needs a content_type"));
+        }
+        (Some(text), Some(kind)) => {
+            Some(Content { content_type: kind.to_owned(), text: text.to_owned() })
+        }
+    };
+    Ok(SipRequest { method, headers: request.headers("headers")?, content })
 }
 
 fn participant_action(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
@@ -264,9 +271,13 @@ const RECORD_ACTIONS: [&str; 4] =
 const DUB_ACTIONS: [&str; 5] =
     ["addTrack", "removeTrack", "silenceTrack", "playOnTrack", "sayOnTrack"];
 
+/// Of an in-dialog request: what a UDP datagram carries with its headers.
+const MAX_CONTENT: usize = 32 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::call::SipHeaders;
     use serde_json::json;
 
     #[test]
@@ -295,7 +306,18 @@ mod tests {
             (json!({"mute_status": "unmute", "unknown": 1}), Command::Mute(false)),
             (json!({"conf_mute_status": "mute"}), Command::ConferenceMute(true)),
             (json!({"tag": {"a": 1}}), Command::Tag(Map::from_iter([("a".into(), json!(1))]))),
-            (json!({"sip_request": {"method": "INFO"}}), Command::SipRequest),
+            (
+                json!({"sip_request": {"method": "info", "headers": {"X-A": "1"},
+                    "content": "a\r\nb", "content_type": "text/plain"}}),
+                Command::SipRequest(Box::new(SipRequest {
+                    method: "INFO".into(),
+                    headers: SipHeaders::parse(&json!({"X-A": "1"})).unwrap(),
+                    content: Some(Content {
+                        content_type: "text/plain".into(),
+                        text: "a\r\nb".into(),
+                    }),
+                })),
+            ),
             (json!({"stream_status": "resume"}), Command::Unbuilt("stream_status")),
             (
                 json!({"conf_hold_status": "hold", "wait_hook": "/w"}),
@@ -361,6 +383,25 @@ mod tests {
             (
                 json!({"sip_request": {"method": "INFO", "content": "x"}}),
                 "sip_request with content needs a content_type",
+            ),
+            (
+                json!({"sip_request": {"method": "BYE"}}),
+                "sip_request has a method that is a method the call itself is led by",
+            ),
+            (json!({"sip_request": {"method": "A B"}}), "sip_request has a method that is no SIP"),
+            (
+                json!({"sip_request": {"method": "INFO", "headers": {"X-A": "1\r\nVia: x"}}}),
+                "headers has a value for X-A that does not fit a header",
+            ),
+            (
+                json!({"sip_request": {"method": "INFO", "content": "x",
+                    "content_type": "a/b\r\nVia: x"}}),
+                "content_type must not contain control characters",
+            ),
+            (
+                json!({"sip_request": {"method": "INFO", "content": "x".repeat(MAX_CONTENT + 1),
+                    "content_type": "a/b"}}),
+                "content is too long",
             ),
             (json!({"record": {}}), "record needs an action"),
             (json!({"record": {"action": "startCallRecording"}}), "record needs a siprecServerURL"),

@@ -8,7 +8,7 @@ use crate::routing::fixtures::trunk;
 struct Scene {
     account: AccountSid,
     provider: ServiceProviderSid,
-    trunks: Trunks,
+    trunks: TrunkTable,
 }
 
 /// `own` are the account's carriers, `shared` its provider's.
@@ -25,7 +25,7 @@ fn scene(own: &[(Value, Vec<Value>)], shared: &[(Value, Vec<Value>)]) -> Scene {
         carrier["service_provider_sid"] = json!(provider);
         all.push(trunk(carrier, gateways));
     }
-    Scene { account, provider, trunks: Trunks::new(all) }
+    Scene { account, provider, trunks: TrunkTable::new(all) }
 }
 
 impl Scene {
@@ -69,7 +69,7 @@ fn a_named_carrier_alone_counts_and_only_where_the_account_may_use_it() {
     let foreign_sid = foreign.carrier.sid.to_string();
     let mut all = scene.trunks.all().to_vec();
     all.push(foreign);
-    scene.trunks = Trunks::new(all);
+    scene.trunks = TrunkTable::new(all);
     let sid = scene.named("s").carrier.sid.to_string();
     for (named, hosts) in [
         ("a", vec!["a.example"]),
@@ -119,7 +119,7 @@ fn a_closed_account_has_no_trunk() {
     let mut scene = scene(&[(json!({"name": "a"}), vec![out("a.example")])], &[]);
     let mut all = scene.trunks.all().to_vec();
     all[0].is_closed = true;
-    scene.trunks = Trunks::new(all);
+    scene.trunks = TrunkTable::new(all);
     assert!(scene.hosts(scene.wanted(None), fine).is_empty());
 }
 

@@ -1,13 +1,14 @@
 //! Who may come in: INVITEs and REGISTERs pass the gate, and registrations are published.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix::prelude::*;
 use sip::{DialogId, Flow, Reply, Request, TransactionId};
 
-use super::StackActor;
-use crate::sip_io::gate::{Findings, Verdict};
+use super::{Owner, StackActor};
+use crate::sip_io::gate::{Admitted, Identity, User, Verdict};
 use crate::sip_io::message::{IncomingCall, Revoke};
 use crate::sip_io::registrations::Contact;
 
@@ -24,55 +25,105 @@ impl StackActor {
             self.reject(dialog, busy.with_header("X-Reason", "too many calls"));
             return;
         }
+        if request.header("Replaces").is_some() {
+            return self.on_replacing(dialog, request, flow, ctx);
+        }
         self.deciding.insert(dialog);
+        self.identify(dialog, request, flow, ctx);
+    }
+
+    /// Asks the store who calls, then has it proved.
+    fn identify(
+        &self,
+        dialog: DialogId,
+        request: Arc<Request>,
+        flow: Flow,
+        ctx: &mut Context<Self>,
+    ) {
         let gate = self.parts.gate.clone();
         let asked = request.clone();
         let revoked = self.revoked;
-        let look_up = async move { gate.look_up(&asked).await };
-        ctx.spawn(look_up.into_actor(self).map(move |found, this, ctx| {
-            // The caller may have given up, or the INVITE expired, during the look-up.
-            if !this.deciding.remove(&dialog) {
+        let identify = async move { gate.identify(&asked, &flow).await };
+        ctx.spawn(identify.into_actor(self).map(move |found, this, ctx| {
+            // The caller may have given up, or the INVITE expired, meanwhile.
+            if !this.deciding.contains(&dialog) {
                 return;
             }
             match found {
-                _ if this.revoked != revoked => this.on_invite(dialog, request, flow, ctx),
-                Ok(findings) => this.decide(dialog, request, flow, findings, ctx),
+                _ if this.revoked != revoked => this.identify(dialog, request, flow, ctx),
+                Ok(identity) => this.judge(dialog, request, flow, identity, ctx),
                 Err(error) => {
                     tracing::error!(%error, "cannot look up who calls");
-                    this.reject(dialog, Reply::new(500));
+                    this.refuse(dialog, &request, flow, Reply::new(500));
                 }
             }
             this.pump(ctx);
         }));
     }
 
-    pub(super) fn decide(
+    /// Judges the proof; for who passes the store is asked what was dialled.
+    fn judge(
         &mut self,
         dialog: DialogId,
         request: Arc<Request>,
         flow: Flow,
-        findings: Findings,
-        ctx: &Context<Self>,
+        identity: Identity,
+        ctx: &mut Context<Self>,
     ) {
         let now = Instant::now();
-        let source = flow.peer.ip();
-        match findings.on_invite(&request, source, &mut self.parts.nonces, now) {
-            Verdict::Refuse(reply) => {
-                if is_failure(&request, &reply) {
-                    self.parts.defence.failed(now, source);
-                }
-                if reply.status != 401 {
-                    tracing::info!(%source, status = reply.status, "call refused");
-                }
-                self.reject(dialog, reply);
-            }
-            Verdict::Pass(admitted) => {
-                self.parts.defence.proved(source);
-                let stack = ctx.address();
-                let call = IncomingCall { dialog, request, flow, admitted, stack };
-                self.owners.insert(dialog, self.parts.desk.answer(call));
-            }
+        let known = match identity.prove(&request, flow.peer.ip(), &mut self.parts.nonces, now) {
+            Ok(known) => known,
+            Err(reply) => return self.refuse(dialog, &request, flow, reply),
+        };
+        if known.is_proved() {
+            self.parts.defence.proved(flow.peer.ip());
         }
+        let gate = self.parts.gate.clone();
+        let revoked = self.revoked;
+        let answer = async move { gate.answer(known).await };
+        ctx.spawn(answer.into_actor(self).map(move |found, this, ctx| {
+            if !this.deciding.contains(&dialog) {
+                return;
+            }
+            match found {
+                // A proof counts once: who passed before a change is asked anew, and may prove it anew.
+                _ if this.revoked != revoked => this.identify(dialog, request, flow, ctx),
+                Ok(Verdict::Refuse(reply)) => this.refuse(dialog, &request, flow, reply),
+                Ok(Verdict::Pass(admitted)) => this.let_in(dialog, request, flow, admitted, ctx),
+                Err(error) => {
+                    tracing::error!(%error, "cannot look up what is dialled");
+                    this.refuse(dialog, &request, flow, Reply::new(500));
+                }
+            }
+            this.pump(ctx);
+        }));
+    }
+
+    fn let_in(
+        &mut self,
+        dialog: DialogId,
+        request: Arc<Request>,
+        flow: Flow,
+        admitted: Admitted,
+        ctx: &Context<Self>,
+    ) {
+        self.deciding.remove(&dialog);
+        let stack = ctx.address();
+        let call = IncomingCall { dialog, request, flow, admitted, stack };
+        let account = call.admitted.account.sid;
+        let events = self.parts.desk.answer(call);
+        self.owners.insert(dialog, Owner { events, account });
+    }
+
+    pub(super) fn refuse(&mut self, dialog: DialogId, request: &Request, flow: Flow, reply: Reply) {
+        self.deciding.remove(&dialog);
+        if is_failure(request, &reply) {
+            self.parts.defence.failed(Instant::now(), flow.peer.ip());
+        }
+        if reply.status != 401 {
+            tracing::info!(source = %flow.peer.ip(), status = reply.status, "call refused");
+        }
+        self.reject(dialog, reply);
     }
 
     pub(super) fn on_register(
@@ -85,11 +136,11 @@ impl StackActor {
         let gate = self.parts.gate.clone();
         let asked = request.clone();
         let revoked = self.revoked;
-        let look_up = async move { gate.look_up(&asked).await };
-        ctx.spawn(look_up.into_actor(self).map(move |found, this, ctx| {
+        let identify = async move { gate.identify_user(&asked).await };
+        ctx.spawn(identify.into_actor(self).map(move |found, this, ctx| {
             let reply = match found {
                 _ if this.revoked != revoked => return this.on_register(txn, request, flow, ctx),
-                Ok(findings) => this.register(&request, flow, findings),
+                Ok(user) => this.register(&request, flow, user),
                 Err(error) => {
                     tracing::error!(%error, "cannot look up who registers");
                     Reply::new(500)
@@ -100,10 +151,10 @@ impl StackActor {
         }));
     }
 
-    pub(super) fn register(&mut self, request: &Request, flow: Flow, findings: Findings) -> Reply {
+    pub(super) fn register(&mut self, request: &Request, flow: Flow, user: User) -> Reply {
         let now = Instant::now();
         let nonces = &mut self.parts.nonces;
-        let registrant = match findings.on_register(request, flow.peer.ip(), nonces, now) {
+        let registrant = match user.on_register(request, flow.peer.ip(), nonces, now) {
             Verdict::Refuse(reply) => {
                 if is_failure(request, &reply) {
                     self.parts.defence.failed(now, flow.peer.ip());
@@ -136,6 +187,9 @@ impl StackActor {
             uri: b.contact.clone(),
             flow: b.flow,
             expires_at: b.expires_at,
+            q: b.q,
+            path: b.path.iter().filter_map(|hop| hop.parse().ok()).collect(),
+            instance: b.instance().map(Cow::into_owned),
         });
         self.parts.registrations.publish(aor, contacts.collect());
     }
@@ -153,6 +207,7 @@ impl StackActor {
             self.publish(now, &aor);
         }
         let found = self.parts.defence.sweep(now);
+        metrics::gauge!("sip_registered_users").set(self.bindings.len() as f64);
         metrics::gauge!("sip_banned_sources").set(found.banned as f64);
         metrics::counter!("sip_messages_dropped_total").increment(found.dropped);
         if let Some(source) = found.example {

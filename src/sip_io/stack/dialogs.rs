@@ -1,14 +1,18 @@
 //! Dialogs and their owners: what the endpoint reports goes to the call that owns the dialog, and
 //! what calls order goes to the endpoint.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix::prelude::*;
-use sip::{DialogId, Event, Reply, Request, TransactionId};
+use sip::{DialogId, Event, Method, Reply, Request, TransactionId};
 
-use super::StackActor;
+use super::outside::Answered;
+use super::{Owner, StackActor};
 use crate::sip_io::info;
-use crate::sip_io::message::{Action, DialogEvent, Order, Originate, Originated};
+use crate::sip_io::message::{
+    Action, DialogEvent, Happened, Order, Originate, Originated, RequestId,
+};
 
 impl StackActor {
     pub(super) fn on_event(&mut self, event: Event, ctx: &mut Context<Self>) {
@@ -20,44 +24,65 @@ impl StackActor {
                 self.on_register(txn, request, flow, ctx);
             }
             Event::Request { txn, request, dialog: Some(dialog), .. } => {
-                self.on_info(txn, &request, dialog);
+                self.on_request(txn, request, dialog);
             }
-            Event::Provisional { dialog, response, .. } => {
-                self.tell(dialog, DialogEvent::Provisional(response));
+            Event::Trying { dialog } => {
+                self.tell(dialog, Happened::Trying);
             }
-            Event::Answered { dialog, response, .. } => {
-                self.tell(dialog, DialogEvent::Answered(response));
+            Event::Provisional { dialog, response, wants_answer } => {
+                self.tell(dialog, Happened::Provisional { response, wants_answer });
             }
-            // an offer in mid-call by UPDATE is not taken yet; the session goes on as it was
-            Event::Update { txn, .. } => self.respond(txn, Reply::new(488)),
-            Event::Acked { dialog, body } => self.tell(dialog, DialogEvent::Acked { body }),
+            Event::Answered { dialog, response, wants_answer } => {
+                self.tell(dialog, Happened::Answered { response, wants_answer });
+            }
+            Event::Acked { dialog, body } => self.tell(dialog, Happened::Acked { body }),
+            Event::Pracked { dialog, body } => self.tell(dialog, Happened::Pracked { body }),
             Event::Reinvite { dialog, request, .. } => {
-                self.tell(dialog, DialogEvent::Reinvite(request));
+                self.tell(dialog, Happened::Reinvite(request));
+            }
+            Event::ReinviteAnswered { dialog, response, wants_answer } => {
+                self.tell(dialog, Happened::ReinviteAnswered { response, wants_answer });
+            }
+            Event::ReinviteRejected { dialog, status, .. } => {
+                self.tell(dialog, Happened::ReinviteRejected { status });
+            }
+            Event::Update { dialog, txn, request } => {
+                self.tell(dialog, Happened::Update { txn, request });
+            }
+            Event::RequestDone { txn, dialog, status, reason, response } => {
+                if let Some((_, id)) = self.requests.remove(&txn) {
+                    let is_heard = response.is_some();
+                    self.tell(dialog, Happened::RequestDone { id, status, reason, is_heard });
+                }
             }
             Event::Rejected { dialog, status, reason, response } => {
-                self.tell_last(dialog, DialogEvent::Rejected { status, reason, response });
+                self.tell_last(dialog, Happened::Rejected { status, reason, response });
             }
             Event::Cancelled { dialog, reason_header } => {
-                self.tell_last(dialog, DialogEvent::Cancelled { reason: reason_header });
+                self.tell_last(dialog, Happened::Cancelled { reason: reason_header });
             }
             Event::ByeReceived { dialog, request } => {
-                self.tell_last(dialog, DialogEvent::ByeReceived(request));
+                self.tell_last(dialog, Happened::ByeReceived(request));
             }
-            Event::Ended { dialog, cause } => self.tell_last(dialog, DialogEvent::Ended(cause)),
+            Event::Ended { dialog, cause } => self.tell_last(dialog, Happened::Ended(cause)),
+            Event::Response { txn, status, reason, seq, response } => {
+                self.on_response(txn, Answered { status, reason, seq, response });
+            }
             _ => {}
         }
     }
 
-    pub(super) fn tell(&self, dialog: DialogId, event: DialogEvent) {
+    pub(super) fn tell(&self, dialog: DialogId, happened: Happened) {
         if let Some(owner) = self.owners.get(&dialog) {
-            owner.do_send(event);
+            owner.events.do_send(DialogEvent { dialog, happened });
         }
     }
 
-    pub(super) fn tell_last(&mut self, dialog: DialogId, event: DialogEvent) {
+    pub(super) fn tell_last(&mut self, dialog: DialogId, happened: Happened) {
         self.deciding.remove(&dialog);
+        self.requests.retain(|_, (of, _)| *of != dialog);
         if let Some(owner) = self.owners.remove(&dialog) {
-            owner.do_send(event);
+            owner.events.do_send(DialogEvent { dialog, happened });
         }
     }
 
@@ -73,18 +98,41 @@ impl StackActor {
         }
     }
 
-    /// INFO is the only request inside a dialog that comes here: no other is allowed.
-    fn on_info(&mut self, txn: TransactionId, request: &Request, dialog: DialogId) {
-        let reply = match info::key(request) {
-            Ok(key) => {
-                if let Some(key) = key {
-                    self.tell(dialog, DialogEvent::Key(key));
-                }
-                Reply::new(200)
-            }
-            Err(refusal) => refusal,
+    /// Keys in an INFO are answered here; every other request is its owner's to answer.
+    fn on_request(&mut self, txn: TransactionId, request: Arc<Request>, dialog: DialogId) {
+        let key = match request.method() {
+            Method::Info => info::key(&request).ok().flatten(),
+            _ => None,
         };
-        self.respond(txn, reply);
+        match key {
+            // Nobody owns the dialog yet: its call is still being admitted.
+            None if !self.owners.contains_key(&dialog) => self.respond(txn, Reply::new(480)),
+            None => self.tell(dialog, Happened::Request { txn, request }),
+            Some(key) => {
+                self.respond(txn, Reply::new(200));
+                self.tell(dialog, Happened::Key(key));
+            }
+        }
+    }
+
+    /// A request that cannot be sent is answered at once, as one that nobody answers is later.
+    fn request(
+        &mut self,
+        dialog: DialogId,
+        id: RequestId,
+        method: Method,
+        headers: Vec<(String, String)>,
+        body: Option<sip::Body>,
+    ) {
+        match self.parts.endpoint.request(Instant::now(), dialog, method, headers, body) {
+            Ok(txn) => {
+                self.requests.insert(txn, (dialog, id));
+            }
+            Err(error) => {
+                let (status, reason) = (503, error.to_string());
+                self.tell(dialog, Happened::RequestDone { id, status, reason, is_heard: false });
+            }
+        }
     }
 }
 
@@ -94,7 +142,8 @@ impl Handler<Originate> for StackActor {
     fn handle(&mut self, originate: Originate, ctx: &mut Context<Self>) -> Self::Result {
         let placed = self.parts.endpoint.invite(Instant::now(), originate.invite);
         if let Ok((dialog, _)) = &placed {
-            self.owners.insert(*dialog, originate.owner);
+            let Originate { owner: events, account, .. } = originate;
+            self.owners.insert(*dialog, Owner { events, account });
         }
         // The INVITE is handed to the socket before the caller hears of it.
         self.pump(ctx);
@@ -112,8 +161,15 @@ impl Handler<Order> for StackActor {
             Action::Progress(reply) => endpoint.progress(now, dialog, reply),
             Action::Answer(reply) => endpoint.answer(now, dialog, reply),
             Action::Reject(reply) => endpoint.reject(now, dialog, reply),
-            Action::Cancel => endpoint.cancel(now, dialog),
+            Action::Cancel(headers) => endpoint.cancel_with(now, dialog, headers),
             Action::Bye(headers) => endpoint.bye(now, dialog, headers),
+            Action::Ack(body) => endpoint.ack(now, dialog, body),
+            Action::Reinvite { headers, body } => endpoint.reinvite(now, dialog, headers, body),
+            Action::Respond { txn, reply } => endpoint.respond(now, txn, reply),
+            Action::Request { id, method, headers, body } => {
+                self.request(dialog, id, method, headers, body);
+                Ok(())
+            }
         };
         if let Err(error) = done {
             tracing::debug!(%error, "order came too late");

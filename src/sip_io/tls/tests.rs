@@ -113,3 +113,28 @@ fn files_that_cannot_be_used_are_named() {
         assert!(error.contains(named), "{error:?} does not name {named}");
     }
 }
+
+#[tokio::test]
+async fn a_client_s_certificate_proves_its_own_name_and_no_other() {
+    let authority = Authority::new();
+    let files = pair(&authority, "server", &["sip.example.com"]);
+    let server = TlsFiles { client_ca: Some(authority.ca()), ..files };
+    let server = Tls::open(server).unwrap();
+    for (files, own) in [
+        (pair(&authority, "client", &["proxy.example.net", "192.0.2.7"]), true),
+        (trusting(&authority), false),
+    ] {
+        let client = Tls::open(files).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let (accepted, asked) =
+            tokio::join!(server.accept(accepted), client.connect("sip.example.com", stream));
+        asked.unwrap();
+        let proof = Proof::of(&accepted.unwrap());
+        let is_of = |host| proof.as_ref().is_some_and(|proof| proof.is_of(host));
+        assert_eq!(is_of("proxy.example.net"), own);
+        assert_eq!(is_of("192.0.2.7"), own);
+        assert!(!is_of("sip.example.com") && !is_of("not a host"));
+    }
+}

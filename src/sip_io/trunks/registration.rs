@@ -121,6 +121,11 @@ impl Registration {
         self.status.as_ref()
     }
 
+    /// The registrar holds our binding until then, unless it is refreshed.
+    pub fn bound_until(&self) -> Option<Instant> {
+        self.bound_until
+    }
+
     /// Whether the registrar holds our binding.
     pub fn is_bound(&self, now: Instant) -> bool {
         self.bound_until.is_some_and(|until| now < until)
@@ -140,6 +145,10 @@ impl Registration {
         if let Phase::Waiting { until } = &mut self.phase {
             *until = now;
         }
+    }
+
+    pub fn is_leaving(&self) -> bool {
+        self.is_leaving
     }
 
     /// Nothing more will be asked for.

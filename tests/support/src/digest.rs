@@ -1,8 +1,9 @@
-//! Digest authentication as a client does it (RFC 2617, MD5, with or without `qop=auth`).
+//! Digest authentication as a client does it (RFC 2617, RFC 8760; with or without `qop=auth`).
 
 use std::fmt;
 
 use md5::{Digest as _, Md5};
+use sha2::Sha256;
 
 use crate::message::Message;
 
@@ -29,10 +30,12 @@ pub struct Challenge {
     pub opaque: Option<String>,
     pub qop_auth: bool,
     pub stale: bool,
+    /// SHA-256 instead of MD5.
+    pub sha256: bool,
 }
 
 impl Challenge {
-    /// The first challenge of a 401 or 407 that MD5 can answer.
+    /// The first challenge of a 401 or 407 by an algorithm known here.
     #[must_use]
     pub fn of(response: &Message) -> Option<Self> {
         let (asked, answer_header) = match response.code()? {
@@ -52,7 +55,9 @@ impl Challenge {
         let get = |name: &str| {
             fields.iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone())
         };
-        if get("algorithm").is_some_and(|name| !name.eq_ignore_ascii_case("md5")) {
+        let algorithm = get("algorithm").unwrap_or_else(|| "MD5".to_owned());
+        let sha256 = algorithm.eq_ignore_ascii_case("sha-256");
+        if !sha256 && !algorithm.eq_ignore_ascii_case("md5") {
             return None;
         }
         Some(Self {
@@ -62,6 +67,7 @@ impl Challenge {
             opaque: get("opaque"),
             qop_auth: get("qop").is_some_and(|q| q.split(',').any(|word| word.trim() == "auth")),
             stale: get("stale").is_some_and(|word| word.eq_ignore_ascii_case("true")),
+            sha256,
         })
     }
 
@@ -70,17 +76,19 @@ impl Challenge {
     pub fn answer(&self, who: &Credentials, method: &str, uri: &str, count: u32) -> String {
         let cnonce = "c0ffee42";
         let nc = format!("{count:08x}");
-        let ha1 = md5_hex(&format!("{}:{}:{}", who.user, self.realm, who.password));
-        let ha2 = md5_hex(&format!("{method}:{uri}"));
+        let (hash, algorithm): (fn(&str) -> String, _) =
+            if self.sha256 { (sha256_hex, "SHA-256") } else { (md5_hex, "MD5") };
+        let ha1 = hash(&format!("{}:{}:{}", who.user, self.realm, who.password));
+        let ha2 = hash(&format!("{method}:{uri}"));
         let nonce = &self.nonce;
         let response = if self.qop_auth {
-            md5_hex(&format!("{ha1}:{nonce}:{nc}:{cnonce}:auth:{ha2}"))
+            hash(&format!("{ha1}:{nonce}:{nc}:{cnonce}:auth:{ha2}"))
         } else {
-            md5_hex(&format!("{ha1}:{nonce}:{ha2}"))
+            hash(&format!("{ha1}:{nonce}:{ha2}"))
         };
         let mut value = format!(
             "Digest username=\"{}\", realm=\"{}\", nonce=\"{nonce}\", uri=\"{uri}\", \
-             response=\"{response}\", algorithm=MD5",
+             response=\"{response}\", algorithm={algorithm}",
             who.user, self.realm
         );
         if self.qop_auth {
@@ -105,6 +113,10 @@ fn fields(mut text: &str) -> Vec<(String, String)> {
         text = rest;
     }
     fields
+}
+
+fn sha256_hex(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn md5_hex(text: &str) -> String {

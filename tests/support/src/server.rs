@@ -153,6 +153,14 @@ impl Server {
         crate::stamp::signal(self.pid(), libc::SIGTERM).context("SIGTERM")
     }
 
+    /// SIGHUP: it reads its certificates again.
+    ///
+    /// # Errors
+    /// When there is no process any more.
+    pub fn reload(&self) -> Result<()> {
+        crate::stamp::signal(self.pid(), libc::SIGHUP).context("SIGHUP")
+    }
+
     /// # Errors
     /// When it has not gone after `within`.
     pub fn wait_exit(&mut self, within: Duration) -> Result<ExitStatus> {

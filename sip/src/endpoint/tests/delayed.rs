@@ -123,3 +123,17 @@ fn a_cancelled_call_acknowledges_an_offer_without_asking() {
     assert_eq!(bench.starts(), ["ACK", "BYE"]);
     assert!(matches!(bench.one_event(), Event::Rejected { status: 487, .. }));
 }
+
+#[test]
+fn an_offer_that_crosses_our_bye_is_acknowledged_at_once() {
+    let mut bench = Bench::udp();
+    let (dialog, _) = bench.outgoing_confirmed();
+    bench.ep.reinvite(bench.now, dialog, vec![], None).unwrap();
+    let reinvite = bench.one_request();
+    bench.ep.bye(bench.now, dialog, vec![]).unwrap();
+    assert_eq!(bench.starts(), ["BYE"]);
+    bench.take(&with_sdp(&response(&reinvite, 200, "", CONTACT), "offer"));
+    assert_eq!(bench.starts(), ["ACK"]);
+    bench.no_event();
+    bench.assert_forgets_everything();
+}

@@ -8,6 +8,7 @@ mod early;
 mod in_dialog;
 mod large;
 mod outside;
+mod random;
 mod refusals;
 mod reliable;
 mod schedules;

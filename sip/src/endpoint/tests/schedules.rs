@@ -1,5 +1,5 @@
-//! Hundreds of random calls between two endpoints over a link that loses, doubles and reorders:
-//! every call ends on both sides, exactly once, and nothing is left behind.
+//! Hundreds of calls between two endpoints over a link that loses, doubles and reorders: every call ends
+//! on both sides, exactly once, and nothing is left behind. `random` gives every order there is.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,23 +8,23 @@ use crate::endpoint::Load;
 use crate::sim::{Link, Pair, Side};
 use crate::{Body, DialogId, Event, Invite, Method, Reply, Transport};
 
-const NOTHING: Load = Load { dialogs: 0, servers: 0, clients: 0 };
+pub(super) const NOTHING: Load = Load { dialogs: 0, servers: 0, clients: 0 };
 
 /// Longer than any chain of timers: give-up of an INVITE, of its CANCEL or ACK, and of a BYE.
 const AFTERMATH: Duration = Duration::from_secs(64 * 4);
 
 /// What was seen of the dialogs of a run.
 #[derive(Default)]
-struct Seen {
+pub(super) struct Seen {
     /// Dialogs by side, with the number of terminal events.
-    ends: BTreeMap<(bool, DialogId), usize>,
+    pub(super) ends: BTreeMap<(bool, DialogId), usize>,
     answered: usize,
     acked: usize,
     rejected: Vec<u16>,
 }
 
 impl Seen {
-    fn note(&mut self, side: Side, event: &Event) {
+    pub(super) fn note(&mut self, side: Side, event: &Event) {
         let is_a = side == Side::A;
         match event {
             Event::Invite { dialog, .. } => {
@@ -47,7 +47,7 @@ impl Seen {
         *self.ends.get_mut(&(is_a, dialog)).expect("an end of a dialog that began") += 1;
     }
 
-    fn assert_all_ended_once(&self, seed: u64) {
+    pub(super) fn assert_all_ended_once(&self, seed: u64) {
         for (dialog, ends) in &self.ends {
             assert_eq!(*ends, 1, "seed {seed}: {dialog:?} ended {ends} times");
         }
@@ -67,70 +67,6 @@ fn place(pair: &mut Pair, seen: &mut Seen, from: Side) -> DialogId {
     let (dialog, _) = pair.end(from).invite(now, invite).unwrap();
     seen.ends.insert((from == Side::A, dialog), 0);
     dialog
-}
-
-/// What one side may do to a call at any time; most of it is refused in most states.
-fn meddle(pair: &mut Pair, side: Side, dialog: DialogId) {
-    let now = pair.now;
-    let dice = pair.chance(9);
-    let end = pair.end(side);
-    let body = Some(Body::sdp("v=0\r\n"));
-    // an order that does not fit the state is an error and nothing else: that is the point
-    let _ = match dice {
-        0 => end.bye(now, dialog, vec![]),
-        1 => end.cancel(now, dialog),
-        2 => end.reinvite(now, dialog, vec![], body),
-        3 => end.request(now, dialog, Method::Info, vec![], None).map(drop),
-        4 => end.progress(now, dialog, Reply::new(180)),
-        5 => end.reject(now, dialog, Reply::new(486)),
-        _ => end.answer(now, dialog, Reply::new(200)),
-    };
-}
-
-#[test]
-fn random_calls_over_a_bad_link_end_once_and_leave_nothing() {
-    for seed in 0..400 {
-        let transport = if seed % 4 == 3 { Transport::Tcp } else { Transport::Udp };
-        let link = match (transport, seed % 3) {
-            (Transport::Tcp, _) | (_, 0) => Link::GOOD,
-            _ => Link::BAD,
-        };
-        let mut pair = Pair::new(transport, link, seed);
-        let mut seen = Seen::default();
-        let mut open = Vec::new();
-        for _ in 0..3 {
-            let from = if pair.chance(2) == 0 { Side::A } else { Side::B };
-            open.push((from, place(&mut pair, &mut seen, from)));
-        }
-        let steps = 10 + pair.chance(30);
-        for _ in 0..steps {
-            let wait = Duration::from_millis(pair.chance(3_000).into());
-            pair.run(wait, |pair, side, event| {
-                seen.note(side, &event);
-                match event {
-                    Event::Invite { dialog, .. } => open.push((side, dialog)),
-                    Event::Reinvite { dialog, .. } => meddle(pair, side, dialog),
-                    Event::Request { txn, .. } => {
-                        let now = pair.now;
-                        pair.end(side).respond(now, txn, Reply::new(200)).unwrap();
-                    }
-                    _ => {}
-                }
-            });
-            let pick = usize::try_from(pair.chance(64)).unwrap() % open.len();
-            let (side, dialog) = open[pick];
-            meddle(&mut pair, side, dialog);
-        }
-        // in the end everybody hangs up; what is over already says so
-        for (side, dialog) in open {
-            let now = pair.now;
-            let _ = pair.end(side).bye(now, dialog, vec![]);
-        }
-        pair.run(AFTERMATH, |_, side, event| seen.note(side, &event));
-        seen.assert_all_ended_once(seed);
-        assert_eq!((pair.a.load(), pair.b.load()), (NOTHING, NOTHING), "seed {seed}");
-        assert_eq!((pair.a.next_wake(), pair.b.next_wake()), (None, None), "seed {seed}");
-    }
 }
 
 #[test]

@@ -97,6 +97,24 @@ fn an_update_nobody_answers_stands_in_the_way_for_64_t1_only() {
 }
 
 #[test]
+fn rfc_3261_15_1_2_an_open_update_is_refused_when_the_call_ends() {
+    for ours in [true, false] {
+        let mut bench = Bench::udp();
+        let (dialog, tag) = bench.incoming_confirmed();
+        bench.take(&with_sdp(&update(2, &tag), "offer"));
+        let Event::Update { txn, .. } = bench.one_event() else { panic!() };
+        if ours {
+            bench.ep.bye(bench.now, dialog, vec![]).unwrap();
+            assert_eq!(bench.starts(), ["487", "BYE"]);
+        } else {
+            bench.take(&request("BYE", "3", &tag, ""));
+            assert_eq!(bench.starts(), ["200", "487"]);
+        }
+        assert!(bench.ep.respond(bench.now, txn, Reply::new(200)).is_err());
+    }
+}
+
+#[test]
 fn rfc_3311_5_1_our_update_is_answered_or_refused() {
     let mut bench = Bench::udp();
     let (dialog, _) = bench.outgoing_confirmed();

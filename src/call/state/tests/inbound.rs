@@ -85,7 +85,7 @@ fn cancel_before_the_answer_is_no_answer() {
         if let Some(verbs) = verbs {
             story.reply(verbs);
         }
-        let log = story.tell(Input::CancelledByCaller);
+        let log = story.tell(Input::CancelledByCaller { reason_header: None });
         assert_eq!(
             log[log.len() - 2..],
             ["event no-answer 487 by caller", "ended: caller abandoned"]
@@ -98,15 +98,17 @@ fn cancel_before_the_answer_is_no_answer() {
 fn cancel_while_the_application_thinks_makes_its_answer_late() {
     let mut story = Story::inbound();
     story.tell(Input::Start);
-    story.tell(Input::CancelledByCaller);
+    let reason = "SIP;cause=200;text=\"Call completed elsewhere\"";
+    story.tell(Input::CancelledByCaller { reason_header: Some(reason.into()) });
     assert_eq!(story.reply(lobby()), [""; 0]);
     assert_eq!(story.told(), ["event no-answer 487 by caller"]);
+    assert_eq!(story.last_event()["sip_reason_header"], reason);
 }
 
 #[test]
 fn cancel_that_overtook_our_200_ends_the_call() {
     let mut story = Story::talking(lobby());
-    let log = story.tell(Input::CancelledByCaller);
+    let log = story.tell(Input::CancelledByCaller { reason_header: None });
     assert_eq!(log.last().map(String::as_str), Some("ended: caller abandoned"), "{log:?}");
     assert_eq!(story.last_event()["call_status"], "no-answer");
 }
@@ -130,7 +132,7 @@ fn an_invite_that_expires_unanswered_ends_the_call() {
 #[test]
 fn a_200_that_got_out_after_all_is_taken_back() {
     let mut story = Story::running(lobby());
-    story.tell(Input::CancelledByCaller);
+    story.tell(Input::CancelledByCaller { reason_header: None });
     assert_eq!(story.tell(Input::Answered), ["BYE"]);
     assert_eq!(story.told().len(), 2);
 }

@@ -180,7 +180,6 @@ fn commands_without_a_verb_to_act_on_have_no_effect_but_an_alert() {
         json!({"conf_hold_status": "hold", "wait_hook": "/wait"}),
         json!({"whisper": {"verb": "say", "text": "hi"}}),
         json!({"dtmf": {"digit": "12#"}}),
-        json!({"sip_request": {"method": "INFO"}}),
         json!({"record": {"action": "stopCallRecording"}}),
         json!({"child_call_hook": "/x"}),
     ] {

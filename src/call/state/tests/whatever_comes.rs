@@ -65,7 +65,7 @@ fn input() -> impl Strategy<Value = Input> {
         code.prop_map(|code| rejected(code, "Whatever")),
         Just(Input::Answered),
         Just(Input::ProgressSent),
-        Just(Input::CancelledByCaller),
+        Just(Input::CancelledByCaller { reason_header: None }),
         Just(bye()),
         Just(Input::MediaFailed { status: 488, reason: "codec".into() }),
         Just(Input::MediaTimeout),

@@ -1,0 +1,409 @@
+//! The INVITEs a call sends: the shell around [`Tries`]. At the beginning of an outbound call, and
+//! when a call follows a transfer.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use actix::prelude::*;
+use media::sdp::Session;
+use sip::{DialogId, NameAddr, Request, Response, TransactionId, Uri};
+use tokio::sync::oneshot;
+
+use super::CallActor;
+use super::media::{description, sdp_body, sdp_terms};
+use crate::call::Input;
+use crate::call::originate::{NoRoute, Placed};
+use crate::call::route::{Attempt, Route};
+use crate::call::tries::{Failure, Move, Tries, TryId};
+use crate::sip_io::trunks::health::Outcome;
+
+use crate::sip_io::message::{Action, Order, Originate};
+use crate::sip_io::stack::StackActor;
+
+/// What is tried, and what each attempt has come to.
+pub(super) struct Outgoing {
+    tries: Tries,
+    stack: Addr<StackActor>,
+    dialogs: HashMap<DialogId, TryId>,
+    sides: HashMap<TryId, Side>,
+    purpose: Purpose,
+}
+
+/// Why a call sends INVITEs.
+pub(super) enum Purpose {
+    /// It is an outbound call; who ordered it waits to hear that the first one is out.
+    Call { placed: Option<oneshot::Sender<Placed>> },
+    /// The far end asked for it.
+    Transfer,
+}
+
+/// The session with one attempt, and its Call-ID once the INVITE is out.
+struct Side {
+    session: Session,
+    call_id: String,
+}
+
+impl CallActor {
+    pub(super) fn begin_outbound(
+        &mut self,
+        stack: Addr<StackActor>,
+        route: Result<Route, NoRoute>,
+        placed: oneshot::Sender<Placed>,
+        ctx: &mut Context<Self>,
+    ) {
+        // The call can be read from now on, so the client that asked for it finds it.
+        self.publish(ctx);
+        if let Err((status, reason)) = self.open_media(ctx) {
+            self.refuse(placed, status, reason, ctx);
+            return;
+        }
+        match route {
+            Ok(route) => {
+                let purpose = Purpose::Call { placed: Some(placed) };
+                self.send_invites(stack, route, purpose, ctx);
+            }
+            Err(NoRoute { status, reason }) => self.refuse(placed, status, reason.to_owned(), ctx),
+        }
+    }
+
+    /// The INVITE cannot be sent: the call exists, and fails at once.
+    fn refuse(
+        &mut self,
+        placed: oneshot::Sender<Placed>,
+        status: u16,
+        reason: String,
+        ctx: &mut Context<Self>,
+    ) {
+        self.input(Input::Start, ctx);
+        self.tell_placed(placed);
+        self.input(Input::NotPlaced { status, reason }, ctx);
+    }
+
+    /// The client that asked may have gone away; the call goes on.
+    fn tell_placed(&self, placed: oneshot::Sender<Placed>) {
+        let call_id = self.state.base_fields().facts.call_id.clone();
+        let _ = placed.send(Placed { sid: self.sid, call_id });
+    }
+
+    pub(super) fn send_invites(
+        &mut self,
+        stack: Addr<StackActor>,
+        route: Route,
+        purpose: Purpose,
+        ctx: &mut Context<Self>,
+    ) {
+        let tries = Tries::new(route, self.desk.config.sip.failover_after);
+        let (dialogs, sides) = (HashMap::new(), HashMap::new());
+        self.outgoing = Some(Outgoing { tries, stack, dialogs, sides, purpose });
+        self.turn(ctx, Tries::start);
+    }
+
+    /// The attempt that this dialog is.
+    pub(super) fn attempt_of(&self, dialog: DialogId) -> Option<TryId> {
+        self.outgoing.as_ref()?.dialogs.get(&dialog).copied()
+    }
+
+    /// Gives the attempts up; each still confirms it.
+    pub(super) fn cancel_invites(&mut self, ctx: &mut Context<Self>) {
+        self.turn(ctx, Tries::cancel);
+    }
+
+    /// Gives them up without waiting for what they say.
+    pub(super) fn drop_invites(&mut self) {
+        let Some(Outgoing { stack, dialogs, .. }) = self.outgoing.take() else { return };
+        self.guard.attempts.clear();
+        for dialog in dialogs.into_keys() {
+            let reason = ("Reason".to_owned(), ELSEWHERE.to_owned());
+            stack.do_send(Order { dialog, action: Action::Cancel(vec![reason]) });
+        }
+    }
+
+    fn turn(&mut self, ctx: &mut Context<Self>, step: impl FnOnce(&mut Tries, &mut Vec<Move>)) {
+        let mut moves = Vec::new();
+        if let Some(outgoing) = &mut self.outgoing {
+            step(&mut outgoing.tries, &mut moves);
+        }
+        for done in moves {
+            self.carry(done, ctx);
+        }
+    }
+
+    fn carry(&mut self, done: Move, ctx: &mut Context<Self>) {
+        match done {
+            Move::Place(id) => self.place(id, ctx),
+            Move::Cancel { id, elsewhere } => {
+                let reason = elsewhere.then(|| ("Reason".to_owned(), ELSEWHERE.to_owned()));
+                self.order_attempt(id, Action::Cancel(reason.into_iter().collect()));
+            }
+            Move::Resolve { id, to } => self.follow(id, to, ctx),
+            Move::Alarm { stage, after } => self.set_patience(stage, after, ctx),
+            Move::Report { gateway, outcome } => self.desk.trunks.report(gateway, outcome),
+            // The answer itself is looked at by who brought it.
+            Move::Won(_) => {}
+            Move::Failed(failure) => self.on_nobody(failure, ctx),
+        }
+    }
+
+    fn order_attempt(&self, id: TryId, action: Action) {
+        let Some(outgoing) = &self.outgoing else { return };
+        let found = outgoing.dialogs.iter().find(|(_, of)| **of == id);
+        if let Some((&dialog, _)) = found {
+            outgoing.stack.do_send(Order { dialog, action });
+        }
+    }
+
+    fn set_patience(&mut self, stage: u32, after: Duration, ctx: &mut Context<Self>) {
+        ctx.run_later(after, move |this, ctx| {
+            this.turn(ctx, |tries, out| tries.on_alarm(stage, out));
+        });
+    }
+
+    fn place(&mut self, id: TryId, ctx: &mut Context<Self>) {
+        let Some(attempt) = self.outgoing.as_ref().and_then(|o| o.tries.attempt(id)) else {
+            return;
+        };
+        let Attempt { mut invite, encryption, .. } = attempt.clone();
+        let Some(mut session) = self.offering_session(encryption) else { return };
+        invite.body = Some(description(session.offer(&self.desk.sdp_policy)));
+        let owner = ctx.address().recipient();
+        let account = self.state.base_fields().facts.account_sid;
+        let Some(outgoing) = &mut self.outgoing else { return };
+        let side = Side { session, call_id: String::new() };
+        outgoing.sides.insert(id, side);
+        let asked = outgoing.stack.send(Originate { invite, owner, account });
+        // Nothing else is heard until the INVITE is out: its answers come after its name.
+        ctx.wait(asked.into_actor(self).map(move |asked, this, ctx| match asked {
+            Ok(Ok(originated)) => this.on_placed(id, originated.dialog, originated.call_id, ctx),
+            Ok(Err(error)) => this.on_unplaced(id, error.to_string(), ctx),
+            Err(_) => this.on_unplaced(id, "the server is stopping".to_owned(), ctx),
+        }));
+    }
+
+    fn on_placed(&mut self, id: TryId, dialog: DialogId, call_id: String, ctx: &mut Context<Self>) {
+        tracing::info!(call_sid = %self.sid, call_id, "INVITE goes out");
+        let Some(outgoing) = &mut self.outgoing else { return };
+        outgoing.dialogs.insert(dialog, id);
+        self.guard.attempts.push(dialog);
+        if let Some(side) = outgoing.sides.get_mut(&id) {
+            side.call_id.clone_from(&call_id);
+        }
+        if let Purpose::Call { placed } = &mut outgoing.purpose
+            && let Some(placed) = placed.take()
+        {
+            self.state.set_call_id(call_id);
+            self.input(Input::Start, ctx);
+            self.tell_placed(placed);
+        }
+        // It was given up while it went out.
+        let is_open = self.outgoing.as_ref().is_some_and(|o| o.tries.attempt(id).is_some());
+        let is_ending = self.outgoing.as_ref().is_none_or(|o| o.tries.is_cancelled());
+        if !is_open || is_ending {
+            self.order_attempt(id, Action::Cancel(Vec::new()));
+        }
+    }
+
+    fn on_unplaced(&mut self, id: TryId, reason: String, ctx: &mut Context<Self>) {
+        self.turn(ctx, |tries, out| {
+            tries.on_failed(id, Failure::local(503, reason), Vec::new(), out);
+        });
+    }
+
+    /// Goes where a 3xx points (RFC 3261 §8.1.3.4): to the first place that can be found.
+    fn follow(&mut self, id: TryId, to: Vec<Uri>, ctx: &mut Context<Self>) {
+        let Some(attempt) = self.outgoing.as_ref().and_then(|o| o.tries.attempt(id)).cloned()
+        else {
+            return;
+        };
+        tracing::info!(call_sid = %self.sid, "call is redirected");
+        let resolver = self.desk.resolver.clone();
+        let looking = async move {
+            for uri in to {
+                if let Ok(flows) = resolver.resolve(&uri).await
+                    && let Some(flow) = flows.into_iter().next()
+                {
+                    return Ok(vec![redirected(attempt, uri, flow)]);
+                }
+            }
+            Err(Failure::local(503, "Host Not Found"))
+        };
+        ctx.spawn(looking.into_actor(self).map(move |found, this, ctx| {
+            this.turn(ctx, |tries, out| tries.redirected(id, found, out));
+        }));
+    }
+
+    // ---- what attempts report ----
+
+    pub(super) fn on_attempt_heard(&mut self, id: TryId) {
+        if let Some(outgoing) = &mut self.outgoing {
+            outgoing.tries.on_heard(id);
+        }
+    }
+
+    pub(super) fn on_provisional(
+        &mut self,
+        id: TryId,
+        response: &Response,
+        ctx: &mut Context<Self>,
+    ) {
+        self.on_attempt_heard(id);
+        let status = response.status();
+        let reason = response.reason().to_owned();
+        if self.transfer.is_some() {
+            return self.tell_referrer(status, &reason);
+        }
+        let answer = sdp_body(response.body(), response.content_type());
+        match answer {
+            Some(answer) => {
+                let policy = &self.desk.sdp_policy;
+                let side = self.outgoing.as_mut().and_then(|outgoing| outgoing.sides.get_mut(&id));
+                let agreed = side.map(|side| side.session.accept_answer(&answer.bytes, policy));
+                // Early media that cannot be used is no reason to give up before the answer.
+                if let Some(Ok(agreed)) = agreed {
+                    self.agree(agreed);
+                }
+                self.input(Input::EarlyMedia { status, reason }, ctx);
+            }
+            None if status == 180 => self.input(Input::Ringing { status, reason }, ctx),
+            None => {}
+        }
+    }
+
+    /// An offer by UPDATE before the answer (RFC 3311 §5.2): one attempt's own affair.
+    pub(super) fn on_early_update(
+        &mut self,
+        id: TryId,
+        dialog: DialogId,
+        txn: TransactionId,
+        request: &Request,
+    ) {
+        let side = self.outgoing.as_mut().and_then(|outgoing| outgoing.sides.get_mut(&id));
+        let Some(side) = side else { return };
+        // For this moment it is the call's session.
+        let own = self.media.session.replace(side.session.clone());
+        self.on_update(dialog, txn, request);
+        let session = std::mem::replace(&mut self.media.session, own);
+        let side = self.outgoing.as_mut().and_then(|outgoing| outgoing.sides.get_mut(&id));
+        if let (Some(side), Some(session)) = (side, session) {
+            side.session = session;
+        }
+    }
+
+    pub(super) fn on_attempt_answered(
+        &mut self,
+        id: TryId,
+        dialog: DialogId,
+        response: &Response,
+        ctx: &mut Context<Self>,
+    ) {
+        self.turn(ctx, |tries, out| tries.on_answered(id, out));
+        let Some(outgoing) = &mut self.outgoing else { return };
+        let (Some(won), Some(side)) = (outgoing.tries.winner(), outgoing.sides.remove(&id)) else {
+            return;
+        };
+        outgoing.dialogs.remove(&dialog);
+        self.guard.attempts.retain(|attempt| *attempt != dialog);
+        let (remote_host, trunk) = (won.invite.flow.peer.to_string(), won.trunk.clone());
+        let Side { mut session, call_id } = side;
+        let (said, default) = (won.encryption, self.desk.config.sip.srtp);
+        let answer = sdp_body(response.body(), response.content_type());
+        let agreed = match answer {
+            Some(answer) => session
+                .accept_answer(&answer.bytes, &self.desk.sdp_policy)
+                .map_err(|error| error.to_string()),
+            // The answer may have come with a provisional response already.
+            None => session.agreed().cloned().ok_or_else(|| "no answer to our offer".to_owned()),
+        };
+        // What the far end may offer from now on.
+        session.set_encryption(sdp_terms(said.unwrap_or(default)));
+        let outgoing = self.outgoing.take();
+        if let Some(Purpose::Transfer) = outgoing.map(|outgoing| outgoing.purpose) {
+            return self.on_transfer_answered(dialog, session, agreed, remote_host, ctx);
+        }
+        self.guard.dialog = Some(dialog);
+        self.media.session = Some(session);
+        if trunk.is_some() {
+            self.keep.trunk = trunk;
+        }
+        self.state.set_far_end(call_id, remote_host);
+        match agreed {
+            Ok(agreed) => {
+                // Also when it was agreed before: from now on the peer's silence counts anew.
+                self.agree(agreed);
+                self.input(Input::Answered, ctx);
+            }
+            Err(reason) => self.media_failed(488, &reason, ctx),
+        }
+    }
+
+    pub(super) fn on_attempt_failed(
+        &mut self,
+        dialog: DialogId,
+        id: TryId,
+        status: u16,
+        reason: String,
+        response: Option<&Response>,
+        ctx: &mut Context<Self>,
+    ) {
+        let header = |name: &str| response.and_then(|r| r.header(name).map(str::to_owned));
+        let failure = Failure {
+            status,
+            reason,
+            reason_header: header("Reason"),
+            outcome: Outcome::of(status, response),
+        };
+        let contacts = match response {
+            Some(response) if (300..400).contains(&status) => contacts(response),
+            _ => Vec::new(),
+        };
+        self.turn(ctx, |tries, out| tries.on_failed(id, failure, contacts, out));
+        self.guard.attempts.retain(|attempt| *attempt != dialog);
+        if let Some(outgoing) = &mut self.outgoing {
+            outgoing.dialogs.remove(&dialog);
+        }
+    }
+
+    /// All attempts have failed.
+    fn on_nobody(&mut self, failure: Failure, ctx: &mut Context<Self>) {
+        let Some(outgoing) = &mut self.outgoing else { return };
+        let Failure { status, reason, reason_header, .. } = failure;
+        match &mut outgoing.purpose {
+            Purpose::Transfer => {
+                self.outgoing = None;
+                self.on_transfer_failed(status, &reason, ctx);
+            }
+            Purpose::Call { placed } => match placed.take() {
+                Some(placed) => self.refuse(placed, status, reason, ctx),
+                None => self.input(Input::Rejected { status, reason, reason_header }, ctx),
+            },
+        }
+    }
+}
+
+/// The same INVITE to another place. Credentials that were given for the first one alone stay behind.
+fn redirected(attempt: Attempt, uri: Uri, flow: sip::Flow) -> Attempt {
+    let mut invite = attempt.invite;
+    invite.credentials = invite.credentials.filter(|credentials| credentials.realm.is_some());
+    invite.uri = uri;
+    invite.flow = flow;
+    Attempt { invite, gateway: None, ..attempt }
+}
+
+/// Where a 3xx points: the SIP URIs of its Contacts, by falling q (RFC 3261 §20.10).
+fn contacts(response: &Response) -> Vec<Uri> {
+    let items = response.all_headers().items("Contact");
+    let mut found: Vec<(f32, Uri)> = items
+        .filter_map(|value| value.parse::<NameAddr>().ok())
+        .filter(|contact| contact.uri.is_sip())
+        .take(MAX_CONTACTS)
+        .map(|contact| {
+            let q = contact.params.get("q").and_then(|q| q.parse().ok());
+            (q.unwrap_or(1.0_f32), contact.uri.as_request_uri())
+        })
+        .collect();
+    found.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    found.into_iter().map(|(_, uri)| uri).collect()
+}
+
+/// RFC 3326 §3.1: another branch was answered.
+const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
+const MAX_CONTACTS: usize = 8;

@@ -1,0 +1,105 @@
+//! INVITEs that take the place of a dialog (RFC 3891): from a registered user of the account, or from
+//! a call of that account in this very server, which follows a REFER (adr/0015).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::prelude::*;
+use sip::{DialogId, Flow, Replaces, Reply, Request};
+
+use super::{Owner, StackActor};
+use crate::model::AccountSid;
+use crate::sip_io::gate::Identity;
+use crate::sip_io::message::{Happened, Replacing};
+
+impl StackActor {
+    pub(super) fn on_replacing(
+        &mut self,
+        dialog: DialogId,
+        request: Arc<Request>,
+        flow: Flow,
+        ctx: &mut Context<Self>,
+    ) {
+        let named: Vec<_> = request.headers("Replaces").map(Replaces::parse).collect();
+        let [Ok(replaces)] = named.as_slice() else {
+            return self.reject(dialog, Reply::new(400));
+        };
+        let replaces = replaces.clone();
+        // Nobody else knows Call-ID and tag of an INVITE that went to ourselves alone.
+        let tag = request.from().tag().filter(|_| is_from_here(&flow)).unwrap_or_default();
+        let own = self.parts.endpoint.placed(request.call_id(), tag);
+        if let Some(owner) = own.and_then(|own| self.owners.get(&own)) {
+            let account = owner.account;
+            return self.replace(dialog, request, flow, &replaces, account, false);
+        }
+        self.deciding.insert(dialog);
+        let gate = self.parts.gate.clone();
+        let asked = request.clone();
+        let revoked = self.revoked;
+        let look_up = async move { gate.identify(&asked, &flow).await };
+        ctx.spawn(look_up.into_actor(self).map(move |found, this, ctx| {
+            // The caller may have given up during the look-up.
+            if !this.deciding.remove(&dialog) {
+                return;
+            }
+            match found {
+                _ if this.revoked != revoked => this.on_replacing(dialog, request, flow, ctx),
+                Ok(identity) => this.let_replace(dialog, request, flow, &replaces, identity),
+                Err(error) => {
+                    tracing::error!(%error, "cannot look up who calls");
+                    this.reject(dialog, Reply::new(500));
+                }
+            }
+            this.pump(ctx);
+        }));
+    }
+
+    fn let_replace(
+        &mut self,
+        dialog: DialogId,
+        request: Arc<Request>,
+        flow: Flow,
+        replaces: &Replaces,
+        identity: Identity,
+    ) {
+        let (now, source) = (Instant::now(), flow.peer.ip());
+        let known = match identity.prove(&request, source, &mut self.parts.nonces, now) {
+            Ok(known) => known,
+            Err(reply) => return self.refuse(dialog, &request, flow, reply),
+        };
+        match known.client_of() {
+            Some(account) => {
+                self.parts.defence.proved(source);
+                self.replace(dialog, request, flow, replaces, account, true);
+            }
+            None => self.refuse(dialog, &request, flow, Reply::new(403)),
+        }
+    }
+
+    /// A dialog of another account is as unknown as one that does not exist: 481.
+    fn replace(
+        &mut self,
+        dialog: DialogId,
+        request: Arc<Request>,
+        flow: Flow,
+        replaces: &Replaces,
+        account: AccountSid,
+        is_client: bool,
+    ) {
+        let old = self.parts.endpoint.find_replaced(replaces);
+        let found = old.and_then(|old| Some((old, self.owners.get(&old)?)));
+        let Some((old, owner)) = found.filter(|(_, owner)| owner.account == account) else {
+            return self.reject(dialog, Reply::new(481));
+        };
+        let owner = Owner { events: owner.events.clone(), account };
+        self.owners.insert(dialog, owner);
+        let early_only = replaces.early_only;
+        let replacing = Replacing { dialog, request, flow, early_only, is_client };
+        self.tell(old, Happened::Replaced(Box::new(replacing)));
+    }
+}
+
+/// Whether it came from this very host: no datagram of the outside has such a source.
+fn is_from_here(flow: &Flow) -> bool {
+    flow.peer.ip().is_loopback() || flow.peer.ip() == flow.local.ip()
+}
