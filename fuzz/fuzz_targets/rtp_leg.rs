@@ -2,7 +2,8 @@
 //!
 //! The input is a list of datagrams, each behind two bytes: flags and length. Flags: who sends it
 //! (bits 0-1), on which socket (bit 2), how many ticks pass first (bits 3-5), and whether the
-//! session is negotiated anew (bit 6) or the seat leaves (bit 7).
+//! session is negotiated anew (bit 6) or the seat leaves (bit 7). Every other negotiation is of an
+//! encrypted session, each time of another suite; datagrams of odd length are sealed by the peer then.
 #![no_main]
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use libfuzzer_sys::fuzz_target;
 use media::rtp::{SeqNo, Ssrc};
 use media::sdp::{LocalMedia, Negotiated, Policy, accept_answer};
+use media::srtp::{Keys, LocalKeys, Mki, Outbound, Suite};
 use media::{
     CodecKind, Leg, LegConfig, Mixer, MixerConfig, NtpTime, Received, RtpTime, SeatConfig,
 };
@@ -33,6 +35,19 @@ static AGREED: LazyLock<[Negotiated; 2]> = LazyLock::new(|| {
 });
 const TICK: Duration = Duration::from_millis(20);
 
+/// What is agreed on in the n-th negotiation, and what the peer seals with.
+fn agreed(n: usize) -> (Negotiated, Option<Outbound>) {
+    let plain = AGREED[n / 2 % 2].clone();
+    if n % 2 == 0 {
+        return (plain, None);
+    }
+    let suite = Suite::ALL[n / 2 % Suite::ALL.len()];
+    let [local, remote] = [1, 2].map(|side| LocalKeys::from_random([side; 224]).of(suite));
+    let remote_mki = (n % 4 == 3).then_some(Mki { value: 1, len: 1 });
+    let srtp = Some(Keys { local, remote, remote_mki });
+    (Negotiated { srtp, ..plain }, Outbound::new(remote))
+}
+
 fuzz_target!(|input: &[u8]| {
     let mut now = *NOW;
     let mut leg = Leg::new(LegConfig {
@@ -44,6 +59,7 @@ fuzz_target!(|input: &[u8]| {
         now,
     });
     leg.negotiate(&AGREED[0]);
+    let mut peer_seals = None;
     leg.send_digits("1w#", 2 * TICK, TICK).expect("events were agreed on");
     let mut negotiations = 0;
     let mut mixer = Mixer::new(MixerConfig::default());
@@ -56,7 +72,9 @@ fuzz_target!(|input: &[u8]| {
         rest = next;
         if flags & 0x40 != 0 {
             negotiations += 1;
-            leg.negotiate(&AGREED[negotiations % 2]);
+            let (agreed, outbound) = agreed(negotiations);
+            leg.negotiate(&agreed);
+            peer_seals = outbound;
         }
         if flags & 0x80 != 0 {
             mixer.remove_seat(seat);
@@ -75,15 +93,27 @@ fuzz_target!(|input: &[u8]| {
         }
         let peer = [(192, 4_000), (192, 4_001), (198, 4_000), (203, 9)][usize::from(flags & 3)];
         let from = SocketAddr::from(([peer.0, 0, 2, 2], peer.1));
+        let mut datagram = datagram.to_vec();
+        if let Some(outbound) = peer_seals.as_mut().filter(|_| datagram.len() % 2 == 1) {
+            let plain = datagram.len();
+            datagram.resize(plain + media::srtp::MAX_OVERHEAD_BYTES, 0);
+            let is_rtcp = (192..=223).contains(&datagram[1]);
+            let sealed = match is_rtcp {
+                true => outbound.protect_rtcp(&mut datagram, plain),
+                false => outbound.protect_rtp(&mut datagram, plain),
+            };
+            datagram.truncate(sealed.unwrap_or(plain));
+        }
         if flags & 4 != 0 {
-            leg.handle_rtcp(now, from, &mut datagram.to_vec());
-        } else if let Received::Audio(packet) = leg.handle_rtp(now, from, datagram) {
+            leg.handle_rtcp(now, from, &mut datagram);
+        } else if let Received::Audio(packet) = leg.handle_rtp(now, from, &mut datagram) {
             mixer.push(seat, now, &packet);
         }
         while leg.poll_digit(now).is_some() {}
         let ntp = NtpTime::from_unix(now.duration_since(*NOW));
         if let Some(report) = leg.poll_rtcp(now, ntp, &mut out) {
-            media::rtcp::parse(&out[..report.len]).expect("our report can be read");
+            let is_readable = media::rtcp::parse(&out[..report.len]).is_ok();
+            assert!(is_readable || peer_seals.is_some());
         }
     }
     let _ = leg.stats();

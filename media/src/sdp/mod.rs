@@ -24,6 +24,8 @@ mod wire;
 #[cfg(test)]
 mod codec_tests;
 #[cfg(test)]
+mod sequence_tests;
+#[cfg(test)]
 mod session_tests;
 #[cfg(test)]
 mod tests;

@@ -49,14 +49,14 @@ pub(super) fn without_declined(text: &[u8]) -> Vec<u8> {
     text.split_inclusive('\n').filter(is_kept).collect::<String>().into_bytes()
 }
 
-struct Row {
+pub(super) struct Row {
     name: &'static str,
-    offer: String,
+    pub(super) offer: String,
     /// What stands behind `=> ` and below.
-    expected: String,
+    pub(super) expected: String,
 }
 
-fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     for (table, text) in TABLES {
         for block in text.split("## ").skip(1) {
