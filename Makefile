@@ -85,7 +85,8 @@ cps: cargo build-tools
 	$(call say,building server and load bench)
 	cargo build --release -p trunkline -p trunkline-load
 	$(call say,calls per second)
-	target/release/trunkline-load --cps --spawn target/release/trunkline --pin $(ARGS)
+	target/release/trunkline-load --cps --spawn target/release/trunkline --pin \
+	  --seconds 45 $(ARGS)
 
 peers: cargo build-tools
 	benches/peers/run $(ARGS)

@@ -7,6 +7,7 @@
 mod application;
 mod bad_input;
 mod bad_requests;
+mod carriers;
 mod changes;
 mod codecs;
 mod conference;
@@ -18,6 +19,7 @@ mod holding;
 mod in_dialog;
 mod node_client;
 mod outbound;
+mod phone_transfer;
 mod phones;
 mod proxies;
 mod rates;

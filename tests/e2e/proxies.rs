@@ -16,9 +16,8 @@ const PHONE_HZ: f64 = 750.0;
 const PEER_HZ: f64 = 450.0;
 
 fn proxy_of(stage: &Stage) -> Kamailio {
-    let server = stage.server.sip();
-    let (address, port) = (server.to_string(), server.port().to_string());
-    let values = [("SERVER", address.as_str()), ("SERVER_PORT", &port)];
+    let server = stage.server.sip().to_string();
+    let values = [("SERVER", server.as_str())];
     Kamailio::start(&file("kamailio/proxy.cfg"), &values).expect("kamailio runs")
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use serde_json::json;
 use support::baresip::{Codec, MediaEncryption, Phone, Security};
 use support::heard::median_level_db;
 use support::{Authority, Baresip, ports, wait};
@@ -94,13 +95,64 @@ fn talks(secure: &Secure, phone: &mut Baresip, user: &str) {
 }
 
 #[test]
-fn a_phone_over_tls_registers_and_is_heard_in_a_conference() {
+fn a_phone_over_tls_talks_over_srtp_and_its_transport_is_shown() {
     let secure = Secure::new(&[]);
     let (own, ca) = (both(&secure.authority), secure.authority.ca());
-    let mut alice = secure.phone("alice", Codec::G722, MediaEncryption::Off, &ca, &own);
+    let mut alice = secure.phone("alice", Codec::G722, MediaEncryption::Required, &ca, &own);
     talks(&secure, &mut alice, "alice");
     let user = secure.stage.get("/RegisteredSipUsers/alice");
     assert_eq!(user["protocol"], "tls", "{user}");
+    assert!(alice.log().contains("SRTP is Enabled"), "{}", alice.log());
+}
+
+/// Keys in a plain AVP offer, as phones of the field make it, and over plain UDP.
+#[test]
+fn a_phone_that_offers_srtp_over_udp_talks_over_it() {
+    let secure = Secure::new(&[]);
+    let user = "oscar";
+    secure.stage.tenant.client(user, PASSWORD).expect("a SIP client");
+    let phone = Phone {
+        user,
+        password: PASSWORD,
+        realm: &secure.stage.tenant.realm,
+        server: secure.stage.server.sip(),
+        transport: "udp",
+        tones: &[(PHONE_HZ, LEVEL_DB)],
+        codec: Codec::Opus,
+    };
+    let security = Security { media: MediaEncryption::Offered, ..Security::default() };
+    let mut oscar = Baresip::start_secure(&phone, &security).expect("baresip runs");
+    talks(&secure, &mut oscar, user);
+    assert!(oscar.log().contains("SRTP is Enabled"), "{}", oscar.log());
+}
+
+/// A connection of ours, whose certificate is checked: signed by whom we trust, or not.
+#[test]
+fn a_phone_is_called_over_tls_and_one_with_a_foreign_certificate_is_not() {
+    let secure = Secure::new(&[]);
+    let (ca, stage) = (secure.authority.ca(), &secure.stage);
+    let other = Authority::new();
+    let [own, foreign] = [&secure.authority, &other].map(both);
+    let alice = secure.phone("alice", Codec::G722, MediaEncryption::Off, &ca, &own);
+    let mallory = secure.phone("mallory", Codec::Pcmu, MediaEncryption::Off, &ca, &foreign);
+    stage.hooks.on_json("/call", json!([{ "verb": "pause", "length": 60 }]));
+    for (user, phone, stands) in [("alice", &alice, true), ("mallory", &mallory, false)] {
+        let uri = format!("sip:{user}@{};transport=tls", phone.tls_address());
+        let call_sid = stage.create_call(&json!({
+            "from": "15083084809",
+            "to": { "type": "sip", "sipUri": uri },
+            "application_sid": stage.application_sid,
+        }));
+        if stands {
+            stage.hooks.wait_for("/call", SOON, |asked| {
+                asked.iter().any(|request| request.text("call_sid") == call_sid)
+            });
+            assert_eq!(stage.delete(&format!("/Calls/{call_sid}")), 204);
+        }
+        let last = stage.statuses(&call_sid).pop();
+        assert_eq!(last.as_deref(), Some(if stands { "completed" } else { "failed" }));
+    }
+    assert!(mallory.events("CALL_INCOMING").is_empty(), "{}", mallory.log());
 }
 
 /// What `openssl s_client` says of the server, and whether the handshake was completed.

@@ -98,7 +98,7 @@ fn full_buffers_of(snmp: &str) -> Option<u64> {
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
     cpu: String,
-    cores: usize,
+    pub(crate) cores: usize,
     kernel: String,
     load_average: String,
 }

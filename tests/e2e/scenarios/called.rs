@@ -26,6 +26,8 @@ fn the_called_of_sipp_get_what_their_scenarios_say() {
             ("503", refused),
             ("prack", early_media),
             ("hold", hold),
+            ("update", hold),
+            ("requests", requests),
             ("timer_422", accepts),
         ],
     );
@@ -145,4 +147,33 @@ fn refused(scene: &Scene<'_>) {
     let status = if scene.name == "486" { "busy" } else { "failed" };
     scene.ends(&call_sid, &["trying", status]);
     assert_eq!(scene.last_event(&call_sid)["sip_status"].to_string(), scene.name);
+}
+
+/// What REST has the server send in the call, and the codes it got.
+fn requests(scene: &Scene<'_>) {
+    let rtp = speaker();
+    let far = scene.waits("u1", &rtp, &[]);
+    let call_sid = scene.order(&far.uri(), &json!([scene.play(20.0, false)]), |_| {});
+    far.connect(&rtp);
+    scene.wait_status(&call_sid, "in-progress");
+    let path = scene.stage.tenant.path(&format!("/Calls/{call_sid}"));
+    for (method, content, status) in
+        [("INFO", "hello info", 200), ("MESSAGE", "hello message", 200), ("OPTIONS", "", 486)]
+    {
+        let mut order = json!({ "method": method });
+        if !content.is_empty() {
+            order["content_type"] = json!("text/plain");
+            order["content"] = json!(content);
+        }
+        let answer = scene.stage.tenant.rest.put(&path, &json!({ "sip_request": order }));
+        let answer = answer.expect("an answer");
+        assert_eq!(
+            (answer.status, &answer.json["status"]),
+            (200, &json!(status)),
+            "{}",
+            answer.text
+        );
+    }
+    is_heard_and_ended(scene, &rtp, &call_sid);
+    far.ends_well();
 }

@@ -25,6 +25,9 @@ fn callers_of_sipp_get_what_their_scenarios_say() {
             ("prack", early_media),
             ("supports_100rel", early_media),
             ("timer_small", stands_and_is_hung_up),
+            ("update", hold),
+            ("requests", requests),
+            ("refer", refer_told),
         ],
     );
 }
@@ -119,6 +122,56 @@ fn stands_and_is_hung_up(scene: &Scene<'_>) {
     let call_sid = scene.call_sid();
     call.ends_well();
     scene.ends(&call_sid, &["trying", "in-progress", "completed"]);
+}
+
+/// A MESSAGE is told to the application, which asked for it.
+fn requests(scene: &Scene<'_>) {
+    let rtp = speaker();
+    let hook = "/in-dialog";
+    scene.stage.hooks.on(hook, Reply::Status(200));
+    let number = scene.line(json!([
+        { "verb": "config", "sipRequestWithinDialogHook": hook },
+        { "verb": "answer" },
+        { "verb": "pause", "length": 60 },
+    ]));
+    let call = scene.calls("u1", &number, &rtp, &[]);
+    let call_sid = scene.call_sid();
+    call.ends_well();
+    scene.ends(&call_sid, &["trying", "in-progress", "completed"]);
+    // The INFO was a key, which is the call's own affair.
+    let told = scene.stage.hooks.wait_for(hook, SOON, |told| !told.is_empty());
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].text("call_sid"), call_sid);
+    assert_eq!(told[0].text("sip_method"), "MESSAGE");
+    assert!(told[0].text("sip_body").contains("hello from sipp"), "{}", told[0].json);
+}
+
+/// The application decides what becomes of a transfer: here it takes the call on itself.
+fn refer_told(scene: &Scene<'_>) {
+    let rtp = speaker();
+    let hook = "/refer";
+    scene.stage.hooks.on_json(hook, json!([{ "verb": "pause", "length": 60 }]));
+    let number = scene.line(json!([
+        { "verb": "config", "referHook": hook },
+        { "verb": "answer" },
+        { "verb": "pause", "length": 60 },
+    ]));
+    let call = scene.calls("u1", &number, &rtp, &["-key", "target", "sip:elsewhere@192.0.2.1"]);
+    let call_sid = scene.call_sid();
+    call.wait("state", "transferred");
+    let told = scene.stage.hooks.requests(hook);
+    let details = &told[0].json["refer_details"];
+    assert!(details.to_string().contains("sip:elsewhere@192.0.2.1"), "{details}");
+    assert_eq!(scene.stage.delete(&format!("/Calls/{call_sid}")), 204);
+    call.ends_well();
+    scene.ends(&call_sid, &["trying", "in-progress", "completed"]);
+}
+
+/// Where users may transfer, strangers may not.
+#[test]
+fn a_stranger_s_transfer_is_refused_and_the_call_goes_on() {
+    let stage = Stage::with_env(&[("TRUNKLINE__SIP__TRANSFERS", "clients")]);
+    side_by_side(&stage, &[("refer_refused", stands_and_is_hung_up)]);
 }
 
 /// What `make cps` plays, twenty times.
