@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::defence::{Admission, Defence};
+use super::defence::{Admission, Defence, group};
 use super::peers::{ConnectionId, Peer, Peers};
 use super::tls::{Proof, Tls};
 use super::{listeners, tcp, ws};
@@ -81,7 +81,14 @@ pub struct Connections(Arc<Inner>);
 
 struct Inner {
     parts: ConnectionParts,
-    open: Mutex<HashMap<IpAddr, usize>>,
+    open: Mutex<Count>,
+}
+
+/// How many connections are open, and opened by whom; a source without any has no entry.
+#[derive(Default)]
+struct Count {
+    all: usize,
+    of: HashMap<IpAddr, usize>,
 }
 
 impl Deref for Connections {
@@ -142,23 +149,24 @@ impl Connections {
     }
 
     /// A place for one more connection of that source, unless it is banned, or it or all have too many:
-    /// one source may hold a quarter, so that it cannot shut the others out.
+    /// one source (of IPv6 a /64) may hold a quarter, so that it cannot shut the others out.
     fn enter(&self, source: IpAddr) -> Option<Place> {
         if self.defence.is_banned(std::time::Instant::now(), source) {
             return None;
         }
+        let source = group(source);
         let mut open = self.open();
-        let all: usize = open.values().sum();
-        let held = open.entry(source).or_insert(0);
-        if all >= self.rules.most || *held >= (self.rules.most / 4).max(1) {
+        let held = open.of.get(&source).copied().unwrap_or_default();
+        if open.all >= self.rules.most || held >= (self.rules.most / 4).max(1) {
             return None;
         }
-        *held += 1;
+        open.all += 1;
+        open.of.insert(source, held + 1);
         drop(open);
         Some(Place { connections: self.clone(), source })
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn open(&self) -> MutexGuard<'_, Count> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -172,12 +180,11 @@ struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.connections.open();
-        if let Some(held) = open.get_mut(&self.source) {
-            *held -= 1;
-            if *held == 0 {
-                open.remove(&self.source);
-            }
-        }
+        open.all = open.all.saturating_sub(1);
+        match open.of.get(&self.source).copied() {
+            Some(held) if held > 1 => open.of.insert(self.source, held - 1),
+            _ => open.of.remove(&self.source),
+        };
     }
 }
 
@@ -307,5 +314,63 @@ impl Link {
     /// The stack's mailbox is gone only while the server stops; then nobody needs to hear.
     async fn tell(&self, event: StreamEvent) {
         let _ = self.connections.stack.send(event).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip_io::ban::BanRules;
+    use crate::sip_io::limiter::Limiter;
+    use crate::sip_io::tls::TlsFiles;
+
+    struct Nobody;
+
+    impl Actor for Nobody {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<StreamEvent> for Nobody {
+        type Result = ();
+
+        fn handle(&mut self, _: StreamEvent, _: &mut Context<Self>) {}
+    }
+
+    fn connections(most: usize) -> Connections {
+        let minute = Duration::from_secs(60);
+        Connections::new(ConnectionParts {
+            rules: ConnectionRules {
+                most,
+                idle: minute,
+                keep_alive: minute,
+                message_max_bytes: 1000,
+                ws_origins: Vec::new(),
+            },
+            listeners: Vec::new(),
+            peers: Peers::default(),
+            defence: Defence::new(Limiter::new(9, 9), BanRules::default(), Vec::new()),
+            tls: Tls::open(TlsFiles::default()).unwrap(),
+            stack: Nobody.start().recipient(),
+        })
+    }
+
+    #[actix::test]
+    async fn one_source_holds_a_quarter_and_who_is_refused_leaves_nothing_behind() {
+        let connections = connections(8);
+        let enter = |ip: &str| connections.enter(ip.parse().unwrap());
+        let first = [enter("2001:db8:1:2::1"), enter("2001:db8:1:2::2")];
+        assert!(first.iter().all(Option::is_some));
+        assert!(enter("2001:db8:1:2::3").is_none(), "a /64 is one source");
+        let others: Vec<_> = (0..6).map(|n| enter(&format!("192.0.2.{n}"))).collect();
+        assert!(others.iter().all(Option::is_some));
+        for n in 0..100 {
+            assert!(enter(&format!("198.51.100.{n}")).is_none(), "all places are taken");
+        }
+        assert_eq!(connections.open().of.len(), 7);
+        drop(first);
+        assert!(enter("198.51.100.1").is_some());
+        drop(others);
+        let open = connections.open();
+        assert!(open.of.is_empty() && open.all == 0);
     }
 }

@@ -145,7 +145,7 @@ impl Inner {
 }
 
 /// Who shares one bucket and one ban: an IPv4 address; of IPv6 the /64, which one host can fill alone.
-fn group(source: IpAddr) -> IpAddr {
+pub(super) fn group(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V4(ip) => ip.into(),
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
