@@ -16,7 +16,7 @@ use sip::auth::Nonces;
 use sip::{Flow, Reply, Request, Transport};
 
 use self::proof::Proof;
-use super::trunks::Trunks;
+use super::trunks::{Match, Trunks};
 use crate::model::{
     Account, AccountSid, Application, ApplicationSid, ClientAuth, Encryption, PhoneNumber,
     Protocol, Trunk,
@@ -182,6 +182,9 @@ impl Gate {
 
     /// The carriers that may send this, and what is dialled: a carrier we are registered with calls
     /// our Contact and says in To whom it wants.
+    ///
+    /// Where a registrar is, its owner's name servers say, and they may name addresses of anybody: so
+    /// only the one that answered there takes calls before those whose network it is.
     fn behind<'t>(
         &self,
         table: &'t TrunkTable,
@@ -190,20 +193,26 @@ impl Gate {
     ) -> (Vec<&'t Trunk>, String) {
         let user = request.uri().user().unwrap_or_default().into_owned();
         let registered = self.trunks.registered_at(flow.peer.ip(), &user);
-        let open = |sid| table.get(sid).filter(|trunk| trunk.carrier.is_active);
-        if let Some((sid, _)) = registered.iter().find(|(_, is_contact)| *is_contact)
-            && let Some(trunk) = open(*sid)
-        {
-            let to = request.to().uri.user().unwrap_or_default().into_owned();
-            return (vec![trunk], to);
+        let open = |found: &Match| table.get(found.carrier).filter(|t| t.carrier.is_active);
+        let called = |has_answered| {
+            let mut contacts = registered.iter().filter(|found| found.is_contact);
+            contacts.find(|found| found.has_answered == has_answered).and_then(open)
+        };
+        let to = || request.to().uri.user().unwrap_or_default().into_owned();
+        if let Some(trunk) = called(true) {
+            return (vec![trunk], to());
         }
-        let Some(carried_by) = carried_by(flow.transport) else { return (Vec::new(), user) };
-        let source = Source { address: flow.peer, carried_by };
-        let mut behind: Vec<_> = table.behind(source).collect();
-        if behind.is_empty() {
-            behind = registered.into_iter().filter_map(|(sid, _)| open(sid)).collect();
+        let by = carried_by(flow.transport);
+        let source = |carried_by| Source { address: flow.peer, carried_by };
+        let behind: Vec<_> = by.into_iter().flat_map(|by| table.behind(source(by))).collect();
+        if !behind.is_empty() {
+            return (behind, user);
         }
-        (behind, user)
+        if let Some(trunk) = called(false) {
+            return (vec![trunk], to());
+        }
+        let registered = registered.iter().filter(|_| by.is_some()).filter_map(open);
+        (registered.collect(), user)
     }
 
     /// Who From (or an answer to a challenge) claims to be. A carrier that calls from its network

@@ -385,3 +385,26 @@ async fn a_registration_brings_calls_from_its_registrar() {
     assert_eq!(scene.call("100", registrar).await, Err(403));
     scene.end().await;
 }
+
+#[tokio::test]
+async fn a_registrar_s_name_servers_do_not_draw_the_calls_of_other_carriers() {
+    let mut scene = Scene::new().await;
+    let (own, theirs) = (scene.application("own").await, scene.application("theirs").await);
+    let network = json!({"ipv4": "198.51.100.9", "inbound": true, "outbound": false});
+    let acme = scene.carrier(json!({"name": "acme"}), Some(network)).await;
+    let number = json!({"number": "100", "voip_carrier_sid": acme, "application_sid": own.sid});
+    scene.number(number).await;
+    let register = json!({"name": "evil", "application_sid": theirs.sid, "requires_register": 1,
+        "register_username": "100", "register_password": "s3cret"});
+    let evil = scene.carrier(register, None).await;
+    let registered = super::super::trunks::Registered {
+        status: None,
+        bound_until: Some(Instant::now() + std::time::Duration::from_secs(60)),
+        contact_user: "100".to_owned(),
+        addresses: ["203.0.113.1", "198.51.100.9"].map(|ip| ip.parse().unwrap()).to_vec(),
+    };
+    scene.gate.trunks.publish(evil, Some(registered));
+    assert_eq!(scene.call("100", "198.51.100.9:5060").await, ok("own", "acme"));
+    assert_eq!(scene.call("100", "203.0.113.1:5060").await, ok("theirs", "evil"));
+    scene.end().await;
+}
