@@ -61,7 +61,9 @@ impl Networks {
         self.doors.entry((bits, masked(address, bits))).or_default().push(door);
     }
 
-    /// The places of the carriers of the smallest network that has this source, each once.
+    /// The places of the carriers of every network that has this source, each once, those of the
+    /// smallest network first. All of them: who names one address of another's carrier does not become
+    /// the only one that calls from there reach.
     pub fn find(&self, source: Source) -> Vec<usize> {
         let IpAddr::V4(address) = source.address.ip().to_canonical() else { return Vec::new() };
         let mut found = Vec::new();
@@ -70,9 +72,6 @@ impl Networks {
                 if door.admits(source) && !found.contains(&door.trunk) {
                     found.push(door.trunk);
                 }
-            }
-            if !found.is_empty() {
-                break;
             }
         }
         found
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_network_wins() {
+    fn the_smallest_network_comes_first() {
         let table = networks(&[
             &[inbound("10.0.0.0", 8)],
             &[inbound("10.1.0.0", 16), inbound("192.0.2.7", 32)],
@@ -132,9 +131,9 @@ mod tests {
         ]);
         for (address, found) in [
             ("10.9.9.9:5060", vec![0]),
-            ("10.1.9.9:5060", vec![1, 2]),
-            ("10.1.2.3:5060", vec![3]),
-            ("[::ffff:10.1.2.3]:5060", vec![3]),
+            ("10.1.9.9:5060", vec![1, 2, 0]),
+            ("10.1.2.3:5060", vec![3, 1, 2, 0]),
+            ("[::ffff:10.1.2.3]:5060", vec![3, 1, 2, 0]),
             ("192.0.2.7:1", vec![1]),
             ("192.0.2.8:5060", vec![]),
             ("[2001:db8::1]:5060", vec![]),
@@ -173,7 +172,7 @@ mod tests {
     fn a_port_that_does_not_fit_leaves_the_wider_network() {
         let narrow = json!({"ipv4": "10.0.0.1", "inbound": 1, "port": 5060});
         let table = networks(&[&[inbound("10.0.0.0", 24)], &[narrow]]);
-        assert_eq!(table.find(from("10.0.0.1:5060", CarriedBy::Udp)), [1]);
+        assert_eq!(table.find(from("10.0.0.1:5060", CarriedBy::Udp)), [1, 0]);
         assert_eq!(table.find(from("10.0.0.1:5062", CarriedBy::Udp)), [0]);
     }
 

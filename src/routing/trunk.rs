@@ -58,8 +58,8 @@ impl TrunkTable {
         self.pick(self.shared.get(&provider))
     }
 
-    /// The carriers whose gateways a message from `source` may come from: those of the smallest
-    /// network around it, several if they name the same one.
+    /// The carriers whose gateways a message from `source` may come from, those of the smallest network
+    /// around it first.
     pub fn behind(&self, source: Source) -> impl Iterator<Item = &Trunk> {
         self.networks.find(source).into_iter().filter_map(|index| self.all.get(index))
     }

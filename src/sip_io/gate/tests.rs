@@ -408,3 +408,18 @@ async fn a_registrar_s_name_servers_do_not_draw_the_calls_of_other_carriers() {
     assert_eq!(scene.call("100", "203.0.113.1:5060").await, ok("theirs", "evil"));
     scene.end().await;
 }
+
+#[tokio::test]
+async fn one_address_of_another_s_network_does_not_draw_its_calls() {
+    let mut scene = Scene::new().await;
+    let (own, theirs) = (scene.application("own").await, scene.application("theirs").await);
+    let network = json!({"ipv4": "198.51.100.0", "netmask": 24});
+    let acme = scene.carrier(json!({"name": "acme"}), Some(network)).await;
+    let number = json!({"number": "100", "voip_carrier_sid": acme, "application_sid": own.sid});
+    scene.number(number).await;
+    let evil = json!({"name": "evil", "application_sid": theirs.sid});
+    scene.carrier(evil, Some(json!({"ipv4": "198.51.100.9"}))).await;
+    assert_eq!(scene.call("100", "198.51.100.9:5060").await, ok("own", "acme"));
+    assert_eq!(scene.call("999", "198.51.100.9:5060").await, ok("theirs", "evil"));
+    scene.end().await;
+}
