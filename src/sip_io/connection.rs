@@ -282,7 +282,7 @@ impl Link {
         }
         let defence = &self.connections.defence;
         let admission = match defence.admit(now, source) {
-            Admission::Pass => defence.inspect(now, source, &bytes),
+            Admission::Pass => defence.inspect(now, source, true, &bytes),
             refused => refused,
         };
         match admission {

@@ -124,6 +124,21 @@ fn an_unknown_user_is_refused_for_the_hash_of_nobody() {
 }
 
 #[test]
+fn a_guess_is_judged_only_with_a_nonce_that_was_sent_to_its_source() {
+    let now = Instant::now();
+    let mut nonces = Nonces::new([1; 32]);
+    let elsewhere = nonces.issue(now, "192.0.2.9".parse().unwrap());
+    for password in ["secret", "wrong"] {
+        let ha1 = md5_hex(&format!("alice:old.example.com:{password}"));
+        let request = register(&ha1, "old.example.com", &elsewhere);
+        let proof = Proof::of_client("old.example.com".to_owned(), None, alice(Some("secret")));
+        let user = User { realm: Some("new.example.com".to_owned()), proof };
+        let reply = refused(user.on_register(&request, SOURCE, &mut nonces, now));
+        assert_eq!(reply.status, 401, "{password}");
+    }
+}
+
+#[test]
 fn who_is_switched_off_is_refused_with_the_right_password() {
     let ha1 = md5_hex("alice:old.example.com:secret");
     let mut off = alice(Some("secret"));

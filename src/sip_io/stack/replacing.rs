@@ -71,7 +71,7 @@ impl StackActor {
         };
         match known.client_of() {
             Some(account) => {
-                self.parts.defence.proved(source);
+                self.parts.defence.proved(now, source);
                 self.replace(dialog, request, flow, replaces, account, true);
             }
             None => self.refuse(dialog, &request, flow, Reply::new(403)),
