@@ -33,12 +33,14 @@ pub const CONNECT: Duration = Duration::from_secs(5);
 /// For a TLS or WebSocket handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// What connections tell the stack, in order for each connection.
+/// What connections tell the stack, in order for each connection. An id may be opened again and again;
+/// `run` tells which time is meant.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub enum StreamEvent {
     Opened {
         id: ConnectionId,
+        run: u64,
         writer: mpsc::Sender<Bytes>,
     },
     Message {
@@ -48,6 +50,7 @@ pub enum StreamEvent {
     /// Ended, or could not be opened at all.
     Closed {
         flow: Flow,
+        run: u64,
     },
 }
 
@@ -110,11 +113,12 @@ impl Connections {
             match listener.accept().await {
                 Ok((stream, peer)) => match self.enter(peer.ip()) {
                     Some(place) => {
+                        let id = self.peers.new_id();
                         let flow = Flow {
-                            connection: Some(self.peers.new_id()),
+                            connection: Some(id),
                             ..Flow::new(at.transport, at.local, peer)
                         };
-                        let link = Link::new(self.clone(), flow, false);
+                        let link = Link::new(self.clone(), flow, id, false);
                         actix::spawn(link.serve(stream, None, place));
                     }
                     None => {
@@ -131,20 +135,20 @@ impl Connections {
         }
     }
 
-    /// Starts opening connection `id`; `Opened` or `Closed` follows.
-    pub fn connect(&self, id: ConnectionId, to: Peer) {
+    /// Starts opening connection `id`; `Opened` or `Closed` follows, with the same `run`.
+    pub fn connect(&self, id: ConnectionId, run: u64, to: Peer) {
         let same_family = |one: &&Listener| one.local.is_ipv4() == to.addr.is_ipv4();
         let mut listeners = self.listeners.iter().filter(|one| one.transport == to.transport);
         let local = listeners.find(same_family).map_or(to.addr, |one| one.local);
         let flow = Flow { connection: Some(id), ..Flow::new(to.transport, local, to.addr) };
-        let link = Link::new(self.clone(), flow, true);
+        let link = Link::new(self.clone(), flow, run, true);
         actix::spawn(async move {
             let failed = match link.open(to.addr).await {
                 Ok((stream, place)) => return link.serve(stream, Some(to.host), place).await,
                 Err(error) => error,
             };
             tracing::debug!(peer = %to.addr, error = %failed, "cannot connect");
-            link.tell(StreamEvent::Closed { flow: link.flow }).await;
+            link.tell(StreamEvent::Closed { flow: link.flow, run }).await;
         });
     }
 
@@ -192,6 +196,7 @@ impl Drop for Place {
 pub struct Link {
     connections: Connections,
     pub flow: Flow,
+    run: u64,
     /// Whether we opened it.
     pub is_ours: bool,
     /// What the client's certificate says, until its first message has been looked at.
@@ -199,8 +204,8 @@ pub struct Link {
 }
 
 impl Link {
-    fn new(connections: Connections, flow: Flow, is_ours: bool) -> Self {
-        Self { connections, flow, is_ours, proof: Cell::new(None) }
+    fn new(connections: Connections, flow: Flow, run: u64, is_ours: bool) -> Self {
+        Self { connections, flow, run, is_ours, proof: Cell::new(None) }
     }
 
     pub fn rules(&self) -> &ConnectionRules {
@@ -230,7 +235,7 @@ impl Link {
         if let Some(id) = self.flow.connection.filter(|_| !self.is_ours) {
             self.connections.peers.forget(id);
         }
-        self.tell(StreamEvent::Closed { flow: self.flow }).await;
+        self.tell(StreamEvent::Closed { flow: self.flow, run: self.run }).await;
     }
 
     async fn carry(&self, stream: TcpStream, host: Option<String>) -> io::Result<()> {
@@ -266,7 +271,7 @@ impl Link {
     async fn announce(&self) -> mpsc::Receiver<Bytes> {
         let (writer, queue) = mpsc::channel(QUEUE);
         if let Some(id) = self.flow.connection {
-            self.tell(StreamEvent::Opened { id, writer }).await;
+            self.tell(StreamEvent::Opened { id, run: self.run, writer }).await;
         }
         queue
     }

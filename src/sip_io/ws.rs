@@ -125,6 +125,8 @@ pub async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
             }
         }
     };
+    // What is not sent by now is not sent at all: the stack has to know that.
+    queue.close();
     // The peer learns at once; it may be gone already.
     let _ = timeout(CONNECT, socket.close(None)).await;
     ended

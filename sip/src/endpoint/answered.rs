@@ -144,6 +144,7 @@ impl Endpoint {
             // our BYE is under way: nobody will answer an offer
             _ => self.send_held_ack(dialog, None),
         }
+        self.repath_dialog(dialog);
         self.rewake_dialog(dialog);
     }
 }

@@ -55,9 +55,10 @@ pub use crate::dialog::DialogId;
 use crate::dialog::{DialogKey, Session};
 use crate::message::{BRANCH_COOKIE, Uri};
 pub use crate::transaction::TransactionId;
-use crate::transaction::table::{ClientTable, ServerTable};
+use crate::transaction::table::{ClientTable, ClientTxn, ServerTable};
 use crate::transaction::{Machine, MergeKey, Wakes};
 use crate::transport::Flow;
+use crate::transport::paths::Paths;
 use sent::Sent;
 
 /// One SIP user agent on any number of transports.
@@ -73,6 +74,10 @@ pub struct Endpoint {
     sessions: HashMap<DialogId, Session>,
     dialogs: HashMap<DialogKey, DialogId>,
     wakes: Wakes<Owner>,
+    /// Requests of ours that want an answer.
+    waiting_on: Paths<TransactionId>,
+    /// Dialogs over streams. A datagram that is not sent says nothing about those at rest.
+    dialogs_on: Paths<DialogId>,
     outputs: VecDeque<Output>,
 }
 
@@ -112,6 +117,8 @@ impl Endpoint {
             sessions: HashMap::new(),
             dialogs: HashMap::new(),
             wakes: Wakes::new(),
+            waiting_on: Paths::new(),
+            dialogs_on: Paths::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -187,6 +194,19 @@ impl Endpoint {
             [txn.next_wake(), fallback].into_iter().flatten().min()
         });
         self.wakes.set(Owner::Client(id), at);
+    }
+
+    /// Takes a client transaction out, with all that is set for it.
+    fn forget_client(&mut self, id: TransactionId) -> Option<ClientTxn<Sent>> {
+        self.wakes.set(Owner::Client(id), None);
+        self.waiting_on.set(id, None);
+        self.clients.remove(id)
+    }
+
+    /// A dialog has begun or ended, or goes another way now.
+    fn repath_dialog(&mut self, id: DialogId) {
+        let flow = self.sessions.get(&id).map(|session| session.path.flow);
+        self.dialogs_on.set(id, flow.filter(|flow| flow.transport.is_reliable()));
     }
 
     fn rewake_dialog(&mut self, id: DialogId) {

@@ -81,7 +81,7 @@ impl Endpoint {
             }
             OnTimeout::GaveUp => self.fail_client(now, id, 408),
             OnTimeout::Over => {
-                self.clients.remove(id);
+                self.forget_client(id);
             }
         }
         self.rewake_client(id);

@@ -51,6 +51,7 @@ impl Endpoint {
         let dialog = DialogId(self.next_id());
         self.dialogs.insert(DialogKey::new(&call_id, &tag), dialog);
         self.sessions.insert(dialog, session);
+        self.repath_dialog(dialog);
         self.start_invite(now, dialog, draft, Purpose::Invite(dialog));
         Ok((dialog, call_id))
     }

@@ -127,6 +127,7 @@ impl Endpoint {
         session.incoming = Some(self.new_incoming(now, txn, &request, true));
         self.sessions.insert(dialog, session);
         self.dialogs.insert(key, dialog);
+        self.repath_dialog(dialog);
         self.rewake_dialog(dialog);
         self.tell(Event::Invite { dialog, txn, request, flow });
     }

@@ -52,14 +52,6 @@ impl<K: Hash + Eq + Clone, T> Table<K, T> {
         self.by_key.remove(&key);
         Some(entry)
     }
-
-    /// The ids of the entries that fit, in order of birth.
-    pub(crate) fn ids_where(&self, fits: impl Fn(&T) -> bool) -> Vec<TransactionId> {
-        let matching = self.by_id.iter().filter(|(_, (_, entry))| fits(entry));
-        let mut ids: Vec<_> = matching.map(|(id, _)| *id).collect();
-        ids.sort_unstable();
-        ids
-    }
 }
 
 /// The server transactions.

@@ -166,6 +166,10 @@ impl StackActor {
         };
         self.parts.defence.proved(now, flow.peer.ip());
         let aor = registrant.aor;
+        if flow.connection.is_some_and(|id| !self.streams.is_open(id)) {
+            // It ended meanwhile: nobody would ever take the binding back.
+            return Reply::new(500);
+        }
         match self.bindings.apply(now, &aor, request, flow, &self.parts.registrar) {
             Err(reply) => reply,
             Ok(applied) => {

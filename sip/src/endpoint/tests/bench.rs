@@ -156,6 +156,7 @@ impl Bench {
         let load = self.ep.load();
         assert_eq!((load.dialogs, load.servers, load.clients), (0, 0, 0), "{load:?}");
         assert_eq!(self.ep.next_wake(), None);
+        assert!(self.ep.waiting_on.is_empty() && self.ep.dialogs_on.is_empty());
     }
 }
 
