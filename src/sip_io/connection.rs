@@ -301,6 +301,13 @@ impl Link {
         Ok(())
     }
 
+    /// Whether a keep-alive is answered: each counts as a message, or four octets would buy one system
+    /// call without end.
+    pub fn answers_ping(&self) -> bool {
+        let (now, source) = (std::time::Instant::now(), self.flow.peer.ip());
+        self.connections.defence.admit(now, source) == Admission::Pass
+    }
+
     /// A client that asks for it (RFC 5923) gets our own requests over this connection, too: if its
     /// certificate is good for the host it says it is. Without certificate anybody could say so.
     fn look_for_alias(&self, bytes: &[u8]) {
@@ -357,6 +364,16 @@ mod tests {
             tls: Tls::open(TlsFiles::default()).unwrap(),
             stack: Nobody.start().recipient(),
         })
+    }
+
+    #[actix::test]
+    async fn keep_alives_count_as_messages() {
+        let connections = connections(8);
+        let local = "127.0.0.1:5060".parse().unwrap();
+        let flow = Flow::tcp(local, "192.0.2.1:40000".parse().unwrap(), Some(1));
+        let link = Link::new(connections, flow, 1, false);
+        assert!((0..9).all(|_| link.answers_ping()));
+        assert!((0..1000).filter(|_| link.answers_ping()).count() < 1000);
     }
 
     #[actix::test]

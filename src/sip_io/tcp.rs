@@ -81,7 +81,8 @@ async fn take<W: AsyncWrite + Unpin>(
                 had_message = true;
                 link.receive(bytes).await?;
             }
-            Frame::Ping => write(writer, PONG).await?,
+            Frame::Ping if link.answers_ping() => write(writer, PONG).await?,
+            Frame::Ping => {}
         }
     }
     Ok(had_message)

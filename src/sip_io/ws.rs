@@ -108,6 +108,7 @@ pub async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
                 // Line ends alone keep the connection open, as on other streams (RFC 7118 §6).
                 if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
                     if bytes.len() >= 4
+                        && link.answers_ping()
                         && let Err(error) = write(&mut socket, Message::text("\r\n")).await
                     {
                         break Err(error);
