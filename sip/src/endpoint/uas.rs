@@ -110,7 +110,7 @@ impl Endpoint {
         Ok(())
     }
 
-    /// A new call: transaction, 100, dialog, event.
+    /// A new call: transaction, dialog, event. Its 100 goes when the answer takes long (§17.2.1).
     pub(super) fn on_invite(&mut self, now: Instant, inbound: Inbound) {
         let request = Arc::clone(&inbound.request);
         let flow = inbound.flow;
@@ -118,7 +118,6 @@ impl Endpoint {
         let path = Path::of_request(&request, &tag, flow);
         let key = DialogKey::new(request.call_id(), &tag);
         let txn = self.open_transaction(now, inbound, tag);
-        self.send_reply(now, txn, &Reply::new(100), None);
         let dialog = DialogId(self.next_id());
         let mut session = Session::new(path, false, 0);
         session.remote_seq = RemoteCSeq::after(request.cseq().seq);

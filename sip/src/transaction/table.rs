@@ -94,7 +94,7 @@ impl ServerTxn {
     ) -> Self {
         let is_reliable = reply_flow.transport.is_reliable();
         let machine = match request.method() {
-            Method::Invite => ServerMachine::Invite(ServerInvite::start(timers, is_reliable)),
+            Method::Invite => ServerMachine::Invite(ServerInvite::start(now, timers, is_reliable)),
             _ => ServerMachine::Other(ServerOther::start(now, timers, is_reliable)),
         };
         let merge_key = MergeKey::of(&request);

@@ -107,6 +107,7 @@ impl Bench {
     /// Takes an INVITE in; its dialog.
     pub(super) fn incoming(&mut self) -> DialogId {
         self.take(&request("INVITE", "1", "", SDP_AND_CONTACT));
+        self.pass(200);
         assert_eq!(self.starts(), ["100"]);
         match self.one_event() {
             Event::Invite { dialog, .. } => dialog,

@@ -178,6 +178,7 @@ fn a_challenge_is_sent_by_the_transaction_and_the_next_invite_is_a_new_call() {
     assert_eq!(bench.ep.respond(bench.now, txn, reply), Err(Error::UnknownTransaction(txn)));
     bench.take(&request("ACK", "1", refused.to().tag().unwrap(), ""));
     bench.take(&request("INVITE", "2", "", SDP_AND_CONTACT));
+    bench.pass(200);
     assert_eq!(bench.starts(), ["100"]);
     assert!(matches!(bench.one_event(), Event::Invite { .. }));
 }
@@ -263,9 +264,9 @@ fn ringing_is_repeated_every_minute_and_an_unanswered_call_ends_by_itself() {
 fn an_invitation_expires_when_its_caller_says_so() {
     let mut bench = Bench::udp();
     bench.take(&request("INVITE", "1", "", "Expires: 20\r\n"));
-    bench.sent();
     bench.one_event();
     bench.pass(19_999);
+    assert_eq!(bench.starts(), ["100"]);
     bench.no_event();
     bench.pass(1);
     assert_eq!(bench.starts(), ["487"]);
@@ -273,12 +274,31 @@ fn an_invitation_expires_when_its_caller_says_so() {
 }
 
 #[test]
+fn a_100_bridges_the_silence_of_an_owner_that_takes_long() {
+    let mut bench = Bench::udp();
+    bench.take(&request("INVITE", "1", "", SDP_AND_CONTACT));
+    bench.pass(199);
+    assert_eq!(bench.starts(), Vec::<String>::new());
+    bench.pass(1);
+    assert_eq!(bench.starts(), ["100"]);
+    bench.pass(10_000);
+    assert_eq!(bench.starts(), Vec::<String>::new());
+    let mut bench = Bench::udp();
+    bench.take(&request("INVITE", "1", "", SDP_AND_CONTACT));
+    let Event::Invite { dialog, .. } = bench.one_event() else { panic!() };
+    bench.ep.progress(bench.now, dialog, Reply::new(180)).unwrap();
+    bench.pass(1_000);
+    assert_eq!(bench.starts(), ["180"]);
+}
+
+#[test]
 fn a_challenge_goes_out_once_per_invite_that_comes() {
     let mut bench = Bench::udp();
-    let dialog = bench.incoming();
+    bench.take(&request("INVITE", "1", "", SDP_AND_CONTACT));
+    let Event::Invite { dialog, .. } = bench.one_event() else { panic!() };
     bench.ep.reject(bench.now, dialog, Reply::new(401)).unwrap();
     bench.one_event();
-    assert_eq!(bench.starts(), ["401"]);
+    assert_eq!(bench.starts(), ["401"], "no 100, which would keep it from asking again");
     bench.pass(20_000);
     assert_eq!(bench.starts(), Vec::<String>::new());
     bench.take(&request("INVITE", "1", "", SDP_AND_CONTACT));
