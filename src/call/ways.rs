@@ -77,6 +77,8 @@ impl Search<'_> {
             let to = NameAddr::new(to.clone());
             let mut invite = Invite::new(contact.uri.clone(), flow, from.clone(), to);
             invite.route = contact.path.clone();
+            // Only the flow it registered over leads to a phone behind a NAT.
+            invite.keeps_flow = proxy.is_none();
             self.direct(invite, encryption)
         };
         let equals = contacts.chunk_by(|a, b| a.q == b.q);

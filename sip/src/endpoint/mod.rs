@@ -52,7 +52,7 @@ pub use event::{EndCause, Event, Output};
 pub use order::{Body, Credentials, Invite, Outside, Reliable, Replaces, Reply};
 
 pub use crate::dialog::DialogId;
-use crate::dialog::{DialogKey, Session};
+use crate::dialog::{DialogKey, OwnContact, Session};
 use crate::message::{BRANCH_COOKIE, Uri};
 pub use crate::transaction::TransactionId;
 use crate::transaction::table::{ClientTable, ClientTxn, ServerTable};
@@ -174,13 +174,16 @@ impl Endpoint {
         self.config.public_addr(flow)
     }
 
-    /// Our Contact value on a flow; `user` is escaped already.
-    fn contact(&self, user: Option<&str>, flow: &Flow) -> String {
+    /// Our Contact value on a flow. It is `sips:` only where we can be reached so; RFC 5630 §3.1.4 has
+    /// no `transport=tls` beside it.
+    fn contact(&self, own: &OwnContact, flow: &Flow) -> String {
         let addr = Uri::of_addr(None, self.own_addr(flow));
-        let user = user.map_or_else(String::new, |user| format!("{user}@"));
-        let transport = flow.transport.uri_param();
+        let user = own.user.as_ref().map_or_else(String::new, |user| format!("{user}@"));
+        let is_sips = own.is_sips && flow.transport.is_secure();
+        let scheme = if is_sips { "sips" } else { "sip" };
+        let transport = flow.transport.uri_param().filter(|name| !is_sips || *name != "tls");
         let param = transport.map_or_else(String::new, |name| format!(";transport={name}"));
-        format!("<sip:{user}{}{param}>", addr.host_port())
+        format!("<{scheme}:{user}{}{param}>", addr.host_port())
     }
 
     fn rewake_server(&mut self, id: TransactionId) {

@@ -218,7 +218,7 @@ impl Endpoint {
         let session = self.sessions.get(&dialog).ok_or(Error::UnknownDialog(dialog))?;
         let incoming = session.open_incoming().ok_or(Error::WrongState { dialog, order })?;
         let path = &session.path;
-        Ok((incoming.txn, self.contact(path.contact_user.as_deref(), &path.flow)))
+        Ok((incoming.txn, self.contact(&path.contact, &path.flow)))
     }
 
     /// The dialog a server transaction is in.

@@ -26,9 +26,9 @@ impl<T: Copy + Ord + Hash> Paths<T> {
             return;
         }
         if let Some(before) = self.of.remove(&who) {
-            take(&mut self.by_peer, &(before.transport, before.peer), who);
+            take(&mut self.by_peer, &(before.transport, before.peer), &who);
             if let Some(connection) = before.connection {
-                take(&mut self.by_connection, &connection, who);
+                take(&mut self.by_connection, &connection, &who);
             }
         }
         if let Some(flow) = flow {
@@ -58,9 +58,9 @@ impl<T> Paths<T> {
     }
 }
 
-fn take<K: Eq + Hash, T: Ord>(sets: &mut HashMap<K, BTreeSet<T>>, key: &K, who: T) {
+fn take<K: Eq + Hash, T: Ord>(sets: &mut HashMap<K, BTreeSet<T>>, key: &K, who: &T) {
     if let Some(set) = sets.get_mut(key) {
-        set.remove(&who);
+        set.remove(who);
         if set.is_empty() {
             sets.remove(key);
         }

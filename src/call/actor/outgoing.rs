@@ -383,6 +383,9 @@ impl CallActor {
 fn redirected(attempt: Attempt, uri: Uri, flow: sip::Flow) -> Attempt {
     let mut invite = attempt.invite;
     invite.credentials = invite.credentials.filter(|credentials| credentials.realm.is_some());
+    // So do the proxies that led there (its Path).
+    invite.route.clear();
+    invite.keeps_flow = false;
     invite.uri = uri;
     invite.flow = flow;
     Attempt { invite, gateway: None, ..attempt }

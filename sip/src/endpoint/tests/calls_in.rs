@@ -1,7 +1,7 @@
 //! Calls that come in: answer, refusal, CANCEL, ACK, and what happens when the peer falls silent.
 
 use super::bench::{Bench, CONTACT, SDP_AND_CONTACT, addr, request};
-use crate::{Body, EndCause, Error, Event, Flow, Reply};
+use crate::{Body, EndCause, Error, Event, Flow, Reply, Transport};
 
 #[test]
 fn a_call_is_answered_acknowledged_and_hung_up_by_the_peer() {
@@ -271,6 +271,24 @@ fn an_invitation_expires_when_its_caller_says_so() {
     bench.pass(1);
     assert_eq!(bench.starts(), ["487"]);
     assert!(matches!(bench.one_event(), Event::Ended { cause: EndCause::SetupTimeout, .. }));
+}
+
+#[test]
+fn rfc_3261_12_1_1_a_secure_call_has_a_secure_contact_where_we_can_be_reached_by_it() {
+    for (uri, transport, contact) in [
+        ("sips", Transport::Tls, "<sips:alice@192.0.2.1:5060>"),
+        ("sips", Transport::Wss, "<sips:alice@192.0.2.1:5060;transport=ws>"),
+        ("sip", Transport::Tls, "<sip:alice@192.0.2.1:5060;transport=tls>"),
+        ("sips", Transport::Tcp, "<sip:alice@192.0.2.1:5060;transport=tcp>"),
+    ] {
+        let mut bench = Bench::tcp();
+        bench.flow.transport = transport;
+        let invite = request("INVITE", "1", "", SDP_AND_CONTACT);
+        bench.take(&invite.replace("INVITE sip:", &format!("INVITE {uri}:")));
+        let Event::Invite { dialog, .. } = bench.one_event() else { panic!() };
+        bench.ep.answer(bench.now, dialog, Reply::new(200)).unwrap();
+        assert_eq!(bench.one_response().header("Contact"), Some(contact));
+    }
 }
 
 #[test]
