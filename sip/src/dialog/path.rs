@@ -65,6 +65,11 @@ impl Path {
         }
     }
 
+    /// Where a request goes by the book: the first proxy, else the peer's Contact.
+    pub(crate) fn next_hop(&self) -> &Uri {
+        self.routes.first().unwrap_or(&self.target)
+    }
+
     pub(crate) fn local_tag(&self) -> &str {
         self.local.tag().unwrap_or_default()
     }

@@ -15,7 +15,7 @@ use crate::dialog::DialogId;
 use crate::message::{Response, default_reason};
 use crate::transaction::table::ClientTxn;
 use crate::transaction::{ClientKey, OnResponse};
-use crate::transport::{Flow, via};
+use crate::transport::{Flow, Transport, via};
 
 /// What is kept with a client transaction.
 #[derive(Debug)]
@@ -221,9 +221,18 @@ impl Endpoint {
         }
     }
 
+    /// The dialog's path is gone. Over TCP its next hop may be reached anew (§18.1.1), if it is the host
+    /// that was seen: behind a NAT it is not, and only the peer can come back.
     fn cut_off(&mut self, dialog: DialogId) {
-        if let Some(session) = self.sessions.get_mut(&dialog) {
-            session.is_cut_off = true;
+        let Some(session) = self.sessions.get_mut(&dialog) else { return };
+        session.is_cut_off = true;
+        if session.path.flow.transport == Transport::Tcp
+            && let Some(addr) = session.path.next_hop().socket_addr()
+            && addr.ip() == session.path.flow.peer.ip()
+            && addr.port() != 0
+        {
+            session.path.flow = Flow::tcp(session.path.flow.local, addr, None);
+            self.repath_dialog(dialog);
         }
     }
 
