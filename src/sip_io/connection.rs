@@ -111,7 +111,7 @@ impl Connections {
     pub async fn accept(self, at: Listener, listener: TcpListener) {
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => match self.enter(peer.ip()) {
+                Ok((stream, peer)) => match self.let_in(peer.ip()) {
                     Some(place) => {
                         let id = self.peers.new_id();
                         let flow = Flow {
@@ -150,6 +150,13 @@ impl Connections {
             tracing::debug!(peer = %to.addr, error = %failed, "cannot connect");
             link.tell(StreamEvent::Closed { flow: link.flow, run }).await;
         });
+    }
+
+    /// A place for a connection that a peer opens. It counts as a message: a handshake costs more than
+    /// one.
+    fn let_in(&self, source: IpAddr) -> Option<Place> {
+        let admission = self.defence.admit(std::time::Instant::now(), source);
+        self.enter(source).filter(|_| admission == Admission::Pass)
     }
 
     /// A place for one more connection of that source, unless it is banned, or it or all have too many:
@@ -364,6 +371,15 @@ mod tests {
             tls: Tls::open(TlsFiles::default()).unwrap(),
             stack: Nobody.start().recipient(),
         })
+    }
+
+    #[actix::test]
+    async fn new_connections_count_as_messages() {
+        let connections = connections(1000);
+        let let_in = |ip: &str| connections.let_in(ip.parse().unwrap()).is_some();
+        assert!((0..9).all(|_| let_in("192.0.2.1")));
+        assert!((0..1000).filter(|_| let_in("192.0.2.1")).count() < 1000);
+        assert!(let_in("192.0.2.2"));
     }
 
     #[actix::test]
