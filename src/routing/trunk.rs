@@ -6,7 +6,13 @@
 use std::collections::HashMap;
 
 use super::network::{Networks, Source};
-use crate::model::{AccountSid, ServiceProviderSid, SipGateway, Trunk, VoipCarrierSid};
+use crate::model::{
+    AccountSid, PhoneNumber, ServiceProviderSid, SipGateway, Trunk, VoipCarrierSid,
+};
+
+/// The shortest netmask of a network that says something about who sends from it: one tenant does not
+/// open the door for half the internet.
+pub const WIDEST_BELIEVED: u8 = 16;
 
 /// All carriers, in order of creation.
 #[derive(Debug, Default)]
@@ -58,10 +64,35 @@ impl TrunkTable {
         self.pick(self.shared.get(&provider))
     }
 
-    /// The carriers whose gateways a message from `source` may come from: those of the smallest
-    /// network around it, several if they name the same one.
-    pub fn behind(&self, source: Source) -> impl Iterator<Item = &Trunk> {
-        self.networks.find(source).into_iter().filter_map(|index| self.all.get(index))
+    /// The carriers whose gateways a call from `source` to the number of these rows may come from: the
+    /// one that has the number, else those of the smallest network around the source, several if they
+    /// name the same one.
+    ///
+    /// Who draws a smaller network around another's carrier, or one around half the internet, takes no
+    /// calls to that other's numbers: the number decides first, and a network wider than
+    /// [`WIDEST_BELIEVED`] does not bring calls to a number on no carrier that is not its account's.
+    pub fn behind(&self, source: Source, numbers: &[PhoneNumber]) -> Vec<&Trunk> {
+        let found = self.networks.find(source);
+        let around = || {
+            found
+                .iter()
+                .filter_map(|(bits, index)| self.all.get(*index).map(|trunk| (*bits, trunk)))
+        };
+        let has = |trunk: &Trunk| {
+            numbers.iter().any(|number| number.voip_carrier_sid == Some(trunk.carrier.sid))
+        };
+        if let Some((_, trunk)) = around().find(|(_, trunk)| has(trunk)) {
+            return vec![trunk];
+        }
+        let Some((smallest, _)) = around().next() else { return Vec::new() };
+        let nearest = around().take_while(|(bits, _)| *bits == smallest).map(|(_, trunk)| trunk);
+        let free = numbers.iter().find(|number| number.voip_carrier_sid.is_none());
+        match free {
+            Some(number) if smallest < WIDEST_BELIEVED => {
+                nearest.filter(|trunk| trunk.carrier.account_sid == number.account_sid).collect()
+            }
+            _ => nearest.collect(),
+        }
     }
 
     fn pick(&self, indices: Option<&Vec<usize>>) -> impl Iterator<Item = &Trunk> {

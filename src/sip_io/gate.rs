@@ -19,7 +19,7 @@ use self::proof::Proof;
 use super::trunks::Trunks;
 use crate::model::{
     Account, AccountSid, Application, ApplicationSid, ClientAuth, Encryption, PhoneNumber,
-    Protocol, Trunk,
+    Protocol, Trunk, VoipCarrierSid,
 };
 use crate::routing::inbound::{
     Admission, Facts, Permissions, Reach, Reached, Route, Through, Trust, admit, route, through,
@@ -150,8 +150,12 @@ impl Gate {
     /// The store's.
     pub async fn identify(&self, request: &Request, flow: &Flow) -> Result<Identity, Error> {
         let table = self.trunks.table().await?;
-        let (behind, dialled) = self.behind(&table, request, flow);
+        let (registrar, dialled) = self.registrar(&table, request, flow);
         let numbers = self.store.routing().numbers(&dialled).await?;
+        let behind = match registrar {
+            Some(trunk) => vec![trunk],
+            None => self.behind(&table, flow, &dialled, &numbers),
+        };
         let chosen = through(&behind, &numbers);
         let trust = match chosen {
             None => Trust::None,
@@ -180,30 +184,39 @@ impl Gate {
         Ok(Identity { dialled, numbers, may_come })
     }
 
-    /// The carriers that may send this, and what is dialled: a carrier we are registered with calls
-    /// our Contact and says in To whom it wants.
-    fn behind<'t>(
+    /// What is dialled; and the carrier, if it is one we are registered with that calls our Contact: it
+    /// says in To whom it wants.
+    fn registrar<'t>(
         &self,
         table: &'t TrunkTable,
         request: &Request,
         flow: &Flow,
-    ) -> (Vec<&'t Trunk>, String) {
+    ) -> (Option<&'t Trunk>, String) {
         let user = request.uri().user().unwrap_or_default().into_owned();
         let registered = self.trunks.registered_at(flow.peer.ip(), &user);
-        let open = |sid| table.get(sid).filter(|trunk| trunk.carrier.is_active);
-        if let Some((sid, _)) = registered.iter().find(|(_, is_contact)| *is_contact)
-            && let Some(trunk) = open(*sid)
-        {
-            let to = request.to().uri.user().unwrap_or_default().into_owned();
-            return (vec![trunk], to);
+        let by_contact = registered.iter().find(|(_, is_contact)| *is_contact);
+        match by_contact.and_then(|(sid, _)| open(table, *sid)) {
+            Some(trunk) => (Some(trunk), request.to().uri.user().unwrap_or_default().into_owned()),
+            None => (None, user),
         }
-        let Some(carried_by) = carried_by(flow.transport) else { return (Vec::new(), user) };
+    }
+
+    /// The carriers that may send this.
+    fn behind<'t>(
+        &self,
+        table: &'t TrunkTable,
+        flow: &Flow,
+        dialled: &str,
+        numbers: &[PhoneNumber],
+    ) -> Vec<&'t Trunk> {
+        let Some(carried_by) = carried_by(flow.transport) else { return Vec::new() };
         let source = Source { address: flow.peer, carried_by };
-        let mut behind: Vec<_> = table.behind(source).collect();
-        if behind.is_empty() {
-            behind = registered.into_iter().filter_map(|(sid, _)| open(sid)).collect();
+        let behind = table.behind(source, numbers);
+        if !behind.is_empty() {
+            return behind;
         }
-        (behind, user)
+        let registered = self.trunks.registered_at(flow.peer.ip(), dialled);
+        registered.into_iter().filter_map(|(sid, _)| open(table, sid)).collect()
     }
 
     /// Who From (or an answer to a challenge) claims to be. A carrier that calls from its network
@@ -469,6 +482,10 @@ impl User {
 
 const NO_APPLICATION: &str = "no configured application";
 const INACTIVE: &str = "the account is not active";
+
+fn open(table: &TrunkTable, sid: VoipCarrierSid) -> Option<&Trunk> {
+    table.get(sid).filter(|trunk| trunk.carrier.is_active)
+}
 
 fn proves_itself(trunk: &Trunk) -> bool {
     trunk.carrier.inbound_auth.username.is_some()
