@@ -39,7 +39,7 @@ impl Search<'_> {
 
     /// A SIP URI: one address after the other.
     async fn to_uri(&self, text: &str) -> Result<Route, NoRoute> {
-        let uri = text.parse::<Uri>().map_err(|_| NoRoute::bad("Bad SIP URI"))?;
+        let uri = text.parse::<Uri>().map_err(|_| NoRoute::bad("Bad SIP URI"))?.as_request_uri();
         let flows = match self.proxy().await? {
             Some(flows) => flows,
             None => resolve(self.desk, &uri).await?,
@@ -77,6 +77,7 @@ impl Search<'_> {
             let to = NameAddr::new(to.clone());
             let mut invite = Invite::new(contact.uri.clone(), flow, from.clone(), to);
             invite.route = contact.path.clone();
+            invite.keeps_flow = proxy.is_none() && is_behind_nat(contact);
             self.direct(invite, encryption)
         };
         let equals = contacts.chunk_by(|a, b| a.q == b.q);
@@ -234,6 +235,11 @@ impl Search<'_> {
     }
 }
 
+/// Whether a phone sends from elsewhere than its Contact says: only its own flow leads to it.
+fn is_behind_nat(contact: &Contact) -> bool {
+    contact.path.is_empty() && contact.uri.socket_addr() != Some(contact.flow.peer)
+}
+
 /// Contacts of equal preference, each phone once in a stage: the second flow to one is for when the
 /// first has failed (RFC 5626 §7).
 fn by_flow(contacts: &[Contact]) -> Vec<Vec<&Contact>> {
@@ -272,6 +278,26 @@ pub(super) async fn resolve(desk: &Desk, uri: &Uri) -> Result<Vec<Flow>, NoRoute
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_phone_behind_a_nat_is_reached_by_its_flow_alone() {
+        let local = "192.0.2.1:5060".parse().unwrap();
+        let contact = |uri: &str, peer: &str| Contact {
+            uri: uri.parse().unwrap(),
+            flow: Flow::udp(local, peer.parse().unwrap()),
+            expires_at: std::time::Instant::now(),
+            q: 1000,
+            path: Vec::new(),
+            instance: None,
+        };
+        assert!(!is_behind_nat(&contact("sip:a@198.51.100.9", "198.51.100.9:5060")));
+        assert!(is_behind_nat(&contact("sip:a@10.0.0.9", "198.51.100.9:5060")));
+        assert!(is_behind_nat(&contact("sip:a@198.51.100.9", "198.51.100.9:40000")));
+        assert!(is_behind_nat(&contact("sip:a@phone.invalid", "198.51.100.9:5060")));
+        let by_proxy = contact("sip:a@10.0.0.9", "198.51.100.9:5060");
+        let path = vec!["<sip:198.51.100.9;lr>".parse().unwrap()];
+        assert!(!is_behind_nat(&Contact { path, ..by_proxy }));
+    }
 
     #[test]
     fn a_phone_has_one_flow_in_a_stage() {

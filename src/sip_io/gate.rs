@@ -443,11 +443,10 @@ impl Known {
         !matches!(self.caller, Caller::Stranger)
     }
 
-    /// The account whose client it is, if it is one: who may replace the account's dialogs, whatever
-    /// is dialled.
-    pub fn client_of(&self) -> Option<AccountSid> {
+    /// The client it is, if it is one: who may replace its account's dialogs, whatever is dialled.
+    pub fn client(&self) -> Option<&ClientAuth> {
         match &self.caller {
-            Caller::Client(client) => Some(client.account.sid),
+            Caller::Client(client) => Some(client),
             Caller::Carrier { .. } | Caller::Stranger => None,
         }
     }

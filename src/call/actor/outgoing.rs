@@ -108,13 +108,12 @@ impl CallActor {
         self.turn(ctx, Tries::cancel);
     }
 
-    /// Gives them up without waiting for what they say.
-    pub(super) fn drop_invites(&mut self) {
+    /// Gives them up without waiting for what they say; `elsewhere` when another was answered.
+    pub(super) fn drop_invites(&mut self, elsewhere: bool) {
         let Some(Outgoing { stack, dialogs, .. }) = self.outgoing.take() else { return };
         self.guard.attempts.clear();
         for dialog in dialogs.into_keys() {
-            let reason = ("Reason".to_owned(), ELSEWHERE.to_owned());
-            stack.do_send(Order { dialog, action: Action::Cancel(vec![reason]) });
+            stack.do_send(Order { dialog, action: cancel(elsewhere) });
         }
     }
 
@@ -132,8 +131,7 @@ impl CallActor {
         match done {
             Move::Place(id) => self.place(id, ctx),
             Move::Cancel { id, elsewhere } => {
-                let reason = elsewhere.then(|| ("Reason".to_owned(), ELSEWHERE.to_owned()));
-                self.order_attempt(id, Action::Cancel(reason.into_iter().collect()));
+                self.order_attempt(id, cancel(elsewhere));
             }
             Move::Resolve { id, to } => self.follow(id, to, ctx),
             Move::Alarm { stage, after } => self.set_patience(stage, after, ctx),
@@ -198,7 +196,7 @@ impl CallActor {
         let is_open = self.outgoing.as_ref().is_some_and(|o| o.tries.attempt(id).is_some());
         let is_ending = self.outgoing.as_ref().is_none_or(|o| o.tries.is_cancelled());
         if !is_open || is_ending {
-            self.order_attempt(id, Action::Cancel(Vec::new()));
+            self.order_attempt(id, cancel(false));
         }
     }
 
@@ -379,10 +377,19 @@ impl CallActor {
     }
 }
 
-/// The same INVITE to another place. Credentials that were given for the first one alone stay behind.
+/// A CANCEL; who is told that another was answered does not show a missed call (RFC 3326 §3.1).
+fn cancel(elsewhere: bool) -> Action {
+    let reason = elsewhere.then(|| ("Reason".to_owned(), ELSEWHERE.to_owned()));
+    Action::Cancel(reason.into_iter().collect())
+}
+
+/// The same INVITE to another place. What belongs to the first one alone stays behind: credentials
+/// that are for no realm, the proxies on the way to a phone.
 fn redirected(attempt: Attempt, uri: Uri, flow: sip::Flow) -> Attempt {
     let mut invite = attempt.invite;
     invite.credentials = invite.credentials.filter(|credentials| credentials.realm.is_some());
+    invite.route = Vec::new();
+    invite.keeps_flow = false;
     invite.uri = uri;
     invite.flow = flow;
     Attempt { invite, gateway: None, ..attempt }
@@ -407,3 +414,37 @@ fn contacts(response: &Response) -> Vec<Uri> {
 /// RFC 3326 §3.1: another branch was answered.
 const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 const MAX_CONTACTS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sip::{Credentials, Flow, Invite};
+
+    #[test]
+    fn a_redirected_call_leaves_behind_what_was_for_the_first_place() {
+        let address = |text: &str| text.parse().unwrap();
+        let (local, phone) = (address("192.0.2.1:5060"), address("192.0.2.9:5060"));
+        let uri = Uri::of_addr(Some("bob"), phone);
+        let name = NameAddr::new(uri.clone());
+        let mut invite = Invite::new(uri, Flow::udp(local, phone), name.clone(), name.clone());
+        invite.route = vec![name];
+        invite.keeps_flow = true;
+        invite.credentials = Some(Credentials::new("bob", "secret"));
+        invite.headers = vec![("X-A".to_owned(), "1".to_owned())];
+        let there = address("198.51.100.7:5060");
+        let attempt = Attempt::direct(invite);
+        let to = Uri::of_addr(Some("carol"), there);
+        let invite = redirected(attempt, to.clone(), Flow::udp(local, there)).invite;
+        assert!(invite.route.is_empty() && !invite.keeps_flow && invite.credentials.is_none());
+        assert_eq!((invite.uri, invite.flow.peer, invite.headers.len()), (to, there, 1));
+    }
+
+    #[test]
+    fn only_who_lost_to_another_is_told_so() {
+        let reasons = |action| match action {
+            Action::Cancel(headers) => headers.len(),
+            _ => usize::MAX,
+        };
+        assert_eq!((reasons(cancel(true)), reasons(cancel(false))), (1, 0));
+    }
+}
