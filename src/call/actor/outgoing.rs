@@ -257,6 +257,7 @@ impl CallActor {
                 let agreed = side.map(|side| side.session.accept_answer(&answer.bytes, policy));
                 // Early media that cannot be used is no reason to give up before the answer.
                 if let Some(Ok(agreed)) = agreed {
+                    self.media.turn_to(id);
                     self.agree(agreed);
                 }
                 self.input(Input::EarlyMedia { status, reason }, ctx);
@@ -326,6 +327,7 @@ impl CallActor {
         match agreed {
             Ok(agreed) => {
                 // Also when it was agreed before: from now on the peer's silence counts anew.
+                self.media.turn_to(id);
                 self.agree(agreed);
                 self.input(Input::Answered, ctx);
             }
