@@ -73,11 +73,7 @@ impl Search<'_> {
         let proxy = self.proxy().await?.and_then(|flows| flows.into_iter().next());
         let (from, encryption) = (self.caller(None)?, self.encryption_of(user).await);
         let attempt = |contact: &Contact| {
-            let flow = proxy.unwrap_or(contact.flow);
-            let to = NameAddr::new(to.clone());
-            let mut invite = Invite::new(contact.uri.clone(), flow, from.clone(), to);
-            invite.route = contact.path.clone();
-            invite.keeps_flow = proxy.is_none() && is_behind_nat(contact);
+            let invite = towards(contact, proxy, from.clone(), NameAddr::new(to.clone()));
             self.direct(invite, encryption)
         };
         let equals = contacts.chunk_by(|a, b| a.q == b.q);
@@ -235,9 +231,13 @@ impl Search<'_> {
     }
 }
 
-/// Whether a phone sends from elsewhere than its Contact says: only its own flow leads to it.
-fn is_behind_nat(contact: &Contact) -> bool {
-    contact.path.is_empty() && contact.uri.socket_addr() != Some(contact.flow.peer)
+/// The INVITE to a phone: over the flow it registered, which may be the only way to it, or to the
+/// proxy that the order names.
+fn towards(contact: &Contact, proxy: Option<Flow>, from: NameAddr, to: NameAddr) -> Invite {
+    let mut invite = Invite::new(contact.uri.clone(), proxy.unwrap_or(contact.flow), from, to);
+    invite.route = contact.path.clone();
+    invite.keeps_flow = proxy.is_none();
+    invite
 }
 
 /// Contacts of equal preference, each phone once in a stage: the second flow to one is for when the
@@ -280,23 +280,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_phone_behind_a_nat_is_reached_by_its_flow_alone() {
+    fn a_phone_is_reached_by_its_flow_unless_a_proxy_is_named() {
         let local = "192.0.2.1:5060".parse().unwrap();
-        let contact = |uri: &str, peer: &str| Contact {
-            uri: uri.parse().unwrap(),
-            flow: Flow::udp(local, peer.parse().unwrap()),
+        let udp = |peer: &str| Flow::udp(local, peer.parse().unwrap());
+        let contact = Contact {
+            uri: "sip:a@10.0.0.9".parse().unwrap(),
+            flow: udp("198.51.100.9:40000"),
             expires_at: std::time::Instant::now(),
             q: 1000,
-            path: Vec::new(),
+            path: vec!["<sip:edge.example.com;lr>".parse().unwrap()],
             instance: None,
         };
-        assert!(!is_behind_nat(&contact("sip:a@198.51.100.9", "198.51.100.9:5060")));
-        assert!(is_behind_nat(&contact("sip:a@10.0.0.9", "198.51.100.9:5060")));
-        assert!(is_behind_nat(&contact("sip:a@198.51.100.9", "198.51.100.9:40000")));
-        assert!(is_behind_nat(&contact("sip:a@phone.invalid", "198.51.100.9:5060")));
-        let by_proxy = contact("sip:a@10.0.0.9", "198.51.100.9:5060");
-        let path = vec!["<sip:198.51.100.9;lr>".parse().unwrap()];
-        assert!(!is_behind_nat(&Contact { path, ..by_proxy }));
+        let name = NameAddr::new(contact.uri.clone());
+        let invite = towards(&contact, None, name.clone(), name.clone());
+        assert_eq!((invite.flow, invite.keeps_flow), (contact.flow, true));
+        assert_eq!(invite.route, contact.path);
+        let proxy = udp("203.0.113.1:5060");
+        let invite = towards(&contact, Some(proxy), name.clone(), name);
+        assert_eq!((invite.flow, invite.keeps_flow), (proxy, false));
     }
 
     #[test]
