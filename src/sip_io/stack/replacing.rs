@@ -13,6 +13,7 @@ use crate::sip_io::gate::Identity;
 use crate::sip_io::message::{Happened, Replacing};
 
 /// Who wants to take a dialog's place.
+#[derive(Clone, Copy)]
 struct Replacer {
     account: AccountSid,
     is_client: bool,
