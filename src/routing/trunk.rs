@@ -4,6 +4,7 @@
 //! Built anew from the store when REST changes one of its rows, and never changed.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 
 use super::network::{Networks, Source};
 use crate::model::{
@@ -54,6 +55,21 @@ impl TrunkTable {
         self.all.iter().flat_map(|trunk| trunk.gateways.iter().map(move |gateway| (trunk, gateway)))
     }
 
+    /// The carriers that have a gateway for calls there: at that address, or of that name. A carrier that
+    /// knows us by our address lets such a call in, whoever wanted it.
+    pub fn ways_out(&self, host: &str, peer: SocketAddr) -> impl Iterator<Item = &Trunk> {
+        let ip = peer.ip().to_canonical();
+        let is_there = move |gateway: &SipGateway| match gateway.host.parse::<IpAddr>() {
+            // Servers on one host are told apart by their ports.
+            Ok(own) if own.is_loopback() => {
+                own == ip && gateway.port.is_none_or(|port| port == peer.port())
+            }
+            Ok(own) => own == ip,
+            Err(_) => gateway.host.eq_ignore_ascii_case(host),
+        };
+        self.all.iter().filter(move |trunk| trunk.outbound().any(is_there))
+    }
+
     /// An account's own carriers.
     pub fn of_account(&self, account: AccountSid) -> impl Iterator<Item = &Trunk> {
         self.pick(self.by_account.get(&account))
@@ -98,5 +114,37 @@ impl TrunkTable {
     fn pick(&self, indices: Option<&Vec<usize>>) -> impl Iterator<Item = &Trunk> {
         let indices = indices.map(Vec::as_slice).unwrap_or_default();
         indices.iter().filter_map(|index| self.all.get(*index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::routing::fixtures::trunk;
+
+    #[test]
+    fn a_way_out_is_known_by_its_address_or_name() {
+        let body = || json!({"name": "c", "account_sid": AccountSid::random()});
+        let out = |host: &str| json!({"ipv4": host, "outbound": 1});
+        let local = json!({"ipv4": "127.0.0.1", "port": 5080, "outbound": 1});
+        let table = TrunkTable::new(vec![
+            trunk(body(), &[out("198.51.100.1"), out("Gw.example.com"), local]),
+            trunk(body(), &[json!({"ipv4": "198.51.100.2", "inbound": 1})]),
+        ]);
+        for (host, peer, expected) in [
+            ("x.example.com", "198.51.100.1:5060", true),
+            ("198.51.100.1", "198.51.100.1:5099", true),
+            ("x", "[::ffff:198.51.100.1]:5060", true),
+            ("gw.EXAMPLE.com", "203.0.113.1:5060", true),
+            ("127.0.0.1", "127.0.0.1:5080", true),
+            ("127.0.0.1", "127.0.0.1:5081", false),
+            ("198.51.100.2", "198.51.100.2:5060", false),
+            ("example.com", "203.0.113.1:5060", false),
+        ] {
+            let found = table.ways_out(host, peer.parse().unwrap()).count();
+            assert_eq!(found > 0, expected, "{host} {peer}");
+        }
     }
 }

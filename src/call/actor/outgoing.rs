@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use media::sdp::Session;
-use sip::{DialogId, NameAddr, Request, Response, TransactionId, Uri};
+use sip::{DialogId, Flow, NameAddr, Request, Response, TransactionId, Uri};
 use tokio::sync::oneshot;
 
 use super::CallActor;
@@ -15,6 +15,8 @@ use crate::call::Input;
 use crate::call::originate::{NoRoute, Placed};
 use crate::call::route::{Attempt, Route};
 use crate::call::tries::{Failure, Move, Tries, TryId};
+use crate::model::Trunk;
+use crate::routing::trunk::TrunkTable;
 use crate::sip_io::trunks::health::Outcome;
 
 use crate::sip_io::message::{Action, Order, Originate};
@@ -213,11 +215,13 @@ impl CallActor {
             return;
         };
         tracing::info!(call_sid = %self.sid, "call is redirected");
-        let resolver = self.desk.resolver.clone();
+        let desk = self.desk.clone();
         let looking = async move {
+            let table = desk.trunks.table().await.ok();
             for uri in to {
-                if let Ok(flows) = resolver.resolve(&uri).await
+                if let Ok(flows) = desk.resolver.resolve(&uri).await
                     && let Some(flow) = flows.into_iter().next()
+                    && table.as_ref().is_some_and(|table| may_follow(table, &attempt, &uri, &flow))
                 {
                     return Ok(vec![redirected(attempt, uri, flow)]);
                 }
@@ -385,9 +389,18 @@ fn cancel(elsewhere: bool) -> Action {
     Action::Cancel(reason.into_iter().collect())
 }
 
+/// Whether a 3xx may lead there: to a gateway only within the carrier that sends it. A phone that is
+/// called does not choose through whose gateway the call goes out, nor does another tenant's carrier.
+fn may_follow(table: &TrunkTable, attempt: &Attempt, uri: &Uri, flow: &Flow) -> bool {
+    let mut ways_out = table.ways_out(uri.host(), flow.peer).peekable();
+    let is_sender =
+        |trunk: &Trunk| trunk.gateways.iter().any(|one| Some(one.sid) == attempt.gateway);
+    ways_out.peek().is_none() || ways_out.any(is_sender)
+}
+
 /// The same INVITE to another place. What belongs to the first one alone stays behind: credentials
 /// that are for no realm, the proxies on the way to a phone.
-fn redirected(attempt: Attempt, uri: Uri, flow: sip::Flow) -> Attempt {
+fn redirected(attempt: Attempt, uri: Uri, flow: Flow) -> Attempt {
     let mut invite = attempt.invite;
     invite.credentials = invite.credentials.filter(|credentials| credentials.realm.is_some());
     invite.route = Vec::new();
@@ -420,7 +433,7 @@ const MAX_CONTACTS: usize = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sip::{Credentials, Flow, Invite};
+    use sip::{Credentials, Invite};
 
     #[test]
     fn a_redirected_call_leaves_behind_what_was_for_the_first_place() {
