@@ -166,6 +166,33 @@ fn who_hangs_up_before_the_target_answers_has_transferred_all_the_same() {
 }
 
 #[test]
+fn a_target_that_has_answered_our_offer_early_need_not_repeat_itself() {
+    let stage = following();
+    let (mut alice, carol, mut bob) = room_and_bob(&stage);
+    let to = format!("<{}>", stage.uri("bob"));
+    assert_eq!(refer(&mut alice.sip, &mut alice.call, &to).code(), Some(202));
+    let invite = bob.expect_request("INVITE", SOON);
+    let rtp = RtpPeer::start(Voice::tone(BOB_HZ, LEVEL_DB));
+    rtp.connect(sdp::remote_audio(&invite.body).expect("an offer").rtp);
+    let early = bob
+        .response(&invite, 183, "Session Progress")
+        .with_body("application/sdp", sdp::pcmu(rtp.local_addr()));
+    bob.send(&early);
+    loop {
+        if notified(&mut alice.sip).1 == "SIP/2.0 183 Session Progress" {
+            break;
+        }
+    }
+    assert!(hears(&carol.rtp, ALICE_HZ), "alice is there until bob has answered");
+    let ok = bob.response(&invite, 200, "OK");
+    bob.respond(&invite, &ok);
+    bob.expect_request("ACK", SOON);
+    notified_to_the_end(&mut alice.sip, "SIP/2.0 200 OK");
+    alice.sip.expect_bye(SOON);
+    support::wait::expect("carol hears bob", SOON, || hears(&carol.rtp, BOB_HZ));
+}
+
+#[test]
 fn a_request_to_who_has_left_is_answered_before_the_next_is_there() {
     let stage = following();
     let (mut alice, _carol, mut bob) = room_and_bob(&stage);

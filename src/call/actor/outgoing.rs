@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use actix::prelude::*;
-use media::sdp::Session;
-use sip::{DialogId, Flow, NameAddr, Request, Response, TransactionId, Uri};
+use media::sdp::{self, Session};
+use sip::{DialogId, Flow, NameAddr, Reply, Request, Response, TransactionId, Uri};
 use tokio::sync::oneshot;
 
 use super::CallActor;
-use super::media::{description, sdp_body, sdp_terms};
+use super::media::{description, not_acceptable, offer_of, sdp_body, sdp_terms};
 use crate::call::Input;
 use crate::call::originate::{NoRoute, Placed};
 use crate::call::route::{Attempt, Route};
@@ -250,22 +250,24 @@ impl CallActor {
         self.on_attempt_heard(id);
         let status = response.status();
         let reason = response.reason().to_owned();
+        let answer = sdp_body(response.body(), response.content_type());
+        // The final response need not repeat an answer that came reliably (RFC 3262 §5).
+        let policy = &self.desk.sdp_policy;
+        let side = self.outgoing.as_mut().and_then(|outgoing| outgoing.sides.get_mut(&id));
+        let agreed = side.zip(answer.as_ref()).and_then(|(side, answer)| {
+            // Early media that cannot be used is no reason to give up before the answer.
+            side.session.accept_answer(&answer.bytes, policy).ok()
+        });
         if self.transfer.is_some() {
+            // The far end of so far is heard until then.
             return self.tell_referrer(status, &reason);
         }
-        let answer = sdp_body(response.body(), response.content_type());
+        if let Some(agreed) = agreed {
+            self.media.turn_to(id);
+            self.agree(agreed);
+        }
         match answer {
-            Some(answer) => {
-                let policy = &self.desk.sdp_policy;
-                let side = self.outgoing.as_mut().and_then(|outgoing| outgoing.sides.get_mut(&id));
-                let agreed = side.map(|side| side.session.accept_answer(&answer.bytes, policy));
-                // Early media that cannot be used is no reason to give up before the answer.
-                if let Some(Ok(agreed)) = agreed {
-                    self.media.turn_to(id);
-                    self.agree(agreed);
-                }
-                self.input(Input::EarlyMedia { status, reason }, ctx);
-            }
+            Some(_) => self.input(Input::EarlyMedia { status, reason }, ctx),
             None if status == 180 => self.input(Input::Ringing { status, reason }, ctx),
             None => {}
         }
@@ -281,14 +283,28 @@ impl CallActor {
     ) {
         let side = self.outgoing.as_mut().and_then(|outgoing| outgoing.sides.get_mut(&id));
         let Some(side) = side else { return };
-        // For this moment it is the call's session.
-        let own = self.media.session.replace(side.session.clone());
-        self.on_update(dialog, txn, request);
-        let session = std::mem::replace(&mut self.media.session, own);
-        let side = self.outgoing.as_mut().and_then(|outgoing| outgoing.sides.get_mut(&id));
-        if let (Some(side), Some(session)) = (side, session) {
-            side.session = session;
+        let mut agreed = None;
+        let reply = match offer_of(request) {
+            Err(refusal) => refusal,
+            // It refreshes the session (RFC 4028) or the path.
+            Ok(None) => Reply::new(200),
+            // Our own offer is not answered yet.
+            Ok(Some(_)) if side.session.agreed().is_none() => {
+                Reply::new(500).with_header("Retry-After", "1")
+            }
+            Ok(Some(offer)) => match side.session.answer(&offer.bytes, &self.desk.sdp_policy) {
+                Ok((text, now)) => {
+                    agreed = Some(now);
+                    Reply::new(200).with_body(description(text))
+                }
+                Err(error) => not_acceptable(&error.to_string()),
+            },
+        };
+        if let Some(agreed) = agreed.filter(|_| self.transfer.is_none()) {
+            self.media.turn_to(id);
+            self.agree(agreed);
         }
+        self.guard.order_to(dialog, Action::Respond { txn, reply });
     }
 
     pub(super) fn on_attempt_answered(
@@ -310,9 +326,13 @@ impl CallActor {
         let (said, default) = (won.encryption, self.desk.config.sip.srtp);
         let answer = sdp_body(response.body(), response.content_type());
         let agreed = match answer {
-            Some(answer) => session
-                .accept_answer(&answer.bytes, &self.desk.sdp_policy)
-                .map_err(|error| error.to_string()),
+            Some(answer) => match session.accept_answer(&answer.bytes, &self.desk.sdp_policy) {
+                // Repeated, though an UPDATE has gone beyond it (RFC 3261 §13.2.1: to be ignored).
+                Err(sdp::Error::NoOffer) => {
+                    session.agreed().cloned().ok_or_else(|| sdp::Error::NoOffer.to_string())
+                }
+                other => other.map_err(|error| error.to_string()),
+            },
             // The answer may have come with a provisional response already.
             None => session.agreed().cloned().ok_or_else(|| "no answer to our offer".to_owned()),
         };
