@@ -10,7 +10,7 @@
 //! 2. [`mixer::Mixer::push`] puts the audio into the seat's [`playout::Playout`].
 //! 3. [`mixer::Mixer::tick`], every 20 ms, decodes each seat, sums once, gives everyone all but
 //!    themselves, and encodes once for all who hear the same.
-//! 4. [`leg::Leg::write_rtp`] puts [`mixer::Mixer::payload`] behind an RTP header.
+//! 4. [`leg::Leg::write_rtp`] puts what [`mixer::Mixer::outgoing`] gives behind an RTP header.
 //!
 //! [`sdp`] negotiates what the two sides send (RFC 3264); [`source`] makes what can be played.
 

@@ -153,7 +153,7 @@ impl CallActor {
                 Effect::Respond { answer, status, headers } => {
                     self.respond(answer, status, &headers);
                 }
-                Effect::SendRequest { id, request } => self.send_request(id, *request),
+                Effect::SendRequest { id, request } => self.send_request(id, *request, ctx),
                 Effect::Transfer(order) => self.follow_refer(*order, ctx),
                 Effect::Hook(request) => {
                     tracing::info!(call_sid = %self.sid, kind = ?request.kind, "application is asked");
@@ -208,7 +208,7 @@ impl CallActor {
             "call ended"
         );
         self.transfer = None;
-        self.drop_invites();
+        self.drop_invites(false);
         self.drop_requests();
         self.desk.record(record, self.state.base_fields(), &self.keep);
         self.publish(ctx);

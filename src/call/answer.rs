@@ -57,7 +57,7 @@ pub fn invite_text(request: &Request, flow: &Flow) -> InviteText {
         .header("P-Asserted-Identity")
         .and_then(user_of)
         .or_else(|| request.from().uri.user().map(|u| u.into_owned()));
-    let body = String::from_utf8_lossy(request.body()).into_owned();
+    let body = without_keys(&String::from_utf8_lossy(request.body()));
     let kind = request.content_type().unwrap_or_default();
     let parts = multipart::parts(kind, request.body()).into_iter();
     InviteText {
@@ -71,12 +71,53 @@ pub fn invite_text(request: &Request, flow: &Flow) -> InviteText {
             .collect(),
         parts: parts
             .filter(|(_, content)| !content.is_empty())
-            .map(|(kind, content)| (kind, String::from_utf8_lossy(&content).into_owned()))
+            .map(|(kind, content)| (kind, without_keys(&String::from_utf8_lossy(&content))))
             .collect(),
         body,
-        raw: request.raw_text().into_owned(),
+        raw: without_keys(&request.raw_text()),
         source_address: flow.peer.ip().to_string(),
         source_port: flow.peer.port(),
         transport: flow.transport.name().to_owned(),
+    }
+}
+
+/// A text without the keys of SRTP in it (RFC 4568): who can read what an application is sent is not to
+/// hear the call.
+fn without_keys(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let is_crypto = line.get(..9).is_some_and(|start| start.eq_ignore_ascii_case("a=crypto:"));
+        let key = is_crypto.then(|| line.to_ascii_lowercase().find("inline:")).flatten();
+        match key.and_then(|at| line.split_at_checked(at)) {
+            Some((before, key)) => {
+                out.push_str(before);
+                out.push_str("inline:");
+                out.extend(key.chars().filter(|c| matches!(c, '\r' | '\n')));
+            }
+            None => out.push_str(line),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_application_is_shown_no_key() {
+        for (text, shown) in [
+            (
+                "v=0\r\na=crypto:1 X inline:abc|2^20 WSH=64\r\nm=x\r\n",
+                "v=0\r\na=crypto:1 X inline:\r\nm=x\r\n",
+            ),
+            ("A=Crypto:1 X INLINE:abc", "A=Crypto:1 X inline:"),
+            ("a=crypto:1 X inline:abc\n", "a=crypto:1 X inline:\n"),
+            ("a=crypto:none\r\n", "a=crypto:none\r\n"),
+            ("X-A: inline:abc\r\n\r\nä", "X-A: inline:abc\r\n\r\nä"),
+            ("", ""),
+        ] {
+            assert_eq!(without_keys(text), shown);
+        }
     }
 }

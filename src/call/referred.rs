@@ -33,18 +33,23 @@ pub(super) async fn ways(desk: &Desk, facts: &CallFacts, refer: &Refer) -> Resul
     let account = account.ok_or(NoRoute { status: 403, reason: "Forbidden" })?;
     let is_own = is_own(desk, &account, refer);
     let target = &refer.target;
-    let is_client = !is_own && account.sip_realm.as_deref() == Some(target.host());
+    let realm = account.sip_realm.as_deref().filter(|_| !is_own);
+    let realm = realm.filter(|realm| realm.eq_ignore_ascii_case(target.host()));
+    let is_client = realm.is_some();
     let user = target.user().unwrap_or_default();
     let kind = if is_own {
         TargetKind::Sip { uri: Uri::of_addr(Some(&user), own_address(desk)).to_string() }
-    } else if is_client {
-        TargetKind::User { name: format!("{user}@{}", target.host()), override_to: None }
+    } else if let Some(realm) = realm {
+        TargetKind::User { name: format!("{user}@{realm}"), override_to: None }
     } else {
         TargetKind::Sip { uri: target.to_string() }
     };
     let create = order(facts, kind, refer);
     let search = Search { desk, account: &account, create: &create, call: facts.call_sid };
     let mut route = search.run().await?;
+    if matches!(create.to.kind, TargetKind::Sip { .. }) && !is_own {
+        check_way(desk, &route).await?;
+    }
     for attempt in route.stages.iter_mut().flatten() {
         attempt.invite.replaces.clone_from(&refer.replaces);
     }
@@ -85,6 +90,21 @@ fn is_own(desk: &Desk, account: &Account, refer: &Refer) -> bool {
     let Some(replaces) = &refer.replaces else { return false };
     let calls = desk.live.calls(account.sid);
     calls.iter().any(|call| call.actor.is_some() && call.snapshot.call_id == replaces.call_id)
+}
+
+/// A carrier knows us by our address: a user's REFER must not call through it at somebody's cost
+/// (adr/0015).
+async fn check_way(desk: &Desk, route: &Route) -> Result<(), NoRoute> {
+    let table = desk.trunks.table().await.map_err(|error| {
+        tracing::error!(%error, "cannot look up the carriers");
+        NoRoute { status: 500, reason: "Server Internal Error" }
+    })?;
+    let invites = route.stages.iter().flatten().map(|attempt| &attempt.invite);
+    let mut hops = invites.map(|invite| (invite.uri.host(), invite.flow.peer));
+    match hops.any(|(host, peer)| table.ways_out(host, peer).next().is_some()) {
+        true => Err(NoRoute { status: 403, reason: "Forbidden" }),
+        false => Ok(()),
+    }
 }
 
 /// Where this host reaches its own socket.

@@ -39,7 +39,7 @@ impl Search<'_> {
 
     /// A SIP URI: one address after the other.
     async fn to_uri(&self, text: &str) -> Result<Route, NoRoute> {
-        let uri = text.parse::<Uri>().map_err(|_| NoRoute::bad("Bad SIP URI"))?;
+        let uri = text.parse::<Uri>().map_err(|_| NoRoute::bad("Bad SIP URI"))?.as_request_uri();
         let flows = match self.proxy().await? {
             Some(flows) => flows,
             None => resolve(self.desk, &uri).await?,
@@ -73,12 +73,7 @@ impl Search<'_> {
         let proxy = self.proxy().await?.and_then(|flows| flows.into_iter().next());
         let (from, encryption) = (self.caller(None)?, self.encryption_of(user).await);
         let attempt = |contact: &Contact| {
-            let flow = proxy.unwrap_or(contact.flow);
-            let to = NameAddr::new(to.clone());
-            let mut invite = Invite::new(contact.uri.clone(), flow, from.clone(), to);
-            invite.route = contact.path.clone();
-            // Only the flow it registered over leads to a phone behind a NAT.
-            invite.keeps_flow = proxy.is_none();
+            let invite = towards(contact, proxy, from.clone(), NameAddr::new(to.clone()));
             self.direct(invite, encryption)
         };
         let equals = contacts.chunk_by(|a, b| a.q == b.q);
@@ -236,6 +231,15 @@ impl Search<'_> {
     }
 }
 
+/// The INVITE to a phone: over the flow it registered, which may be the only way to it, or to the
+/// proxy that the order names.
+fn towards(contact: &Contact, proxy: Option<Flow>, from: NameAddr, to: NameAddr) -> Invite {
+    let mut invite = Invite::new(contact.uri.clone(), proxy.unwrap_or(contact.flow), from, to);
+    invite.route = contact.path.clone();
+    invite.keeps_flow = proxy.is_none();
+    invite
+}
+
 /// Contacts of equal preference, each phone once in a stage: the second flow to one is for when the
 /// first has failed (RFC 5626 §7).
 fn by_flow(contacts: &[Contact]) -> Vec<Vec<&Contact>> {
@@ -274,6 +278,27 @@ pub(super) async fn resolve(desk: &Desk, uri: &Uri) -> Result<Vec<Flow>, NoRoute
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_phone_is_reached_by_its_flow_unless_a_proxy_is_named() {
+        let local = "192.0.2.1:5060".parse().unwrap();
+        let udp = |peer: &str| Flow::udp(local, peer.parse().unwrap());
+        let contact = Contact {
+            uri: "sip:a@10.0.0.9".parse().unwrap(),
+            flow: udp("198.51.100.9:40000"),
+            expires_at: std::time::Instant::now(),
+            q: 1000,
+            path: vec!["<sip:edge.example.com;lr>".parse().unwrap()],
+            instance: None,
+        };
+        let name = NameAddr::new(contact.uri.clone());
+        let invite = towards(&contact, None, name.clone(), name.clone());
+        assert_eq!((invite.flow, invite.keeps_flow), (contact.flow, true));
+        assert_eq!(invite.route, contact.path);
+        let proxy = udp("203.0.113.1:5060");
+        let invite = towards(&contact, Some(proxy), name.clone(), name);
+        assert_eq!((invite.flow, invite.keeps_flow), (proxy, false));
+    }
 
     #[test]
     fn a_phone_has_one_flow_in_a_stage() {

@@ -444,7 +444,7 @@ impl Handler<Renegotiated> for ConferenceActor {
         if let Some(seated) = self.seats.iter_mut().find(|s| s.call == call) {
             seated.line.negotiate(&agreed, Moment::now().now);
             seated.told_inactive = false;
-            if let Err(error) = self.mixer.set_format(seated.seat, agreed.send) {
+            if let Err(error) = self.mixer.set_format(seated.seat, agreed.terms.send) {
                 tracing::error!(call_sid = %call, %error, "no encoder for a member");
                 return self.eject(call, ctx);
             }

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use media::codec::SendFormat;
-use media::sdp::Negotiated;
 
 use super::policy::{Entry, Exit, Refusal};
 use crate::call::ConferenceTarget;
 use crate::hook::BaseFields;
 use crate::media_io::hub::Place;
-use crate::media_io::line::Line;
+use crate::media_io::line::{Agreed, Line};
 use crate::model::CallSid;
 use crate::participant::actor::ParticipantActor;
 use crate::participant::message::{ParticipantEvent, TakeBack};
@@ -80,7 +79,7 @@ impl Drop for SeatLine {
 #[rtype(result = "()")]
 pub struct Renegotiated {
     pub call: CallSid,
-    pub agreed: Negotiated,
+    pub agreed: Agreed,
 }
 
 /// A call leaves by itself, or is kicked.

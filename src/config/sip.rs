@@ -26,7 +26,7 @@ pub struct Sip {
     /// More addresses, of any transport.
     #[serde(with = "units::list")]
     pub listeners: Vec<Listen>,
-    /// What peers outside reach us by; see [`Config::sip_public_ip`](super::Config::sip_public_ip).
+    /// What peers outside reach us by; see [`Config::public_address`](crate::config::Config::public_address).
     #[serde(with = "units::optional")]
     pub public_ip: Option<IpAddr>,
     /// PEM files. Both or neither; needed by the listeners inside TLS.

@@ -76,9 +76,18 @@ impl Moment {
     }
 }
 
+/// What offer and answer agreed on.
+#[derive(Clone, Debug)]
+pub struct Agreed {
+    pub terms: Negotiated,
+    /// Which peer of the call it is, counted from 0: after a transfer it is another one.
+    pub peer: u32,
+}
+
 pub struct Line {
     ports: PortPair,
     leg: Leg,
+    peer: u32,
     format: Option<SendFormat>,
     has_events: bool,
     negotiated: Option<SocketAddr>,
@@ -106,6 +115,7 @@ impl Line {
         Self {
             ports,
             leg,
+            peer: 0,
             format: None,
             has_events: false,
             negotiated: None,
@@ -140,9 +150,13 @@ impl Line {
         self.counted.0 = before.plus(present);
     }
 
-    /// Takes over what offer and answer agreed on; also after a re-INVITE.
-    pub fn negotiate(&mut self, agreed: &Negotiated, now: Instant) {
-        self.leg.negotiate(agreed);
+    /// Takes over what offer and answer agreed on; also after a re-INVITE, or with another peer.
+    pub fn negotiate(&mut self, agreed: &Agreed, now: Instant) {
+        let Agreed { terms: agreed, peer } = agreed;
+        match std::mem::replace(&mut self.peer, *peer) == *peer {
+            true => self.leg.negotiate(agreed),
+            false => self.leg.negotiate_with_another(agreed),
+        }
         self.format = Some(agreed.send);
         self.has_events = agreed.dtmf_payload_type.is_some();
         self.negotiated = Some(agreed.remote_rtp);

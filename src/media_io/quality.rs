@@ -71,25 +71,25 @@ figures! {
     /// Dropped to keep the delay within its bound.
     packets_discarded: u64,
     /// Interarrival jitter (RFC 3550 §6.4.1).
-    jitter_ms: f32,
+    jitter_ms: f64,
     /// Audio that was made up for lost packets.
     concealed_ms: u64,
     /// How much faster the sender's clock runs than ours.
     #[serde(skip_serializing_if = "Option::is_none")]
-    drift_ppm: Option<f32>,
+    drift_ppm: Option<f64>,
     /// What the jitter buffer holds back.
-    delay_ms: f32,
+    delay_ms: f64,
     /// To the peer and back, by RTCP.
     #[serde(skip_serializing_if = "Option::is_none")]
-    round_trip_ms: Option<f32>,
+    round_trip_ms: Option<f64>,
     /// What the peer lost of ours in its last report's interval.
     #[serde(skip_serializing_if = "Option::is_none")]
-    remote_loss_percent: Option<f32>,
+    remote_loss_percent: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    remote_jitter_ms: Option<f32>,
+    remote_jitter_ms: Option<f64>,
     /// Estimate of how the received audio is liked, 1 to 4.5 (ITU-T G.107).
     #[serde(skip_serializing_if = "Option::is_none")]
-    mos: Option<f32>,
+    mos: Option<f64>,
 }
 
 impl QualityCell {
@@ -174,8 +174,8 @@ pub(super) fn sample(
 }
 
 /// To hundredths: more would be noise in a JSON text.
-fn rounded(value: f64) -> f32 {
-    ((value * 100.0).round() / 100.0) as f32
+fn rounded(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
 }
 
 fn codec_name<S: Serializer>(codec: &CodecKind, s: S) -> Result<S::Ok, S::Error> {
@@ -198,24 +198,24 @@ impl Word for u64 {
     }
 }
 
-impl Word for f32 {
+impl Word for f64 {
     fn to_word(self) -> u64 {
-        u64::from(self.to_bits())
+        self.to_bits()
     }
 
     fn from_word(word: u64) -> Self {
-        Self::from_bits(word as u32)
+        Self::from_bits(word)
     }
 }
 
 /// What is not known is no number.
-impl Word for Option<f32> {
+impl Word for Option<f64> {
     fn to_word(self) -> u64 {
-        self.unwrap_or(f32::NAN).to_word()
+        self.unwrap_or(f64::NAN).to_word()
     }
 
     fn from_word(word: u64) -> Self {
-        Some(f32::from_word(word)).filter(|value| !value.is_nan())
+        Some(f64::from_word(word)).filter(|value| !value.is_nan())
     }
 }
 
@@ -266,8 +266,10 @@ mod tests {
         assert_eq!(shown["codec"], "PCMA");
         assert_eq!(shown["drift_ppm"], json!(-12.5));
         assert_eq!(shown.get("round_trip_ms"), None);
-        assert!(
-            serde_json::to_string(&quality()).unwrap().contains("\"remote_loss_percent\":0.39")
-        );
+        // Also by way of a `Value`, as REST takes it: its numbers are doubles.
+        let shown = json!(Quality { mos: Some(rounded(4.409_999_847_412_109)), ..quality() });
+        let text = shown.to_string();
+        assert!(text.contains("\"remote_loss_percent\":0.39,"), "{text}");
+        assert!(text.contains("\"mos\":4.41}"), "{text}");
     }
 }

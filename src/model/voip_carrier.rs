@@ -76,6 +76,7 @@ pub struct Register {
     pub sip_realm: Option<String>,
     /// None: `sip_realm`.
     pub from_domain: Option<String>,
+    /// Stored, and without effect: our Contact names the listener's public address in any case.
     pub public_ip_in_contact: bool,
     pub use_tls: bool,
 }

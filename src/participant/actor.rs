@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use media::codec::SendFormat;
 use media::mixer::{Event, Mixer, PlayDone, SeatConfig, SeatId};
-use media::sdp::Negotiated;
 
 use super::message::{
     Close, HandOver, LineLost, Negotiate, ParticipantEvent, Play, StopPlay, TakeBack,
@@ -18,7 +17,7 @@ use super::playlist::Playlist;
 use crate::conference::actor::ConferenceActor;
 use crate::conference::message::{Renegotiated, SeatLine};
 use crate::media_io::hub::Place;
-use crate::media_io::line::{Line, Moment, Scratch};
+use crate::media_io::line::{Agreed, Line, Moment, Scratch};
 use crate::media_io::settings::MediaSettings;
 use crate::media_io::tick::{HalfTick, Tick};
 use crate::model::CallSid;
@@ -33,7 +32,7 @@ pub struct ParticipantActor {
     /// The room that asked for the line while it could not be given.
     wanted: Option<Addr<ConferenceActor>>,
     /// A change of offer and answer that was passed on to the room which has the line.
-    passed_on: Option<Negotiated>,
+    passed_on: Option<Agreed>,
     /// What to play once the line is back.
     pending: Option<Play>,
     ticking: Option<SpawnHandle>,
@@ -163,7 +162,7 @@ impl Handler<Negotiate> for ParticipantActor {
         match &mut self.line {
             Whereabouts::Here(solo) => {
                 solo.line.negotiate(&agreed, Moment::now().now);
-                solo.sit(agreed.send, &self.events);
+                solo.sit(agreed.terms.send, &self.events);
                 self.tick_on(ctx);
                 self.hand_over(ctx);
             }

@@ -4,17 +4,16 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use media::dtmf::DtmfEvent;
-use media::sdp::Negotiated;
 use media::source::Pcm;
 
 use crate::conference::actor::ConferenceActor;
-use crate::media_io::line::Line;
+use crate::media_io::line::{Agreed, Line};
 use crate::verb::{Loops, PlayReport, RunId};
 
 /// Offer and answer agreed: audio may flow. Repeated after a re-INVITE.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Negotiate(pub Negotiated);
+pub struct Negotiate(pub Agreed);
 
 /// Play these clips one after the other to this call alone, in place of what plays now.
 /// [`ParticipantEvent::Played`] follows.

@@ -61,16 +61,15 @@ impl Networks {
         self.doors.entry((bits, masked(address, bits))).or_default().push(door);
     }
 
-    /// The places of the carriers of every network that has this source, each once, those of the
-    /// smallest network first. All of them: who names one address of another's carrier does not become
-    /// the only one that calls from there reach.
-    pub fn find(&self, source: Source) -> Vec<usize> {
+    /// The places of the carriers that have this source in a network of theirs, each once, with the
+    /// netmask of the smallest: the smallest networks first.
+    pub fn find(&self, source: Source) -> Vec<(u8, usize)> {
         let IpAddr::V4(address) = source.address.ip().to_canonical() else { return Vec::new() };
-        let mut found = Vec::new();
+        let mut found: Vec<(u8, usize)> = Vec::new();
         for bits in &self.masks {
             for door in self.doors.get(&(*bits, masked(address, *bits))).into_iter().flatten() {
-                if door.admits(source) && !found.contains(&door.trunk) {
-                    found.push(door.trunk);
+                if door.admits(source) && !found.iter().any(|(_, trunk)| *trunk == door.trunk) {
+                    found.push((*bits, door.trunk));
                 }
             }
         }
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_network_comes_first() {
+    fn the_smallest_networks_come_first() {
         let table = networks(&[
             &[inbound("10.0.0.0", 8)],
             &[inbound("10.1.0.0", 16), inbound("192.0.2.7", 32)],
@@ -130,18 +129,20 @@ mod tests {
             &[inbound("10.1.2.3", 32)],
         ]);
         for (address, found) in [
-            ("10.9.9.9:5060", vec![0]),
-            ("10.1.9.9:5060", vec![1, 2, 0]),
-            ("10.1.2.3:5060", vec![3, 1, 2, 0]),
-            ("[::ffff:10.1.2.3]:5060", vec![3, 1, 2, 0]),
-            ("192.0.2.7:1", vec![1]),
+            ("10.9.9.9:5060", vec![(8, 0)]),
+            ("10.1.9.9:5060", vec![(16, 1), (16, 2), (8, 0)]),
+            ("10.1.2.3:5060", vec![(32, 3), (16, 1), (16, 2), (8, 0)]),
+            ("[::ffff:10.1.2.3]:5060", vec![(32, 3), (16, 1), (16, 2), (8, 0)]),
+            ("192.0.2.7:1", vec![(32, 1)]),
             ("192.0.2.8:5060", vec![]),
             ("[2001:db8::1]:5060", vec![]),
         ] {
             assert_eq!(table.find(from(address, CarriedBy::Udp)), found, "{address}");
         }
         let everybody = networks(&[&[inbound("0.0.0.0", 0)]]);
-        assert_eq!(everybody.find(from("203.0.113.9:9", CarriedBy::Udp)), [0]);
+        assert_eq!(everybody.find(from("203.0.113.9:9", CarriedBy::Udp)), [(0, 0)]);
+        let twice = networks(&[&[inbound("10.0.0.0", 8), inbound("10.1.0.0", 16)]]);
+        assert_eq!(twice.find(from("10.1.0.1:5060", CarriedBy::Udp)), [(16, 0)]);
     }
 
     #[test]
@@ -172,8 +173,8 @@ mod tests {
     fn a_port_that_does_not_fit_leaves_the_wider_network() {
         let narrow = json!({"ipv4": "10.0.0.1", "inbound": 1, "port": 5060});
         let table = networks(&[&[inbound("10.0.0.0", 24)], &[narrow]]);
-        assert_eq!(table.find(from("10.0.0.1:5060", CarriedBy::Udp)), [1, 0]);
-        assert_eq!(table.find(from("10.0.0.1:5062", CarriedBy::Udp)), [0]);
+        assert_eq!(table.find(from("10.0.0.1:5060", CarriedBy::Udp)), [(32, 1), (24, 0)]);
+        assert_eq!(table.find(from("10.0.0.1:5062", CarriedBy::Udp)), [(24, 0)]);
     }
 
     #[test]

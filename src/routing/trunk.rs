@@ -4,9 +4,16 @@
 //! Built anew from the store when REST changes one of its rows, and never changed.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 
 use super::network::{Networks, Source};
-use crate::model::{AccountSid, ServiceProviderSid, SipGateway, Trunk, VoipCarrierSid};
+use crate::model::{
+    AccountSid, PhoneNumber, ServiceProviderSid, SipGateway, Trunk, VoipCarrierSid,
+};
+
+/// The shortest netmask of a network that says something about who sends from it: one tenant does not
+/// open the door for half the internet.
+pub const WIDEST_BELIEVED: u8 = 16;
 
 /// All carriers, in order of creation.
 #[derive(Debug, Default)]
@@ -48,6 +55,21 @@ impl TrunkTable {
         self.all.iter().flat_map(|trunk| trunk.gateways.iter().map(move |gateway| (trunk, gateway)))
     }
 
+    /// The carriers that have a gateway for calls there: at that address, or of that name. A carrier that
+    /// knows us by our address lets such a call in, whoever wanted it.
+    pub fn ways_out(&self, host: &str, peer: SocketAddr) -> impl Iterator<Item = &Trunk> {
+        let ip = peer.ip().to_canonical();
+        let is_there = move |gateway: &SipGateway| match gateway.host.parse::<IpAddr>() {
+            // Servers on one host are told apart by their ports.
+            Ok(own) if own.is_loopback() => {
+                own == ip && gateway.port.is_none_or(|port| port == peer.port())
+            }
+            Ok(own) => own == ip,
+            Err(_) => gateway.host.eq_ignore_ascii_case(host),
+        };
+        self.all.iter().filter(move |trunk| trunk.outbound().any(is_there))
+    }
+
     /// An account's own carriers.
     pub fn of_account(&self, account: AccountSid) -> impl Iterator<Item = &Trunk> {
         self.pick(self.by_account.get(&account))
@@ -58,14 +80,63 @@ impl TrunkTable {
         self.pick(self.shared.get(&provider))
     }
 
-    /// The carriers whose gateways a message from `source` may come from, those of the smallest network
-    /// around it first.
-    pub fn behind(&self, source: Source) -> impl Iterator<Item = &Trunk> {
-        self.networks.find(source).into_iter().filter_map(|index| self.all.get(index))
+    /// The carriers whose gateways a call from `source` to the number of these rows may come from, those
+    /// of the smallest network around it first.
+    ///
+    /// A network wider than [`WIDEST_BELIEVED`] brings calls to its carrier's numbers, and to numbers on
+    /// no carrier that are its account's; to what is nobody's only where no smaller network is around the
+    /// source. So nobody draws one around half the internet and takes the others' calls.
+    pub fn behind(&self, source: Source, numbers: &[PhoneNumber]) -> Vec<&Trunk> {
+        let found = self.networks.find(source);
+        let around = found.iter().filter_map(|(bits, at)| Some((*bits, self.all.get(*at)?)));
+        let smallest = found.first().map(|(bits, _)| *bits);
+        let free = numbers.iter().find(|number| number.voip_carrier_sid.is_none());
+        let is_believed = |(bits, trunk): &(u8, &Trunk)| {
+            let own = Some(trunk.carrier.sid);
+            *bits >= WIDEST_BELIEVED
+                || numbers.iter().any(|number| number.voip_carrier_sid == own)
+                || match free {
+                    Some(number) => trunk.carrier.account_sid == number.account_sid,
+                    None => smallest == Some(*bits),
+                }
+        };
+        around.filter(is_believed).map(|(_, trunk)| trunk).collect()
     }
 
     fn pick(&self, indices: Option<&Vec<usize>>) -> impl Iterator<Item = &Trunk> {
         let indices = indices.map(Vec::as_slice).unwrap_or_default();
         indices.iter().filter_map(|index| self.all.get(*index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::routing::fixtures::trunk;
+
+    #[test]
+    fn a_way_out_is_known_by_its_address_or_name() {
+        let body = || json!({"name": "c", "account_sid": AccountSid::random()});
+        let out = |host: &str| json!({"ipv4": host, "outbound": 1});
+        let local = json!({"ipv4": "127.0.0.1", "port": 5080, "outbound": 1});
+        let table = TrunkTable::new(vec![
+            trunk(body(), &[out("198.51.100.1"), out("Gw.example.com"), local]),
+            trunk(body(), &[json!({"ipv4": "198.51.100.2", "inbound": 1})]),
+        ]);
+        for (host, peer, expected) in [
+            ("x.example.com", "198.51.100.1:5060", true),
+            ("198.51.100.1", "198.51.100.1:5099", true),
+            ("x", "[::ffff:198.51.100.1]:5060", true),
+            ("gw.EXAMPLE.com", "203.0.113.1:5060", true),
+            ("127.0.0.1", "127.0.0.1:5080", true),
+            ("127.0.0.1", "127.0.0.1:5081", false),
+            ("198.51.100.2", "198.51.100.2:5060", false),
+            ("example.com", "203.0.113.1:5060", false),
+        ] {
+            let found = table.ways_out(host, peer.parse().unwrap()).count();
+            assert_eq!(found > 0, expected, "{host} {peer}");
+        }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A connection's task awaits the stack's mailbox for each message, so a peer that sends faster than
 //! the stack reads is slowed by TCP itself. What goes out passes a bounded queue; a peer that does
-//! not read loses its connection. How messages are cut is [`tcp`](super::tcp)'s and
-//! [`ws`](super::ws)'s affair, who may read along is [`tls`](super::tls)'s.
+//! not read loses its connection. How messages are cut is `tcp.rs`'s and
+//! `ws.rs`'s affair, who may read along is `tls.rs`'s.
 
 use std::cell::Cell;
 use std::collections::HashMap;

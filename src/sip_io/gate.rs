@@ -150,8 +150,22 @@ impl Gate {
     /// The store's.
     pub async fn identify(&self, request: &Request, flow: &Flow) -> Result<Identity, Error> {
         let table = self.trunks.table().await?;
-        let (behind, dialled) = self.behind(&table, request, flow);
+        let user = request.uri().user().unwrap_or_default();
+        let registered = self.trunks.registered_at(flow.peer.ip(), &user);
+        let source =
+            carried_by(flow.transport).map(|carried_by| Source { address: flow.peer, carried_by });
+        let (called, dialled) = Self::called(&registered, &table, request, source);
         let numbers = self.store.routing().numbers(&dialled).await?;
+        let behind = match (called, source) {
+            (Some(trunk), _) => vec![trunk],
+            (None, None) => Vec::new(),
+            (None, Some(source)) => match table.behind(source, &numbers) {
+                none if none.is_empty() => {
+                    registered.iter().filter_map(|found| open(&table, found)).collect()
+                }
+                behind => behind,
+            },
+        };
         let chosen = through(&behind, &numbers);
         let trust = match chosen {
             None => Trust::None,
@@ -180,39 +194,28 @@ impl Gate {
         Ok(Identity { dialled, numbers, may_come })
     }
 
-    /// The carriers that may send this, and what is dialled: a carrier we are registered with calls
-    /// our Contact and says in To whom it wants.
+    /// What is dialled; and the carrier, if it is one we are registered with that calls our Contact: it
+    /// says in To whom it wants.
     ///
     /// Where a registrar is, its owner's name servers say, and they may name addresses of anybody: so
     /// only the one that answered there takes calls before those whose network it is.
-    fn behind<'t>(
-        &self,
+    fn called<'t>(
+        registered: &[Match],
         table: &'t TrunkTable,
         request: &Request,
-        flow: &Flow,
-    ) -> (Vec<&'t Trunk>, String) {
-        let user = request.uri().user().unwrap_or_default().into_owned();
-        let registered = self.trunks.registered_at(flow.peer.ip(), &user);
-        let open = |found: &Match| table.get(found.carrier).filter(|t| t.carrier.is_active);
+        source: Option<Source>,
+    ) -> (Option<&'t Trunk>, String) {
         let called = |has_answered| {
             let mut contacts = registered.iter().filter(|found| found.is_contact);
-            contacts.find(|found| found.has_answered == has_answered).and_then(open)
+            let found = contacts.find(|found| found.has_answered == has_answered);
+            found.and_then(|found| open(table, found))
         };
-        let to = || request.to().uri.user().unwrap_or_default().into_owned();
-        if let Some(trunk) = called(true) {
-            return (vec![trunk], to());
+        let is_free = || source.is_none_or(|source| table.behind(source, &[]).is_empty());
+        let user_of = |uri: &sip::Uri| uri.user().unwrap_or_default().into_owned();
+        match called(true).or_else(|| called(false).filter(|_| is_free())) {
+            Some(trunk) => (Some(trunk), user_of(&request.to().uri)),
+            None => (None, user_of(request.uri())),
         }
-        let by = carried_by(flow.transport);
-        let source = |carried_by| Source { address: flow.peer, carried_by };
-        let behind: Vec<_> = by.into_iter().flat_map(|by| table.behind(source(by))).collect();
-        if !behind.is_empty() {
-            return (behind, user);
-        }
-        if let Some(trunk) = called(false) {
-            return (vec![trunk], to());
-        }
-        let registered = registered.iter().filter(|_| by.is_some()).filter_map(open);
-        (registered.collect(), user)
     }
 
     /// Who From (or an answer to a challenge) claims to be. A carrier that calls from its network
@@ -439,11 +442,10 @@ impl Known {
         !matches!(self.caller, Caller::Stranger)
     }
 
-    /// The account whose client it is, if it is one: who may replace the account's dialogs, whatever
-    /// is dialled.
-    pub fn client_of(&self) -> Option<AccountSid> {
+    /// The client it is, if it is one: who may replace its account's dialogs, whatever is dialled.
+    pub fn client(&self) -> Option<&ClientAuth> {
         match &self.caller {
-            Caller::Client(client) => Some(client.account.sid),
+            Caller::Client(client) => Some(client),
             Caller::Carrier { .. } | Caller::Stranger => None,
         }
     }
@@ -478,6 +480,10 @@ impl User {
 
 const NO_APPLICATION: &str = "no configured application";
 const INACTIVE: &str = "the account is not active";
+
+fn open<'t>(table: &'t TrunkTable, found: &Match) -> Option<&'t Trunk> {
+    table.get(found.carrier).filter(|trunk| trunk.carrier.is_active)
+}
 
 fn proves_itself(trunk: &Trunk) -> bool {
     trunk.carrier.inbound_auth.username.is_some()

@@ -9,7 +9,7 @@ use sip::{
 };
 
 use super::gate::Admitted;
-use crate::model::AccountSid;
+use crate::model::{AccountSid, Encryption};
 
 /// Place a call. The answer comes when the INVITE was handed to the socket.
 #[derive(Message)]
@@ -83,6 +83,8 @@ pub struct Replacing {
     pub early_only: bool,
     /// It comes from a registered user of the account.
     pub is_client: bool,
+    /// What that user's settings want of the audio; `None`: as the server's configuration says.
+    pub encryption: Option<Encryption>,
 }
 
 /// What the store says about these users has changed: drops their registrations.

@@ -240,3 +240,35 @@ fn an_offer_that_is_a_part_of_its_body_is_found() {
     assert_eq!(parts[1]["type"], "application/sdp");
     assert_eq!(alice.hang_up(&mut call).code(), Some(200));
 }
+
+#[test]
+fn an_early_update_goes_beyond_the_answer_that_the_200_repeats() {
+    let stage = Stage::new();
+    stage.hooks.on_json("/call", json!([{"verb": "pause", "length": 60}]));
+    let mut bob = SipPeer::udp(stage.server.sip());
+    let call_sid = stage.create_call(&json!({
+        "from": "1000",
+        "to": { "type": "sip", "sipUri": bob.contact_uri() },
+        "call_hook": stage.hooks.url("/call"),
+        "call_status_hook": stage.hooks.url("/status"),
+    }));
+    let invite = bob.expect_request("INVITE", SOON);
+    let rtp = RtpPeer::start(Voice::Silence);
+    let offer = sdp::pcmu(rtp.local_addr());
+    let early = bob.response(&invite, 183, "Session Progress");
+    let early = early.with("Require", "100rel").with("RSeq", "1");
+    let early = early.with_body("application/sdp", offer.clone());
+    bob.send(&early);
+    let prack = bob.expect_request("PRACK", SOON);
+    bob.reply(&prack, 200, "OK");
+    let dialog = support::Dialog::of_called(&invite, &early).expect("our own 183 makes a dialog");
+    let mut call = SipCall { dialog, answer: early, answered_at: std::time::SystemTime::now() };
+    let updated = ask(&mut bob, &mut call, "UPDATE", &[], Some(("application/sdp", &offer)));
+    assert_eq!(updated.code(), Some(200), "{}", bob.history());
+    let _call = bob.accept(&invite, &rtp);
+    let shown = stage.hooks.wait_for("/call", SOON, |requests| !requests.is_empty());
+    assert_eq!(shown[0].text("call_sid"), call_sid);
+    assert_eq!(stage.delete(&format!("/Calls/{call_sid}")), 204);
+    bob.expect_bye(SOON);
+    assert_eq!(stage.statuses(&call_sid), ["trying", "early-media", "in-progress", "completed"]);
+}

@@ -166,6 +166,73 @@ fn who_hangs_up_before_the_target_answers_has_transferred_all_the_same() {
 }
 
 #[test]
+fn a_target_that_has_answered_our_offer_early_need_not_repeat_itself() {
+    let stage = following();
+    let (mut alice, carol, mut bob) = room_and_bob(&stage);
+    let to = format!("<{}>", stage.uri("bob"));
+    assert_eq!(refer(&mut alice.sip, &mut alice.call, &to).code(), Some(202));
+    let invite = bob.expect_request("INVITE", SOON);
+    let rtp = RtpPeer::start(Voice::tone(BOB_HZ, LEVEL_DB));
+    rtp.connect(sdp::remote_audio(&invite.body).expect("an offer").rtp);
+    let early = bob
+        .response(&invite, 183, "Session Progress")
+        .with_body("application/sdp", sdp::pcmu(rtp.local_addr()));
+    bob.send(&early);
+    loop {
+        if notified(&mut alice.sip).1 == "SIP/2.0 183 Session Progress" {
+            break;
+        }
+    }
+    assert!(hears(&carol.rtp, ALICE_HZ), "alice is there until bob has answered");
+    let ok = bob.response(&invite, 200, "OK");
+    bob.respond(&invite, &ok);
+    bob.expect_request("ACK", SOON);
+    notified_to_the_end(&mut alice.sip, "SIP/2.0 200 OK");
+    alice.sip.expect_bye(SOON);
+    support::wait::expect("carol hears bob", SOON, || hears(&carol.rtp, BOB_HZ));
+}
+
+#[test]
+fn a_request_to_who_has_left_is_answered_before_the_next_is_there() {
+    let stage = following();
+    let (mut alice, _carol, mut bob) = room_and_bob(&stage);
+    let to = format!("<{}>", stage.uri("bob"));
+    assert_eq!(refer(&mut alice.sip, &mut alice.call, &to).code(), Some(202));
+    let invite = bob.expect_request("INVITE", SOON);
+    let path = stage.tenant.path(&format!("/Calls/{}", alice.call_sid));
+    let body = json!({ "sip_request": { "method": "INFO" } });
+    let put = || stage.tenant.rest.put(&path, &body).expect("an answer");
+    let answers = std::thread::scope(|scope| {
+        let asked = scope.spawn(put);
+        alice.sip.expect_request("INFO", SOON);
+        alice.sip.hang_up(&mut alice.call);
+        // One that alice leaves unanswered, one when she has left.
+        [asked.join().expect("the request was made"), put()]
+    });
+    for answer in answers {
+        assert_eq!((answer.status, &answer.json["status"]), (200, &json!(481)));
+    }
+    bob.reply(&invite, 486, "Busy Here");
+    bob.expect_request("ACK", SOON);
+    assert_eq!(stage.statuses(&alice.call_sid), ["trying", "in-progress", "completed"]);
+}
+
+#[test]
+fn a_call_that_ends_during_a_transfer_does_not_say_it_was_answered_elsewhere() {
+    let stage = following();
+    let (mut alice, _carol, mut bob) = room_and_bob(&stage);
+    let to = format!("<{}>", stage.uri("bob"));
+    assert_eq!(refer(&mut alice.sip, &mut alice.call, &to).code(), Some(202));
+    let invite = bob.expect_request("INVITE", SOON);
+    bob.reply(&invite, 180, "Ringing");
+    assert_eq!(stage.delete(&format!("/Calls/{}", alice.call_sid)), 204);
+    let cancel = bob.expect_request("CANCEL", SOON);
+    assert_eq!(cancel.header("Reason"), None, "{cancel}");
+    alice.sip.expect_bye(SOON);
+    assert_eq!(stage.statuses(&alice.call_sid), ["trying", "in-progress", "completed"]);
+}
+
+#[test]
 fn a_stranger_transfers_nobody() {
     let stage = following();
     stage.answer_with_conference("room");
@@ -261,6 +328,23 @@ fn a_user_takes_the_place_of_another_by_replaces() {
     });
     // The dialog is gone with alice.
     assert_eq!(take_over(&mut bob, &uri, &rtp, &named).code(), Some(481));
+}
+
+#[test]
+fn who_takes_a_place_encrypts_if_its_own_settings_say_so() {
+    let stage = Stage::new();
+    let (mut alice, _carol, mut bob) = room_and_bob(&stage);
+    let clients = stage.tenant.rest.get("/v1/Clients").expect("an answer").json;
+    let is_bob = |client: &&serde_json::Value| client["username"] == "bob";
+    let found = clients.as_array().and_then(|clients| clients.iter().find(is_bob));
+    let path =
+        format!("/v1/Clients/{}", found.expect("bob")["client_sid"].as_str().expect("a sid"));
+    let body = json!({ "media_encryption": "required" });
+    assert_eq!(stage.tenant.rest.put(&path, &body).expect("an answer").status, 204);
+    let rtp = RtpPeer::start(Voice::Silence);
+    let refused = take_over(&mut bob, &stage.uri("room"), &rtp, &replaces(&alice.call));
+    assert_eq!(refused.code(), Some(488), "{}", bob.history());
+    alice.hang_up();
 }
 
 #[test]

@@ -363,3 +363,61 @@ fn bindings_are_taken_back_when_the_server_stops() {
     registrar.reply(&last, 200, "OK");
     assert!(stage.server.wait_exit(SOON).expect("an end").success());
 }
+
+#[test]
+fn no_phone_sends_a_call_out_through_a_gateway() {
+    let stage = Stage::with_env(&[("TRUNKLINE__SIP__TRANSFERS", "clients")]);
+    stage.answer_with_conference("room");
+    let mut acme = SipPeer::udp(stage.server.sip());
+    let mut second = SipPeer::udp(stage.server.sip());
+    let sid = carrier(&stage, &json!({ "name": "acme" }));
+    for peer in [&acme, &second] {
+        gateway(&stage, &sid, peer, &json!({ "outbound": 1 }));
+    }
+    let way_out = format!("<sip:+1900@{}>", acme.local_addr());
+
+    // By REFER.
+    let mut alice = stage.caller("alice", 450.0);
+    let to = [("Refer-To", way_out.as_str())];
+    let answer = crate::in_dialog::ask(&mut alice.sip, &mut alice.call, "REFER", &to, None);
+    assert_eq!(answer.code(), Some(202));
+    let told = loop {
+        let notify = alice.sip.expect_request("NOTIFY", SOON);
+        alice.sip.reply(&notify, 200, "OK");
+        if notify.header("Subscription-State").is_some_and(|state| state.starts_with("term")) {
+            break String::from_utf8_lossy(&notify.body).into_owned();
+        }
+    };
+    assert_eq!(told, "SIP/2.0 403 Forbidden\r\n");
+    alice.hang_up();
+
+    // By 302.
+    let mut bob = stage.phone("bob");
+    assert_eq!(bob.register(300).code(), Some(200), "{}", bob.history());
+    let call = |to: &Value| {
+        stage.create_call(&json!({
+            "from": "1000",
+            "to": to,
+            "call_hook": stage.hooks.url("/call"),
+            "call_status_hook": stage.hooks.url("/status"),
+        }))
+    };
+    let move_on = |peer: &mut SipPeer, there: &str| {
+        let invite = peer.expect_request("INVITE", SOON);
+        assert!(!invite.to_string().contains("+1900"), "{invite}");
+        let moved = peer.response(&invite, 302, "Moved Temporarily").with("Contact", there);
+        peer.respond(&invite, &moved);
+        peer.expect_request("ACK", SOON);
+    };
+    let call_sid = call(&json!({ "type": "user", "name": format!("bob@{}", stage.tenant.realm) }));
+    move_on(&mut bob, &way_out);
+    assert_eq!(stage.statuses(&call_sid), ["trying", "failed"]);
+
+    // Within one carrier it is the carrier's affair; and nothing else has reached it.
+    let call_sid = call(&json!({ "type": "phone", "number": "555" }));
+    let there = format!("<sip:555@{}>", second.local_addr());
+    move_on(&mut acme, &there);
+    let invite = second.expect_request("INVITE", SOON);
+    second.reply(&invite, 486, "Busy Here");
+    assert_eq!(stage.statuses(&call_sid), ["trying", "busy"]);
+}

@@ -24,7 +24,7 @@ use trunkline::config;
 use trunkline::directory::{DirectoryActor, Enter, Live};
 use trunkline::hook::{BaseFields, CallFacts, HookClient, HookConfig};
 use trunkline::media_io::hub::{MediaPlane, Place};
-use trunkline::media_io::line::Line;
+use trunkline::media_io::line::{Agreed, Line};
 use trunkline::media_io::port_pool::PortPool;
 use trunkline::media_io::quality::QualityCell;
 use trunkline::media_io::settings::MediaSettings;
@@ -132,7 +132,7 @@ impl House {
         let guest = Call::start_in_arbiter(&self.control.handle(), move |_| Call(heard));
         let events = guest.clone().recipient();
         let participant = ParticipantActor::launch(call, place, line, settings(), events);
-        participant.do_send(Negotiate(agreed));
+        participant.do_send(Negotiate(Agreed { terms: agreed, peer: 0 }));
         Member { call, rtp, hz, guest, participant, happened }
     }
 

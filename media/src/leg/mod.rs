@@ -143,10 +143,29 @@ impl Leg {
     /// Takes up what offer and answer agreed on, also on a re-INVITE. What the leg has learnt about
     /// the peer's address stays unless the description names another one.
     pub fn negotiate(&mut self, negotiated: &Negotiated) {
+        let (rtp, rtcp) = (negotiated.remote_rtp, negotiated.remote_rtcp);
         let peer = match self.media.take() {
-            Some(media) => media.peer.renegotiated(negotiated.remote_rtp, negotiated.remote_rtcp),
-            None => Peer::new(negotiated.remote_rtp, negotiated.remote_rtcp),
+            Some(media) => media.peer.renegotiated(rtp, rtcp),
+            None => Peer::new(rtp, rtcp),
         };
+        self.agree(negotiated, peer);
+    }
+
+    /// As [`negotiate`](Self::negotiate) with another peer than before, as after a transfer: nothing that
+    /// was learnt of the former one holds, and its packets and keys are not taken any more.
+    pub fn negotiate_with_another(&mut self, negotiated: &Negotiated) {
+        let (rtp, rtcp) = (negotiated.remote_rtp, negotiated.remote_rtcp);
+        let peer = match self.media.take() {
+            Some(media) => media.peer.succeeded(rtp, rtcp),
+            None => Peer::new(rtp, rtcp),
+        };
+        if let Some(secure) = &mut self.secure {
+            secure.change_peer();
+        }
+        self.agree(negotiated, peer);
+    }
+
+    fn agree(&mut self, negotiated: &Negotiated, peer: Peer) {
         let codec = negotiated.send.codec;
         // Every clock of ours is a sample rate.
         if let Some(clock) = SampleRate::new(codec.clock_hz()) {

@@ -4,7 +4,8 @@
 //! good has come from the negotiated address, another source that sends two good packets in sequence
 //! is taken for the peer; we then send there, and no third source is ever accepted. Should packets
 //! from the negotiated address itself come after all, that address is the better claim and rules.
-//! A new description with another address starts this over.
+//! A new description with another address starts this over, and so does another peer, whatever its
+//! address: the one before it may go on sending until it has heard that it is out.
 
 use std::net::SocketAddr;
 
@@ -16,6 +17,8 @@ pub(super) struct Peer {
     rtp: SocketAddr,
     rtcp: SocketAddr,
     heard: Heard,
+    /// Where the peer before this one sent from: what still comes from there proves nothing.
+    former: Option<SocketAddr>,
     /// Where RTCP really comes from, once it has.
     rtcp_heard: Option<SocketAddr>,
 }
@@ -40,7 +43,13 @@ struct Candidate {
 impl Peer {
     pub(super) fn new(rtp: SocketAddr, rtcp: SocketAddr) -> Self {
         let (rtp, rtcp) = (super::canonical(rtp), super::canonical(rtcp));
-        Self { rtp, rtcp, heard: Heard::Nothing(None), rtcp_heard: None }
+        Self { rtp, rtcp, heard: Heard::Nothing(None), former: None, rtcp_heard: None }
+    }
+
+    /// Another peer in the place of this one.
+    pub(super) fn succeeded(self, rtp: SocketAddr, rtcp: SocketAddr) -> Self {
+        let former = self.settled().or(self.former);
+        Self { former, ..Self::new(rtp, rtcp) }
     }
 
     /// The peer after a new description.
@@ -56,7 +65,7 @@ impl Peer {
     /// Whether a packet from there could be accepted at all.
     pub(super) fn may_be(&self, from: SocketAddr) -> bool {
         match self.heard {
-            Heard::Nothing(_) => true,
+            Heard::Nothing(_) => from == self.rtp || Some(from) != self.former,
             Heard::AsNegotiated => from == self.rtp,
             Heard::Elsewhere(source) => from == source || from == self.rtp,
         }
@@ -74,6 +83,7 @@ impl Peer {
         match self.heard {
             Heard::AsNegotiated => false,
             Heard::Elsewhere(source) => from == source,
+            Heard::Nothing(_) if Some(from) == self.former => false,
             Heard::Nothing(candidate) => {
                 let (ssrc, seq) = (packet.ssrc, packet.seq);
                 if candidate == Some(Candidate { from, ssrc, next: seq }) {

@@ -55,6 +55,11 @@ impl Secure {
         }
     }
 
+    /// What the peer of so far goes on sending is nothing to the next one.
+    pub(super) fn change_peer(&mut self) {
+        (self.inbound, self.former) = (None, None);
+    }
+
     /// Encrypts an RTP packet of `len` bytes; `None` if it may not be sent.
     pub(super) fn protect_rtp(&mut self, out: &mut [u8], len: usize) -> Option<usize> {
         self.outbound.last_mut()?.protect_rtp(out, len)

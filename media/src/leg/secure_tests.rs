@@ -90,6 +90,23 @@ fn speech_and_reports_go_both_ways_encrypted() {
 }
 
 #[test]
+fn the_keys_of_a_former_peer_open_nothing() {
+    for suite in [Suite::AesCm128Sha1Tag80, Suite::AeadAes128Gcm] {
+        let (mut a, mut b) = pair(suite);
+        let bytes = packet(&mut a);
+        assert_eq!(hear(&mut b, PEER, bytes), Ok(()));
+        b.leg.negotiate_with_another(&secured(PEER, suite, 3, 4));
+        let bytes = packet(&mut a);
+        assert_eq!(hear(&mut b, PEER, bytes), Err(Ignored::Unauthentic));
+        // Keys that change between the same two overlap for a moment.
+        let (mut a, mut b) = pair(suite);
+        b.leg.negotiate(&secured(PEER, suite, 3, 4));
+        let bytes = packet(&mut a);
+        assert_eq!(hear(&mut b, PEER, bytes), Ok(()));
+    }
+}
+
+#[test]
 fn what_is_not_authentic_is_dropped_counted_and_teaches_nothing() {
     let (mut a, mut b) = pair(Suite::AesCm128Sha1Tag80);
     for _ in 0..5 {

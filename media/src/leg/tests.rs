@@ -194,6 +194,26 @@ fn a_new_description_with_another_address_starts_over_and_the_same_one_does_not(
 }
 
 #[test]
+fn another_peer_is_not_taken_for_the_one_before_it() {
+    for known_as in [PEER, NAT] {
+        let mut call = Call::new();
+        while call.hear(known_as).is_err() {}
+        // Two phones behind NATs of their own may well name the same address.
+        call.leg.negotiate_with_another(&negotiated(PEER));
+        assert_eq!((call.leg.settled_peer(), call.leg.remote()), (None, Some(at(PEER))));
+        call.seq += 100;
+        if known_as != PEER {
+            for _ in 0..3 {
+                assert_eq!(call.hear(known_as), Err(Ignored::Stranger), "it has not heard yet");
+            }
+        }
+        call.ssrc += 1;
+        let heard = (0..4).filter(|_| call.hear(THIRD).is_ok()).count();
+        assert!(heard > 0 && call.leg.remote() == Some(at(THIRD)), "{known_as}: {heard}");
+    }
+}
+
+#[test]
 fn hold_by_address_keeps_what_was_learnt_for_the_resume() {
     let mut call = Call::new();
     call.hear(PEER).unwrap();

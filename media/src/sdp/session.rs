@@ -31,7 +31,17 @@ pub struct Session {
     /// Our last offer, until one of the peer's takes its place.
     offered: Option<Offered>,
     /// Our last description.
-    written: Option<String>,
+    written: Option<Written>,
+}
+
+/// A description with our keys in it, which nobody is to see but the peer.
+#[derive(Clone, PartialEq, Eq)]
+struct Written(String);
+
+impl std::fmt::Debug for Written {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Written")
+    }
 }
 
 /// One media line; of the one that is taken, what our next offer repeats.
@@ -217,12 +227,12 @@ impl Session {
     fn write(&mut self, write: impl Fn(&LocalMedia) -> String) -> String {
         let mut text = write(&self.local);
         if let Some(written) = &self.written
-            && *written != text
+            && written.0 != text
         {
             self.local.version += 1;
             text = write(&self.local);
         }
-        self.written = Some(text.clone());
+        self.written = Some(Written(text.clone()));
         text
     }
 }

@@ -244,3 +244,17 @@ fn a_bundle_is_answered_with_the_one_section_that_is_taken() {
     let (text, _) = session.answer(offer("").as_bytes(), &policy()).unwrap();
     assert_eq!((lines(&text, "a=group").len(), lines(&text, "a=mid")), (0, vec!["a=mid:a"]));
 }
+
+#[test]
+fn no_key_is_printed() {
+    let mut a = session(1, Encryption::Required, ALICE);
+    let mut b = session(2, Encryption::Required, BOB);
+    let offer = a.offer(&policy());
+    let (answer, _) = b.answer(offer.as_bytes(), &policy()).unwrap();
+    a.accept_answer(answer.as_bytes(), &policy()).unwrap();
+    let shown = format!("{a:?} {b:?}");
+    for text in [offer, answer] {
+        let (_, key) = text.split_once("inline:").unwrap();
+        assert!(!shown.contains(&key[..40]) && !shown.contains("17, 17"), "{shown}");
+    }
+}

@@ -12,7 +12,7 @@ use super::event::{EndCause, Event};
 use super::large::Fallback;
 use super::{Endpoint, TransactionId};
 use crate::dialog::DialogId;
-use crate::message::{Response, default_reason};
+use crate::message::{Method, Response, default_reason};
 use crate::transaction::table::ClientTxn;
 use crate::transaction::{ClientKey, OnResponse};
 use crate::transport::{Flow, Transport, via};
@@ -191,8 +191,13 @@ impl Endpoint {
             Purpose::Request(dialog, txn) => {
                 let Outcome { status, reason, response } = outcome;
                 let is_local = response.is_none();
+                // RFC 5057 §5.1: a subscription that the peer has forgotten, not the call beside it.
+                let is_notify =
+                    response.as_ref().is_some_and(|heard| heard.cseq().method == Method::Notify);
                 self.tell(Event::RequestDone { txn, dialog, status, reason, response });
-                self.on_peer_gone(now, dialog, status, is_local);
+                if !is_notify {
+                    self.on_peer_gone(now, dialog, status, is_local);
+                }
             }
             Purpose::Outside(txn) => {
                 let Outcome { status, reason, response } = outcome;

@@ -69,13 +69,19 @@ impl Writer {
     }
 }
 
-/// A message body with its media type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A message body with its media type. It may hold keys, so `Debug` shows its size alone.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Body {
     /// The Content-Type value.
     pub content_type: String,
     /// The octets.
     pub bytes: Bytes,
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Body({}, {} bytes)", self.content_type, self.bytes.len())
+    }
 }
 
 impl Body {

@@ -52,8 +52,8 @@ pub struct Refused {
     pub request: Option<Box<(Method, Headers)>>,
 }
 
-/// A request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A request. Its fields may hold credentials and its body keys, so `Debug` shows neither.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     method: Method,
     uri: Uri,
@@ -65,6 +65,12 @@ pub struct Request {
     to: NameAddr,
     call_id: String,
     cseq: CSeq,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Request({} {}, {})", self.method.as_str(), self.uri, self.call_id)
+    }
 }
 
 impl Request {

@@ -13,8 +13,8 @@ use super::request::{Core, Message, Refused};
 use super::typed::{CSeq, NameAddr, Via};
 use crate::Error;
 
-/// A response.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A response. Its body may hold keys, so `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Response {
     status: u16,
     reason: String,
@@ -26,6 +26,12 @@ pub struct Response {
     to: NameAddr,
     call_id: String,
     cseq: CSeq,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Response({} {}, {})", self.status, self.reason, self.call_id)
+    }
 }
 
 impl Response {

@@ -109,8 +109,9 @@ impl CallActor {
         input: impl FnOnce(Fields) -> Input,
         ctx: &mut Context<Self>,
     ) {
-        if let Some(headers) = self.on_referrer_left(headers) {
-            self.input(input(headers), ctx);
+        match self.on_referrer_left(headers) {
+            Some(headers) => self.input(input(headers), ctx),
+            None => self.lose_requests(ctx),
         }
     }
 }

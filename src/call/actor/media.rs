@@ -14,8 +14,9 @@ use media::time::RtpTime;
 use sip::{Body, DialogId, Reply, Request, TransactionId};
 
 use super::CallActor;
+use crate::call::tries::TryId;
 use crate::call::{Input, PlayId};
-use crate::media_io::line::Line;
+use crate::media_io::line::{Agreed, Line};
 use crate::media_io::quality::QualityCell;
 use crate::model::Encryption;
 use crate::participant::actor::ParticipantActor;
@@ -32,6 +33,10 @@ pub(super) struct Media {
     pub(super) answer: Option<(String, Negotiated)>,
     /// Our offer went out in a 200; its answer comes with the ACK.
     answer_is_due: bool,
+    /// Counts the peers that descriptions were agreed on with.
+    peer: u32,
+    /// The attempt whose early media is heard.
+    early: Option<TryId>,
     /// How the call's line is doing, once there is one.
     pub(super) quality: Option<Arc<QualityCell>>,
 }
@@ -42,6 +47,14 @@ impl Media {
         self.session = Some(session);
         self.answer = None;
         self.answer_is_due = false;
+        self.peer += 1;
+    }
+
+    /// The next description that is agreed on is of this attempt, of several that may send early media.
+    pub(super) fn turn_to(&mut self, attempt: TryId) {
+        if self.early.replace(attempt).is_some_and(|before| before != attempt) {
+            self.peer += 1;
+        }
     }
 
     /// Our offer where the far end made none (RFC 3264 §4): the answer is due with the ACK.
@@ -105,9 +118,10 @@ impl CallActor {
         self.guard.participant.as_ref()
     }
 
-    pub(super) fn agree(&self, agreed: Negotiated) {
+    pub(super) fn agree(&self, terms: Negotiated) {
+        let peer = self.media.peer;
         if let Some(participant) = self.participant() {
-            participant.do_send(Negotiate(agreed));
+            participant.do_send(Negotiate(Agreed { terms, peer }));
         }
     }
 

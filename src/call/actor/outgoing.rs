@@ -5,16 +5,18 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use actix::prelude::*;
-use media::sdp::Session;
-use sip::{DialogId, NameAddr, Request, Response, TransactionId, Uri};
+use media::sdp::{self, Session};
+use sip::{DialogId, Flow, NameAddr, Reply, Request, Response, TransactionId, Uri};
 use tokio::sync::oneshot;
 
 use super::CallActor;
-use super::media::{description, sdp_body, sdp_terms};
+use super::media::{description, not_acceptable, offer_of, sdp_body, sdp_terms};
 use crate::call::Input;
 use crate::call::originate::{NoRoute, Placed};
 use crate::call::route::{Attempt, Route};
 use crate::call::tries::{Failure, Move, Tries, TryId};
+use crate::model::Trunk;
+use crate::routing::trunk::TrunkTable;
 use crate::sip_io::trunks::health::Outcome;
 
 use crate::sip_io::message::{Action, Order, Originate};
@@ -108,13 +110,12 @@ impl CallActor {
         self.turn(ctx, Tries::cancel);
     }
 
-    /// Gives them up without waiting for what they say.
-    pub(super) fn drop_invites(&mut self) {
+    /// Gives them up without waiting for what they say; `elsewhere` when another was answered.
+    pub(super) fn drop_invites(&mut self, elsewhere: bool) {
         let Some(Outgoing { stack, dialogs, .. }) = self.outgoing.take() else { return };
         self.guard.attempts.clear();
         for dialog in dialogs.into_keys() {
-            let reason = ("Reason".to_owned(), ELSEWHERE.to_owned());
-            stack.do_send(Order { dialog, action: Action::Cancel(vec![reason]) });
+            stack.do_send(Order { dialog, action: cancel(elsewhere) });
         }
     }
 
@@ -132,8 +133,7 @@ impl CallActor {
         match done {
             Move::Place(id) => self.place(id, ctx),
             Move::Cancel { id, elsewhere } => {
-                let reason = elsewhere.then(|| ("Reason".to_owned(), ELSEWHERE.to_owned()));
-                self.order_attempt(id, Action::Cancel(reason.into_iter().collect()));
+                self.order_attempt(id, cancel(elsewhere));
             }
             Move::Resolve { id, to } => self.follow(id, to, ctx),
             Move::Alarm { stage, after } => self.set_patience(stage, after, ctx),
@@ -198,7 +198,7 @@ impl CallActor {
         let is_open = self.outgoing.as_ref().is_some_and(|o| o.tries.attempt(id).is_some());
         let is_ending = self.outgoing.as_ref().is_none_or(|o| o.tries.is_cancelled());
         if !is_open || is_ending {
-            self.order_attempt(id, Action::Cancel(Vec::new()));
+            self.order_attempt(id, cancel(false));
         }
     }
 
@@ -215,11 +215,13 @@ impl CallActor {
             return;
         };
         tracing::info!(call_sid = %self.sid, "call is redirected");
-        let resolver = self.desk.resolver.clone();
+        let desk = self.desk.clone();
         let looking = async move {
+            let table = desk.trunks.table().await.ok();
             for uri in to {
-                if let Ok(flows) = resolver.resolve(&uri).await
+                if let Ok(flows) = desk.resolver.resolve(&uri).await
                     && let Some(flow) = flows.into_iter().next()
+                    && table.as_ref().is_some_and(|table| may_follow(table, &attempt, &uri, &flow))
                 {
                     return Ok(vec![redirected(attempt, uri, flow)]);
                 }
@@ -248,21 +250,24 @@ impl CallActor {
         self.on_attempt_heard(id);
         let status = response.status();
         let reason = response.reason().to_owned();
+        let answer = sdp_body(response.body(), response.content_type());
+        // The final response need not repeat an answer that came reliably (RFC 3262 §5).
+        let policy = &self.desk.sdp_policy;
+        let side = self.outgoing.as_mut().and_then(|outgoing| outgoing.sides.get_mut(&id));
+        let agreed = side.zip(answer.as_ref()).and_then(|(side, answer)| {
+            // Early media that cannot be used is no reason to give up before the answer.
+            side.session.accept_answer(&answer.bytes, policy).ok()
+        });
         if self.transfer.is_some() {
+            // The far end of so far is heard until then.
             return self.tell_referrer(status, &reason);
         }
-        let answer = sdp_body(response.body(), response.content_type());
+        if let Some(agreed) = agreed {
+            self.media.turn_to(id);
+            self.agree(agreed);
+        }
         match answer {
-            Some(answer) => {
-                let policy = &self.desk.sdp_policy;
-                let side = self.outgoing.as_mut().and_then(|outgoing| outgoing.sides.get_mut(&id));
-                let agreed = side.map(|side| side.session.accept_answer(&answer.bytes, policy));
-                // Early media that cannot be used is no reason to give up before the answer.
-                if let Some(Ok(agreed)) = agreed {
-                    self.agree(agreed);
-                }
-                self.input(Input::EarlyMedia { status, reason }, ctx);
-            }
+            Some(_) => self.input(Input::EarlyMedia { status, reason }, ctx),
             None if status == 180 => self.input(Input::Ringing { status, reason }, ctx),
             None => {}
         }
@@ -278,14 +283,28 @@ impl CallActor {
     ) {
         let side = self.outgoing.as_mut().and_then(|outgoing| outgoing.sides.get_mut(&id));
         let Some(side) = side else { return };
-        // For this moment it is the call's session.
-        let own = self.media.session.replace(side.session.clone());
-        self.on_update(dialog, txn, request);
-        let session = std::mem::replace(&mut self.media.session, own);
-        let side = self.outgoing.as_mut().and_then(|outgoing| outgoing.sides.get_mut(&id));
-        if let (Some(side), Some(session)) = (side, session) {
-            side.session = session;
+        let mut agreed = None;
+        let reply = match offer_of(request) {
+            Err(refusal) => refusal,
+            // It refreshes the session (RFC 4028) or the path.
+            Ok(None) => Reply::new(200),
+            // Our own offer is not answered yet.
+            Ok(Some(_)) if side.session.agreed().is_none() => {
+                Reply::new(500).with_header("Retry-After", "1")
+            }
+            Ok(Some(offer)) => match side.session.answer(&offer.bytes, &self.desk.sdp_policy) {
+                Ok((text, now)) => {
+                    agreed = Some(now);
+                    Reply::new(200).with_body(description(text))
+                }
+                Err(error) => not_acceptable(&error.to_string()),
+            },
+        };
+        if let Some(agreed) = agreed.filter(|_| self.transfer.is_none()) {
+            self.media.turn_to(id);
+            self.agree(agreed);
         }
+        self.guard.order_to(dialog, Action::Respond { txn, reply });
     }
 
     pub(super) fn on_attempt_answered(
@@ -307,9 +326,13 @@ impl CallActor {
         let (said, default) = (won.encryption, self.desk.config.sip.srtp);
         let answer = sdp_body(response.body(), response.content_type());
         let agreed = match answer {
-            Some(answer) => session
-                .accept_answer(&answer.bytes, &self.desk.sdp_policy)
-                .map_err(|error| error.to_string()),
+            Some(answer) => match session.accept_answer(&answer.bytes, &self.desk.sdp_policy) {
+                // Repeated, though an UPDATE has gone beyond it (RFC 3261 §13.2.1: to be ignored).
+                Err(sdp::Error::NoOffer) => {
+                    session.agreed().cloned().ok_or_else(|| sdp::Error::NoOffer.to_string())
+                }
+                other => other.map_err(|error| error.to_string()),
+            },
             // The answer may have come with a provisional response already.
             None => session.agreed().cloned().ok_or_else(|| "no answer to our offer".to_owned()),
         };
@@ -328,6 +351,7 @@ impl CallActor {
         match agreed {
             Ok(agreed) => {
                 // Also when it was agreed before: from now on the peer's silence counts anew.
+                self.media.turn_to(id);
                 self.agree(agreed);
                 self.input(Input::Answered, ctx);
             }
@@ -379,12 +403,27 @@ impl CallActor {
     }
 }
 
-/// The same INVITE to another place. Credentials that were given for the first one alone stay behind.
-fn redirected(attempt: Attempt, uri: Uri, flow: sip::Flow) -> Attempt {
+/// A CANCEL; who is told that another was answered does not show a missed call (RFC 3326 §3.1).
+fn cancel(elsewhere: bool) -> Action {
+    let reason = elsewhere.then(|| ("Reason".to_owned(), ELSEWHERE.to_owned()));
+    Action::Cancel(reason.into_iter().collect())
+}
+
+/// Whether a 3xx may lead there: to a gateway only within the carrier that sends it. A phone that is
+/// called does not choose through whose gateway the call goes out, nor does another tenant's carrier.
+fn may_follow(table: &TrunkTable, attempt: &Attempt, uri: &Uri, flow: &Flow) -> bool {
+    let mut ways_out = table.ways_out(uri.host(), flow.peer).peekable();
+    let is_sender =
+        |trunk: &Trunk| trunk.gateways.iter().any(|one| Some(one.sid) == attempt.gateway);
+    ways_out.peek().is_none() || ways_out.any(is_sender)
+}
+
+/// The same INVITE to another place. What belongs to the first one alone stays behind: credentials
+/// that are for no realm, the proxies on the way to a phone.
+fn redirected(attempt: Attempt, uri: Uri, flow: Flow) -> Attempt {
     let mut invite = attempt.invite;
     invite.credentials = invite.credentials.filter(|credentials| credentials.realm.is_some());
-    // So do the proxies that led there (its Path).
-    invite.route.clear();
+    invite.route = Vec::new();
     invite.keeps_flow = false;
     invite.uri = uri;
     invite.flow = flow;
@@ -410,3 +449,37 @@ fn contacts(response: &Response) -> Vec<Uri> {
 /// RFC 3326 §3.1: another branch was answered.
 const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 const MAX_CONTACTS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sip::{Credentials, Invite};
+
+    #[test]
+    fn a_redirected_call_leaves_behind_what_was_for_the_first_place() {
+        let address = |text: &str| text.parse().unwrap();
+        let (local, phone) = (address("192.0.2.1:5060"), address("192.0.2.9:5060"));
+        let uri = Uri::of_addr(Some("bob"), phone);
+        let name = NameAddr::new(uri.clone());
+        let mut invite = Invite::new(uri, Flow::udp(local, phone), name.clone(), name.clone());
+        invite.route = vec![name];
+        invite.keeps_flow = true;
+        invite.credentials = Some(Credentials::new("bob", "secret"));
+        invite.headers = vec![("X-A".to_owned(), "1".to_owned())];
+        let there = address("198.51.100.7:5060");
+        let attempt = Attempt::direct(invite);
+        let to = Uri::of_addr(Some("carol"), there);
+        let invite = redirected(attempt, to.clone(), Flow::udp(local, there)).invite;
+        assert!(invite.route.is_empty() && !invite.keeps_flow && invite.credentials.is_none());
+        assert_eq!((invite.uri, invite.flow.peer, invite.headers.len()), (to, there, 1));
+    }
+
+    #[test]
+    fn only_who_lost_to_another_is_told_so() {
+        let reasons = |action| match action {
+            Action::Cancel(headers) => headers.len(),
+            _ => usize::MAX,
+        };
+        assert_eq!((reasons(cancel(true)), reasons(cancel(false))), (1, 0));
+    }
+}

@@ -1,6 +1,7 @@
 //! Requests inside the dialog beyond offers and BYE: from the wire into plain words, and back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use actix::prelude::*;
 use sip::{Body, Method, Reply, Request, TransactionId};
@@ -19,6 +20,8 @@ pub(super) struct Requests {
     /// From the far end, waiting for their answer.
     asked: HashMap<AnswerId, TransactionId>,
     last_id: u64,
+    /// To the far end, not answered yet.
+    under_way: HashSet<RequestId>,
     /// Ordered by the API, which waits for the outcome.
     awaited: HashMap<RequestId, oneshot::Sender<RequestAnswer>>,
 }
@@ -76,7 +79,19 @@ impl CallActor {
         self.order(Action::Respond { txn, reply });
     }
 
-    pub(super) fn send_request(&self, id: RequestId, request: SipRequest) {
+    pub(super) fn send_request(
+        &mut self,
+        id: RequestId,
+        request: SipRequest,
+        ctx: &mut Context<Self>,
+    ) {
+        self.requests.under_way.insert(id);
+        // The far end has left, and the next one has not answered yet. Not at once: what follows may
+        // be the next request of a long list.
+        if self.guard.dialog.is_none() {
+            ctx.run_later(Duration::ZERO, move |this, ctx| this.lose_request(id, ctx));
+            return;
+        }
         let SipRequest { method, headers, content } = request;
         let body = content
             .map(|content| Body { content_type: content.content_type, bytes: content.text.into() });
@@ -99,6 +114,7 @@ impl CallActor {
         is_heard: bool,
         ctx: &mut Context<Self>,
     ) {
+        self.requests.under_way.remove(&id);
         if let Some(waiting) = self.requests.awaited.remove(&id) {
             // The client may have gone away.
             let _ = waiting.send(RequestAnswer { status, reason });
@@ -107,8 +123,24 @@ impl CallActor {
         }
     }
 
+    /// Who was asked is gone, and the call goes on without: what it has not answered it will not answer.
+    pub(super) fn lose_requests(&mut self, ctx: &mut Context<Self>) {
+        let lost: Vec<_> = self.requests.under_way.iter().copied().collect();
+        for id in lost {
+            self.lose_request(id, ctx);
+        }
+    }
+
+    fn lose_request(&mut self, id: RequestId, ctx: &mut Context<Self>) {
+        if self.requests.under_way.contains(&id) {
+            let reason = "Call/Transaction Does Not Exist".to_owned();
+            self.on_request_done(id, 481, reason, false, ctx);
+        }
+    }
+
     /// Nobody will be answered any more.
     pub(super) fn drop_requests(&mut self) {
+        self.requests.under_way.clear();
         self.requests.awaited.clear();
     }
 }

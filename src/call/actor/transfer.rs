@@ -123,6 +123,7 @@ impl CallActor {
         self.agree(agreed);
         let is_client = transfer.is_some_and(|transfer| transfer.is_client);
         self.input(Input::Transferred(Some(FarEnd { remote_host, is_client })), ctx);
+        self.lose_requests(ctx);
     }
 
     fn change_far_end(&mut self, dialog: DialogId, session: Session) {
@@ -167,7 +168,8 @@ impl CallActor {
         }
         let request = &replacing.request;
         let refuse = |reply| self.guard.order_to(dialog, Action::Reject(reply));
-        let Some(mut session) = self.new_session(self.desk.config.sip.srtp) else {
+        let encryption = replacing.encryption.unwrap_or(self.desk.config.sip.srtp);
+        let Some(mut session) = self.new_session(encryption) else {
             return refuse(Reply::new(488));
         };
         let answer = match offer_of(request) {
@@ -180,7 +182,7 @@ impl CallActor {
         };
         tracing::info!(call_sid = %self.sid, "far end is replaced");
         if is_ringing {
-            self.drop_invites();
+            self.drop_invites(true);
             self.guard.dialog = Some(dialog);
             self.media.change_far_end(session);
             self.state.set_far_end(request.call_id().to_owned(), replacing.flow.peer.to_string());
@@ -202,6 +204,7 @@ impl CallActor {
             let remote_host = replacing.flow.peer.to_string();
             let far = FarEnd { remote_host, is_client: replacing.is_client };
             self.input(Input::Transferred(Some(far)), ctx);
+            self.lose_requests(ctx);
         }
     }
 }

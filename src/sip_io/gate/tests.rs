@@ -192,8 +192,17 @@ impl Scene {
     }
 
     /// A carrier of the account with one inbound gateway, if `network` says which.
-    async fn carrier(&self, mut body: Value, network: Option<Value>) -> VoipCarrierSid {
-        body["account_sid"] = json!(self.account.sid);
+    async fn carrier(&self, body: Value, network: Option<Value>) -> VoipCarrierSid {
+        self.carrier_of(self.account.sid, body, network).await
+    }
+
+    async fn carrier_of(
+        &self,
+        account: AccountSid,
+        mut body: Value,
+        network: Option<Value>,
+    ) -> VoipCarrierSid {
+        body["account_sid"] = json!(account);
         let input = VoipCarrierInput::create(fields(body)).unwrap();
         let carrier = self.store.voip_carriers().create(Scope::Admin, input).await.unwrap();
         if let Some(mut gateway) = network {
@@ -309,6 +318,50 @@ async fn carriers_come_in_by_their_networks_and_reach_their_numbers() {
     scene.gate.trunks.changed();
     for (dialled, from) in [("100", acme), ("999", bare), ("300", stranger)] {
         assert_eq!(scene.call(dialled, from).await, Err(503), "{dialled} from {from}");
+    }
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn no_tenant_takes_anothers_calls_by_the_networks_it_names() {
+    let mut scene = Scene::new().await;
+    let (own, open) = (scene.application("own").await, scene.application("open").await);
+    let network = json!({"ipv4": "198.51.100.0", "netmask": 24});
+    let acme = scene.carrier(json!({"name": "acme"}), Some(network)).await;
+    scene
+        .number(json!({"number": "100", "voip_carrier_sid": acme, "application_sid": own.sid}))
+        .await;
+    scene.number(json!({"number": "300", "application_sid": open.sid})).await;
+
+    let other = Account::new(scene.account.service_provider_sid, "b");
+    scene.store.accounts().create(&other).await.unwrap();
+    let body = json!({"name": "trap", "call_hook": {"url": "http://b"}});
+    let trap = ApplicationInput::create(fields(body), |_| Ok(())).unwrap();
+    let trap = trap.into_record(other.sid).unwrap();
+    scene.store.applications().create(Scope::Admin, &trap).await.unwrap();
+    let carrier = |name: &str| json!({"name": name, "application_sid": trap.sid});
+    // A smaller network around another's carrier, and one around everybody.
+    let small = json!({"ipv4": "198.51.100.9"});
+    scene.carrier_of(other.sid, carrier("small"), Some(small)).await;
+    let mut password = carrier("password");
+    password["inbound_auth_username"] = json!("b");
+    password["inbound_auth_password"] = json!("b");
+    let small = json!({"ipv4": "198.51.100.8"});
+    scene.carrier_of(other.sid, password, Some(small)).await;
+    let wide = json!({"ipv4": "0.0.0.0", "netmask": 0});
+    scene.carrier_of(other.sid, carrier("wide"), Some(wide)).await;
+
+    for (dialled, from, expected) in [
+        ("100", "198.51.100.9:5060", ok("own", "acme")),
+        ("100", "198.51.100.8:5060", ok("own", "acme")),
+        ("100", "198.51.100.7:5060", ok("own", "acme")),
+        ("300", "192.0.2.66:5060", ok("open", "")),
+        // What is nobody's goes to who asked for it.
+        ("999", "198.51.100.9:5060", ok("trap", "small")),
+        ("999", "198.51.100.7:5060", Err(480)),
+        ("999", "192.0.2.66:5060", ok("trap", "wide")),
+    ] {
+        assert_eq!(scene.call(dialled, from).await, expected, "{dialled} from {from}");
     }
     scene.end().await;
 }

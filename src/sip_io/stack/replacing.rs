@@ -8,9 +8,17 @@ use actix::prelude::*;
 use sip::{DialogId, Flow, Replaces, Reply, Request};
 
 use super::{Owner, StackActor};
-use crate::model::AccountSid;
+use crate::model::{AccountSid, ClientAuth, Encryption};
 use crate::sip_io::gate::Identity;
 use crate::sip_io::message::{Happened, Replacing};
+
+/// Who wants to take a dialog's place.
+#[derive(Clone, Copy)]
+struct Replacer {
+    account: AccountSid,
+    is_client: bool,
+    encryption: Option<Encryption>,
+}
 
 impl StackActor {
     pub(super) fn on_replacing(
@@ -31,8 +39,8 @@ impl StackActor {
         let own = self.parts.endpoint.placed(request.call_id(), tag);
         let own = own.filter(|own| self.replacing.get(own) == Some(&replaces));
         if let Some(owner) = own.and_then(|own| self.owners.get(&own)) {
-            let account = owner.account;
-            return self.replace(dialog, request, flow, &replaces, account, false);
+            let by = Replacer { account: owner.account, is_client: false, encryption: None };
+            return self.replace(dialog, request, flow, &replaces, by);
         }
         self.deciding.insert(dialog);
         let gate = self.parts.gate.clone();
@@ -69,10 +77,15 @@ impl StackActor {
             Ok(known) => known,
             Err(reply) => return self.refuse(dialog, &request, flow, reply),
         };
-        match known.client_of() {
-            Some(account) => {
+        let by = known.client().map(|ClientAuth { client, account }| Replacer {
+            account: account.sid,
+            is_client: true,
+            encryption: client.media_encryption,
+        });
+        match by {
+            Some(by) => {
                 self.parts.defence.proved(now, source);
-                self.replace(dialog, request, flow, replaces, account, true);
+                self.replace(dialog, request, flow, replaces, by);
             }
             None => self.refuse(dialog, &request, flow, Reply::new(403)),
         }
@@ -85,9 +98,9 @@ impl StackActor {
         request: Arc<Request>,
         flow: Flow,
         replaces: &Replaces,
-        account: AccountSid,
-        is_client: bool,
+        by: Replacer,
     ) {
+        let Replacer { account, is_client, encryption } = by;
         let old = self.parts.endpoint.find_replaced(replaces);
         let found = old.and_then(|old| Some((old, self.owners.get(&old)?)));
         let Some((old, owner)) = found.filter(|(_, owner)| owner.account == account) else {
@@ -96,7 +109,7 @@ impl StackActor {
         let owner = Owner { events: owner.events.clone(), account };
         self.owners.insert(dialog, owner);
         let early_only = replaces.early_only;
-        let replacing = Replacing { dialog, request, flow, early_only, is_client };
+        let replacing = Replacing { dialog, request, flow, early_only, is_client, encryption };
         self.tell(old, Happened::Replaced(Box::new(replacing)));
     }
 }

@@ -7,6 +7,7 @@ use sip::{Credentials, Uri};
 
 use crate::model::{Network, SipGateway, Trunk};
 use crate::routing::outbound::{Wire, next_hop};
+use crate::routing::trunk::WIDEST_BELIEVED;
 
 /// How we register with a carrier. Two that are equal ask for the same thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,13 +112,9 @@ pub(super) fn is_pinged(trunk: &Trunk, gateway: &SipGateway) -> bool {
     trunk.is_open() && gateway.is_active && gateway.send_options_ping && gateway.netmask == 32
 }
 
-/// The shortest netmask of a network that is believed to be a carrier's, and not limited: one tenant
-/// does not open the door for half the internet.
-const WIDEST_TRUSTED: u8 = 16;
-
 /// The network calls come from, if messages from there are not to be limited.
 pub(super) fn trusted(trunk: &Trunk, gateway: &SipGateway) -> Option<Network> {
-    let is_wide = gateway.netmask < WIDEST_TRUSTED;
+    let is_wide = gateway.netmask < WIDEST_BELIEVED;
     if !trunk.is_open() || !gateway.is_active || is_wide {
         return None;
     }

@@ -136,6 +136,20 @@ fn our_reinvite_is_tried_again_after_491() {
 }
 
 #[test]
+fn a_notify_answered_481_ends_its_subscription_and_an_info_the_call() {
+    for (method, ends) in [(Method::Notify, false), (Method::Info, true)] {
+        let mut bench = Bench::udp();
+        let (dialog, _) = bench.outgoing_confirmed();
+        bench.ep.request(bench.now, dialog, method, vec![], None).unwrap();
+        let request = bench.one_request();
+        bench.take(&response(&request, 481, "", ""));
+        bench.drain();
+        assert!(matches!(bench.events.remove(0), Event::RequestDone { status: 481, .. }));
+        assert_eq!(!bench.events.is_empty(), ends, "{:?}", bench.events);
+    }
+}
+
+#[test]
 fn a_reinvite_answered_481_or_not_at_all_ends_the_call() {
     let mut bench = Bench::udp();
     let (dialog, _) = bench.outgoing_confirmed();
