@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::prelude::*;
-use sip::{Body, Reply};
+use sip::{Body, Reply, Transport};
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
 
@@ -88,10 +88,15 @@ impl CallActor {
         let arbiter = desk.control.clone();
         Self::start_in_arbiter(&arbiter, move |_| {
             let begin = Begin::Inbound { offer: offer_of(&call.request) };
+            let media = Media::of_caller(is_unproved(&call));
             let mut guard = Guard::new(sid, call.stack, desk.live.clone());
             guard.dialog = Some(call.dialog);
             let encryption = call.admitted.encryption;
-            Self { encryption, ..Self::new(sid, desk, keep, State::new(setup), begin, guard) }
+            Self {
+                encryption,
+                media,
+                ..Self::new(sid, desk, keep, State::new(setup), begin, guard)
+            }
         })
     }
 
@@ -277,6 +282,12 @@ fn farewell(headers: &SipHeaders) -> Fields {
         fields.push(("Reason".to_owned(), cause.to_owned()));
     }
     fields
+}
+
+/// Whether nothing vouches for the address this call came from: a datagram of a stranger.
+fn is_unproved(call: &IncomingCall) -> bool {
+    let IncomingCall { admitted, flow, .. } = call;
+    flow.transport == Transport::Udp && admitted.client.is_none() && admitted.trunk.is_none()
 }
 
 impl Actor for CallActor {

@@ -138,6 +138,8 @@ pub enum Happened {
     Acked {
         body: Option<Body>,
     },
+    /// The far end acknowledged a reliable provisional response.
+    Pracked,
     Reinvite(Arc<Request>),
     /// An offer by UPDATE or PRACK: order `Respond`.
     Update {

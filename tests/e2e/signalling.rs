@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use support::rtp_peer::Voice;
-use support::{RtpPeer, SipPeer, sdp, sipp, wait};
+use support::{Message, RtpPeer, SipPeer, sdp, sipp, wait};
 
 use crate::stage::{PASSWORD, SOON, Stage, file};
 
@@ -44,6 +44,28 @@ fn a_call_to_a_number_reaches_its_application_without_registration() {
     let rtp = RtpPeer::start(Voice::Silence);
     let uri = format!("sip:+15083084809@{}", stage.server.sip());
     let mut call = peer.call(&uri, &rtp).unwrap_or_else(|r| panic!("{r}\n{}", peer.history()));
+    assert_eq!(peer.hang_up(&mut call).code(), Some(200));
+}
+
+/// Anybody can write another's address into an INVITE: no audio goes there before the ACK, which names a
+/// tag that only who got the answer knows.
+#[test]
+fn a_stranger_is_sent_audio_only_once_it_acknowledged_the_answer() {
+    let stage = Stage::new();
+    stage.answer_with_conference("front-desk");
+    stage.tenant.number("+15083084809", &stage.application_sid).expect("a number");
+    let mut peer = SipPeer::udp(stage.server.sip());
+    let rtp = RtpPeer::start(Voice::Silence);
+    let uri = format!("sip:+15083084809@{}", stage.server.sip());
+    let offer = sdp::audio(rtp.local_addr(), rtp.format());
+    let invite = peer.request("INVITE", &uri).with_body("application/sdp", offer.as_str());
+    peer.send(&invite);
+    let is_ok = |message: &Message| message.code() == Some(200);
+    peer.find(SOON, is_ok).unwrap_or_else(|| panic!("{}", peer.history()));
+    let again = peer.find(SOON, is_ok).unwrap_or_else(|| panic!("{}", peer.history()));
+    assert_eq!(rtp.heard().frames.len(), 0, "half a second after the answer");
+    let mut call = peer.acknowledge(&invite, again);
+    assert!(wait::until(SOON, || (rtp.heard().frames.len() > 10).then_some(())).is_some());
     assert_eq!(peer.hang_up(&mut call).code(), Some(200));
 }
 

@@ -81,6 +81,7 @@ impl CallActor {
                 self.input(Input::CancelledByCaller { reason_header }, ctx);
             }
             Happened::Acked { body } => self.on_acked(body, ctx),
+            Happened::Pracked => self.on_proved(),
             Happened::Reinvite(request) => self.on_reinvite(&request),
             Happened::Update { txn, request } => self.on_update(dialog, txn, &request),
             Happened::Request { txn, request } => self.on_request(txn, &request, ctx),

@@ -8,7 +8,7 @@ use actix::prelude::*;
 use media::dtmf::DtmfEvent;
 use media::leg::{Leg, LegConfig};
 use media::rtp::{SeqNo, Ssrc};
-use media::sdp::{self, LocalMedia, Negotiated, Session};
+use media::sdp::{self, Direction, LocalMedia, Negotiated, Session};
 use media::srtp::LocalKeys;
 use media::time::RtpTime;
 use sip::{Body, DialogId, Reply, Request, TransactionId};
@@ -35,6 +35,11 @@ pub(super) struct Media {
     answer_is_due: bool,
     /// Counts the peers that descriptions were agreed on with.
     peer: u32,
+    /// Whether the caller has shown nothing yet that a forged address could not: until its ACK or PRACK,
+    /// which name the tag of our response, no audio goes to the address it wrote.
+    is_unproved: bool,
+    /// What was agreed on meanwhile.
+    withheld: Option<Negotiated>,
     /// The attempt whose early media is heard.
     early: Option<TryId>,
     /// How the call's line is doing, once there is one.
@@ -42,6 +47,11 @@ pub(super) struct Media {
 }
 
 impl Media {
+    /// Before anything is said; whether the caller's address may be forged.
+    pub(super) fn of_caller(is_unproved: bool) -> Self {
+        Self { is_unproved, ..Self::default() }
+    }
+
     /// From now on the session is one with somebody else.
     pub(super) fn change_far_end(&mut self, session: Session) {
         self.session = Some(session);
@@ -118,10 +128,22 @@ impl CallActor {
         self.guard.participant.as_ref()
     }
 
-    pub(super) fn agree(&self, terms: Negotiated) {
+    pub(super) fn agree(&mut self, mut terms: Negotiated) {
         let peer = self.media.peer;
+        if self.media.is_unproved {
+            self.media.withheld = Some(terms.clone());
+            terms.direction = Direction::new(false, terms.direction.receives());
+        }
         if let Some(participant) = self.participant() {
             participant.do_send(Negotiate(Agreed { terms, peer }));
+        }
+    }
+
+    /// The far end answered a response of ours: it is where it says.
+    pub(super) fn on_proved(&mut self) {
+        self.media.is_unproved = false;
+        if let Some(terms) = self.media.withheld.take() {
+            self.agree(terms);
         }
     }
 
@@ -153,6 +175,7 @@ impl CallActor {
     }
 
     pub(super) fn on_acked(&mut self, body: Option<Body>, ctx: &mut Context<Self>) {
+        self.on_proved();
         if !std::mem::take(&mut self.media.answer_is_due) {
             return;
         }

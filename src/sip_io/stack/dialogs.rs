@@ -37,6 +37,7 @@ impl StackActor {
                 self.tell(dialog, Happened::Answered(response));
             }
             Event::Acked { dialog, body } => self.tell(dialog, Happened::Acked { body }),
+            Event::Pracked { dialog, .. } => self.tell(dialog, Happened::Pracked),
             Event::Reinvite { dialog, request, .. } => {
                 self.tell(dialog, Happened::Reinvite(request));
             }
