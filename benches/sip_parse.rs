@@ -1,5 +1,5 @@
 //! What signalling costs on one core, without sockets: one message read, a stream cut into messages, an
-//! OPTIONS answered, and a whole call taken by an endpoint (INVITE, 100, 200, ACK, BYE, 200).
+//! OPTIONS answered, and a whole call taken by an endpoint (INVITE, 200, ACK, BYE, 200).
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -43,6 +43,9 @@ use signalling::Shell;
 /// How long calls may take to end at shutdown.
 const GOODBYE: Duration = Duration::from_secs(3);
 
+/// How often freed memory is returned to the system.
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(20);
+
 /// Runs the server until it is told to stop (SIGINT or SIGTERM).
 ///
 /// # Errors
@@ -70,6 +73,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let resolver = Resolver::new(dns_servers, shell.listeners(), peers.clone())?;
     let tls = shell.tls();
     actix::spawn(tls.clone().watch());
+    actix::spawn(give_back_memory());
 
     let plane = MediaPlane::start(config.media_arbiters(), config.media.realtime_priority);
     let plane = Arc::new(plane.context("cannot start the media clock")?);
@@ -141,6 +145,16 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     control.stop();
     plane.stop();
     Ok(())
+}
+
+/// Now and then returns to the system what bursts have left unused.
+async fn give_back_memory() {
+    let mut every = tokio::time::interval(GIVE_BACK_EVERY);
+    loop {
+        every.tick().await;
+        // Fails only when the runtime ends.
+        let _ = tokio::task::spawn_blocking(sys::give_back_memory).await;
+    }
 }
 
 /// Keeps a second server off the same data folder, for as long as the file is held.

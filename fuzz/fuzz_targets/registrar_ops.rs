@@ -40,9 +40,11 @@ fuzz_target!(|text: &str| {
                 now += Duration::from_secs(seconds.min(10_000));
             }
             Some('d') => {
-                let lost = flow(digit(letters.next()));
-                let gone = bindings.drop_flow(&lost);
-                assert!(gone.iter().all(|(_, binding)| binding.flow.is_same_path(&lost)));
+                let lost = u64::from(digit(letters.next()));
+                let gone = bindings.drop_connection(lost);
+                assert!(gone.iter().all(|(_, binding)| binding.flow.connection == Some(lost)));
+                let left = (0..10).flat_map(|user| bindings.lookup(now, &user.to_string()));
+                assert!(left.into_iter().all(|binding| binding.flow.connection != Some(lost)));
             }
             Some('x') => {
                 let user = digit(letters.next()).to_string();

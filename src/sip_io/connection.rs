@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::defence::{Admission, Defence};
+use super::defence::{Admission, Defence, group};
 use super::peers::{ConnectionId, Peer, Peers};
 use super::tls::{Proof, Tls};
 use super::{listeners, tcp, ws};
@@ -33,12 +33,14 @@ pub const CONNECT: Duration = Duration::from_secs(5);
 /// For a TLS or WebSocket handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// What connections tell the stack, in order for each connection.
+/// What connections tell the stack, in order for each connection. An id may be opened again and again;
+/// `run` tells which time is meant.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub enum StreamEvent {
     Opened {
         id: ConnectionId,
+        run: u64,
         writer: mpsc::Sender<Bytes>,
     },
     Message {
@@ -48,6 +50,7 @@ pub enum StreamEvent {
     /// Ended, or could not be opened at all.
     Closed {
         flow: Flow,
+        run: u64,
     },
 }
 
@@ -81,7 +84,14 @@ pub struct Connections(Arc<Inner>);
 
 struct Inner {
     parts: ConnectionParts,
-    open: Mutex<HashMap<IpAddr, usize>>,
+    open: Mutex<Count>,
+}
+
+/// How many connections are open, and opened by whom; a source without any has no entry.
+#[derive(Default)]
+struct Count {
+    all: usize,
+    of: HashMap<IpAddr, usize>,
 }
 
 impl Deref for Connections {
@@ -101,13 +111,14 @@ impl Connections {
     pub async fn accept(self, at: Listener, listener: TcpListener) {
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => match self.enter(peer.ip()) {
+                Ok((stream, peer)) => match self.let_in(peer.ip()) {
                     Some(place) => {
+                        let id = self.peers.new_id();
                         let flow = Flow {
-                            connection: Some(self.peers.new_id()),
+                            connection: Some(id),
                             ..Flow::new(at.transport, at.local, peer)
                         };
-                        let link = Link::new(self.clone(), flow, false);
+                        let link = Link::new(self.clone(), flow, id, false);
                         actix::spawn(link.serve(stream, None, place));
                     }
                     None => {
@@ -124,41 +135,49 @@ impl Connections {
         }
     }
 
-    /// Starts opening connection `id`; `Opened` or `Closed` follows.
-    pub fn connect(&self, id: ConnectionId, to: Peer) {
+    /// Starts opening connection `id`; `Opened` or `Closed` follows, with the same `run`.
+    pub fn connect(&self, id: ConnectionId, run: u64, to: Peer) {
         let same_family = |one: &&Listener| one.local.is_ipv4() == to.addr.is_ipv4();
         let mut listeners = self.listeners.iter().filter(|one| one.transport == to.transport);
         let local = listeners.find(same_family).map_or(to.addr, |one| one.local);
         let flow = Flow { connection: Some(id), ..Flow::new(to.transport, local, to.addr) };
-        let link = Link::new(self.clone(), flow, true);
+        let link = Link::new(self.clone(), flow, run, true);
         actix::spawn(async move {
             let failed = match link.open(to.addr).await {
                 Ok((stream, place)) => return link.serve(stream, Some(to.host), place).await,
                 Err(error) => error,
             };
             tracing::debug!(peer = %to.addr, error = %failed, "cannot connect");
-            link.tell(StreamEvent::Closed { flow: link.flow }).await;
+            link.tell(StreamEvent::Closed { flow: link.flow, run }).await;
         });
     }
 
+    /// A place for a connection that a peer opens. It counts as a message: a handshake costs more than
+    /// one.
+    fn let_in(&self, source: IpAddr) -> Option<Place> {
+        let admission = self.defence.admit(std::time::Instant::now(), source);
+        self.enter(source).filter(|_| admission == Admission::Pass)
+    }
+
     /// A place for one more connection of that source, unless it is banned, or it or all have too many:
-    /// one source may hold a quarter, so that it cannot shut the others out.
+    /// one source (of IPv6 a /64) may hold a quarter, so that it cannot shut the others out.
     fn enter(&self, source: IpAddr) -> Option<Place> {
         if self.defence.is_banned(std::time::Instant::now(), source) {
             return None;
         }
+        let source = group(source);
         let mut open = self.open();
-        let all: usize = open.values().sum();
-        let held = open.entry(source).or_insert(0);
-        if all >= self.rules.most || *held >= (self.rules.most / 4).max(1) {
+        let held = open.of.get(&source).copied().unwrap_or_default();
+        if open.all >= self.rules.most || held >= (self.rules.most / 4).max(1) {
             return None;
         }
-        *held += 1;
+        open.all += 1;
+        open.of.insert(source, held + 1);
         drop(open);
         Some(Place { connections: self.clone(), source })
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn open(&self) -> MutexGuard<'_, Count> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -172,12 +191,11 @@ struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.connections.open();
-        if let Some(held) = open.get_mut(&self.source) {
-            *held -= 1;
-            if *held == 0 {
-                open.remove(&self.source);
-            }
-        }
+        open.all = open.all.saturating_sub(1);
+        match open.of.get(&self.source).copied() {
+            Some(held) if held > 1 => open.of.insert(self.source, held - 1),
+            _ => open.of.remove(&self.source),
+        };
     }
 }
 
@@ -185,6 +203,7 @@ impl Drop for Place {
 pub struct Link {
     connections: Connections,
     pub flow: Flow,
+    run: u64,
     /// Whether we opened it.
     pub is_ours: bool,
     /// What the client's certificate says, until its first message has been looked at.
@@ -192,8 +211,8 @@ pub struct Link {
 }
 
 impl Link {
-    fn new(connections: Connections, flow: Flow, is_ours: bool) -> Self {
-        Self { connections, flow, is_ours, proof: Cell::new(None) }
+    fn new(connections: Connections, flow: Flow, run: u64, is_ours: bool) -> Self {
+        Self { connections, flow, run, is_ours, proof: Cell::new(None) }
     }
 
     pub fn rules(&self) -> &ConnectionRules {
@@ -223,7 +242,7 @@ impl Link {
         if let Some(id) = self.flow.connection.filter(|_| !self.is_ours) {
             self.connections.peers.forget(id);
         }
-        self.tell(StreamEvent::Closed { flow: self.flow }).await;
+        self.tell(StreamEvent::Closed { flow: self.flow, run: self.run }).await;
     }
 
     async fn carry(&self, stream: TcpStream, host: Option<String>) -> io::Result<()> {
@@ -259,7 +278,7 @@ impl Link {
     async fn announce(&self) -> mpsc::Receiver<Bytes> {
         let (writer, queue) = mpsc::channel(QUEUE);
         if let Some(id) = self.flow.connection {
-            self.tell(StreamEvent::Opened { id, writer }).await;
+            self.tell(StreamEvent::Opened { id, run: self.run, writer }).await;
         }
         queue
     }
@@ -275,7 +294,7 @@ impl Link {
         }
         let defence = &self.connections.defence;
         let admission = match defence.admit(now, source) {
-            Admission::Pass => defence.inspect(now, source, &bytes),
+            Admission::Pass => defence.inspect(now, source, true, &bytes),
             refused => refused,
         };
         match admission {
@@ -287,6 +306,13 @@ impl Link {
             Admission::Banned => return Err(io::Error::other("banned")),
         }
         Ok(())
+    }
+
+    /// Whether a keep-alive is answered: each counts as a message, or four octets would buy one system
+    /// call without end.
+    pub fn answers_ping(&self) -> bool {
+        let (now, source) = (std::time::Instant::now(), self.flow.peer.ip());
+        self.connections.defence.admit(now, source) == Admission::Pass
     }
 
     /// A client that asks for it (RFC 5923) gets our own requests over this connection, too: if its
@@ -307,5 +333,82 @@ impl Link {
     /// The stack's mailbox is gone only while the server stops; then nobody needs to hear.
     async fn tell(&self, event: StreamEvent) {
         let _ = self.connections.stack.send(event).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip_io::ban::BanRules;
+    use crate::sip_io::limiter::Limiter;
+    use crate::sip_io::tls::TlsFiles;
+
+    struct Nobody;
+
+    impl Actor for Nobody {
+        type Context = Context<Self>;
+    }
+
+    impl Handler<StreamEvent> for Nobody {
+        type Result = ();
+
+        fn handle(&mut self, _: StreamEvent, _: &mut Context<Self>) {}
+    }
+
+    fn connections(most: usize) -> Connections {
+        let minute = Duration::from_secs(60);
+        Connections::new(ConnectionParts {
+            rules: ConnectionRules {
+                most,
+                idle: minute,
+                keep_alive: minute,
+                message_max_bytes: 1000,
+                ws_origins: Vec::new(),
+            },
+            listeners: Vec::new(),
+            peers: Peers::default(),
+            defence: Defence::new(Limiter::new(9, 9), BanRules::default(), Vec::new()),
+            tls: Tls::open(TlsFiles::default()).unwrap(),
+            stack: Nobody.start().recipient(),
+        })
+    }
+
+    #[actix::test]
+    async fn new_connections_count_as_messages() {
+        let connections = connections(1000);
+        let let_in = |ip: &str| connections.let_in(ip.parse().unwrap()).is_some();
+        assert!((0..9).all(|_| let_in("192.0.2.1")));
+        assert!((0..1000).filter(|_| let_in("192.0.2.1")).count() < 1000);
+        assert!(let_in("192.0.2.2"));
+    }
+
+    #[actix::test]
+    async fn keep_alives_count_as_messages() {
+        let connections = connections(8);
+        let local = "127.0.0.1:5060".parse().unwrap();
+        let flow = Flow::tcp(local, "192.0.2.1:40000".parse().unwrap(), Some(1));
+        let link = Link::new(connections, flow, 1, false);
+        assert!((0..9).all(|_| link.answers_ping()));
+        assert!((0..1000).filter(|_| link.answers_ping()).count() < 1000);
+    }
+
+    #[actix::test]
+    async fn one_source_holds_a_quarter_and_who_is_refused_leaves_nothing_behind() {
+        let connections = connections(8);
+        let enter = |ip: &str| connections.enter(ip.parse().unwrap());
+        let first = [enter("2001:db8:1:2::1"), enter("2001:db8:1:2::2")];
+        assert!(first.iter().all(Option::is_some));
+        assert!(enter("2001:db8:1:2::3").is_none(), "a /64 is one source");
+        let others: Vec<_> = (0..6).map(|n| enter(&format!("192.0.2.{n}"))).collect();
+        assert!(others.iter().all(Option::is_some));
+        for n in 0..100 {
+            assert!(enter(&format!("198.51.100.{n}")).is_none(), "all places are taken");
+        }
+        assert_eq!(connections.open().of.len(), 7);
+        drop(first);
+        assert!(enter("198.51.100.1").is_some());
+        drop(others);
+        let open = connections.open();
+        assert!(open.of.is_empty() && open.all == 0);
     }
 }

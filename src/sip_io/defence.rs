@@ -1,14 +1,17 @@
 //! What is asked of every message before a byte of it is read: is its source trusted, banned, too fast?
 //!
+//! Whoever writes a datagram chooses its source. So a source that has proved who it is (its nonce went
+//! to that address and came back) is not banned for datagrams that anybody may have sent in its name.
+//!
 //! One table for all sockets, shared with the connections' tasks. What is dropped is counted, and a
 //! summary is logged now and then: a flood must not fill the log.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::ban::{BanRules, Bans};
+use super::ban::{BanRules, Bans, MAX_SOURCES};
 use super::limiter::Limiter;
 use crate::model::Network;
 
@@ -34,6 +37,8 @@ struct Inner {
     /// Gateways of carriers, which come and go.
     gateways: Vec<Network>,
     gateway_hosts: HashSet<IpAddr>,
+    /// Sources that have proved who they are, and until when that counts.
+    known: HashMap<IpAddr, Instant>,
     dropped: u64,
     /// One of those that were dropped since the last summary.
     example: Option<IpAddr>,
@@ -57,6 +62,7 @@ impl Defence {
             trusted,
             gateways: Vec::new(),
             gateway_hosts: HashSet::new(),
+            known: HashMap::new(),
             dropped: 0,
             example: None,
         })))
@@ -83,29 +89,47 @@ impl Defence {
         !inner.is_trusted(source) && inner.bans.is_banned(now, group(source))
     }
 
-    /// Looks at a message that was admitted; its source is banned if a scanner sent it.
-    pub fn inspect(&self, now: Instant, source: IpAddr, message: &[u8]) -> Admission {
+    /// Looks at a message that was admitted; its source is banned if a scanner sent it. `is_real`: the
+    /// source is no forged one, as that of a connection.
+    pub fn inspect(
+        &self,
+        now: Instant,
+        source: IpAddr,
+        is_real: bool,
+        message: &[u8],
+    ) -> Admission {
         let mut inner = self.inner();
         if !inner.bans.is_scanner(message) || inner.is_trusted(source) {
             return Admission::Pass;
         }
-        if inner.bans.ban(now, group(source)) {
+        if inner.is_to_blame(now, source, is_real) && inner.bans.ban(now, group(source)) {
             tell_ban(source, "a scanner");
         }
         Admission::Banned
     }
 
     /// A call, a registration or a digest of this source was refused.
-    pub fn failed(&self, now: Instant, source: IpAddr) {
+    pub fn failed(&self, now: Instant, source: IpAddr, is_real: bool) {
         let mut inner = self.inner();
-        if !inner.is_trusted(source) && inner.bans.fail(now, group(source)) {
+        if !inner.is_trusted(source)
+            && inner.is_to_blame(now, source, is_real)
+            && inner.bans.fail(now, group(source))
+        {
             tell_ban(source, "too many refusals");
         }
     }
 
-    /// The source has proved who it is: earlier refusals are forgotten.
-    pub fn proved(&self, source: IpAddr) {
-        self.inner().bans.absolve(group(source));
+    /// The source has proved who it is: earlier refusals are forgotten, and for a time it is not blamed
+    /// for what others may send in its name.
+    pub fn proved(&self, now: Instant, source: IpAddr) {
+        let mut inner = self.inner();
+        inner.bans.absolve(group(source));
+        if inner.known.len() >= MAX_SOURCES {
+            inner.known.retain(|_, until| now < *until);
+        }
+        if inner.known.len() < MAX_SOURCES {
+            inner.known.insert(group(source), now + KNOWN_FOR);
+        }
     }
 
     /// The networks of all gateways: besides the configured ones, they are neither limited nor banned.
@@ -121,6 +145,7 @@ impl Defence {
     pub fn sweep(&self, now: Instant) -> Summary {
         let mut inner = self.inner();
         let banned = inner.bans.sweep(now);
+        inner.known.retain(|_, until| now < *until);
         let dropped = std::mem::take(&mut inner.dropped);
         Summary { dropped, example: inner.example.take(), banned }
     }
@@ -138,14 +163,22 @@ impl Inner {
         if self.limiter.admit(now, source) { Admission::Pass } else { Admission::TooFast }
     }
 
+    /// Whether this source has to answer for a message that bears its address.
+    fn is_to_blame(&self, now: Instant, source: IpAddr, is_real: bool) -> bool {
+        is_real || self.known.get(&group(source)).is_none_or(|until| *until <= now)
+    }
+
     fn is_trusted(&self, source: IpAddr) -> bool {
         self.gateway_hosts.contains(&source.to_canonical())
             || self.trusted.iter().chain(&self.gateways).any(|network| network.contains(source))
     }
 }
 
+/// How long a proof counts: longer than the longest registration may last.
+const KNOWN_FOR: Duration = Duration::from_secs(2 * 3600);
+
 /// Who shares one bucket and one ban: an IPv4 address; of IPv6 the /64, which one host can fill alone.
-fn group(source: IpAddr) -> IpAddr {
+pub(super) fn group(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V4(ip) => ip.into(),
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
@@ -199,8 +232,11 @@ mod tests {
         defence.trust(gateways.to_vec());
         for gateway in ["203.0.113.1", "192.0.2.3"] {
             let ip = gateway.parse().unwrap();
-            (0..9).for_each(|_| defence.failed(now, ip));
-            assert_eq!(defence.inspect(now, ip, b"User-Agent: sipvicious\r\n"), Admission::Pass);
+            (0..9).for_each(|_| defence.failed(now, ip, true));
+            assert_eq!(
+                defence.inspect(now, ip, true, b"User-Agent: sipvicious\r\n"),
+                Admission::Pass
+            );
             assert_eq!(passed(&defence, gateway), 20, "{gateway}");
         }
         defence.trust(Vec::new());
@@ -213,16 +249,38 @@ mod tests {
         let now = Instant::now();
         let [guesser, scanner, phone] =
             ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(|ip| ip.parse().unwrap());
-        defence.failed(now, guesser);
-        defence.failed(now, guesser);
+        defence.failed(now, guesser, false);
+        defence.failed(now, guesser, false);
         assert_eq!(defence.admit(now, guesser), Admission::Banned);
         assert!(defence.is_banned(now, guesser));
-        assert_eq!(defence.inspect(now, scanner, b"User-Agent: sipvicious\r\n"), Admission::Banned);
+        assert_eq!(
+            defence.inspect(now, scanner, false, b"User-Agent: sipvicious\r\n"),
+            Admission::Banned
+        );
         assert_eq!(defence.admit(now, scanner), Admission::Banned);
-        defence.failed(now, phone);
-        defence.proved(phone);
-        defence.failed(now, phone);
+        defence.failed(now, phone, true);
+        defence.proved(now, phone);
+        defence.failed(now, phone, true);
         assert_eq!(defence.admit(now, phone), Admission::Pass);
         assert_eq!(defence.sweep(now).banned, 2);
+    }
+
+    #[test]
+    fn a_known_source_is_not_banned_in_its_name_but_for_what_it_does() {
+        let defence = defence();
+        let now = Instant::now();
+        let office = "192.0.2.1".parse().unwrap();
+        defence.proved(now, office);
+        (0..9).for_each(|_| defence.failed(now, office, false));
+        let scan = b"User-Agent: sipvicious\r\n";
+        assert_eq!(defence.inspect(now, office, false, scan), Admission::Banned, "not heard");
+        assert_eq!(defence.admit(now, office), Admission::Pass, "and nobody banned");
+        let later = now + KNOWN_FOR;
+        assert_eq!(defence.inspect(later, office, false, scan), Admission::Banned);
+        assert_eq!(defence.admit(later, office), Admission::Banned, "long unheard of");
+        let other = "192.0.2.2".parse().unwrap();
+        defence.proved(now, other);
+        (0..2).for_each(|_| defence.failed(now, other, true));
+        assert_eq!(defence.admit(now, other), Admission::Banned);
     }
 }

@@ -16,10 +16,10 @@ use sip::auth::Nonces;
 use sip::{Flow, Reply, Request, Transport};
 
 use self::proof::Proof;
-use super::trunks::Trunks;
+use super::trunks::{Match, Trunks};
 use crate::model::{
     Account, AccountSid, Application, ApplicationSid, ClientAuth, Encryption, PhoneNumber,
-    Protocol, Trunk, VoipCarrierSid,
+    Protocol, Trunk,
 };
 use crate::routing::inbound::{
     Admission, Facts, Permissions, Reach, Reached, Route, Through, Trust, admit, route, through,
@@ -150,12 +150,7 @@ impl Gate {
     /// The store's.
     pub async fn identify(&self, request: &Request, flow: &Flow) -> Result<Identity, Error> {
         let table = self.trunks.table().await?;
-        let (registrar, dialled) = self.registrar(&table, request, flow);
-        let numbers = self.store.routing().numbers(&dialled).await?;
-        let behind = match registrar {
-            Some(trunk) => vec![trunk],
-            None => self.behind(&table, flow, &dialled, &numbers),
-        };
+        let (behind, dialled, numbers) = self.behind(&table, request, flow).await?;
         let chosen = through(&behind, &numbers);
         let trust = match chosen {
             None => Trust::None,
@@ -184,39 +179,43 @@ impl Gate {
         Ok(Identity { dialled, numbers, may_come })
     }
 
-    /// What is dialled; and the carrier, if it is one we are registered with that calls our Contact: it
-    /// says in To whom it wants.
-    fn registrar<'t>(
+    /// The carriers that may send this, what is dialled, and its rows: a carrier we are registered with
+    /// calls our Contact and says in To whom it wants.
+    ///
+    /// Where a registrar is, its owner's name servers say, and they may name addresses of anybody: so
+    /// only the one that answered there takes calls before those whose network it is.
+    async fn behind<'t>(
         &self,
         table: &'t TrunkTable,
         request: &Request,
         flow: &Flow,
-    ) -> (Option<&'t Trunk>, String) {
+    ) -> Result<(Vec<&'t Trunk>, String, Vec<PhoneNumber>), Error> {
+        let routing = self.store.routing();
         let user = request.uri().user().unwrap_or_default().into_owned();
+        let to = || request.to().uri.user().unwrap_or_default().into_owned();
         let registered = self.trunks.registered_at(flow.peer.ip(), &user);
-        let by_contact = registered.iter().find(|(_, is_contact)| *is_contact);
-        match by_contact.and_then(|(sid, _)| open(table, *sid)) {
-            Some(trunk) => (Some(trunk), request.to().uri.user().unwrap_or_default().into_owned()),
-            None => (None, user),
+        let open = |found: &Match| table.get(found.carrier).filter(|t| t.carrier.is_active);
+        let called = |has_answered| {
+            let mut contacts = registered.iter().filter(|found| found.is_contact);
+            contacts.find(|found| found.has_answered == has_answered).and_then(open)
+        };
+        if let Some(trunk) = called(true) {
+            let numbers = routing.numbers(&to()).await?;
+            return Ok((vec![trunk], to(), numbers));
         }
-    }
-
-    /// The carriers that may send this.
-    fn behind<'t>(
-        &self,
-        table: &'t TrunkTable,
-        flow: &Flow,
-        dialled: &str,
-        numbers: &[PhoneNumber],
-    ) -> Vec<&'t Trunk> {
-        let Some(carried_by) = carried_by(flow.transport) else { return Vec::new() };
-        let source = Source { address: flow.peer, carried_by };
-        let behind = table.behind(source, numbers);
+        let numbers = routing.numbers(&user).await?;
+        let by = carried_by(flow.transport);
+        let source = by.map(|carried_by| Source { address: flow.peer, carried_by });
+        let behind = source.map(|source| table.behind(source, &numbers)).unwrap_or_default();
         if !behind.is_empty() {
-            return behind;
+            return Ok((behind, user, numbers));
         }
-        let registered = self.trunks.registered_at(flow.peer.ip(), dialled);
-        registered.into_iter().filter_map(|(sid, _)| open(table, sid)).collect()
+        if let Some(trunk) = called(false) {
+            let numbers = routing.numbers(&to()).await?;
+            return Ok((vec![trunk], to(), numbers));
+        }
+        let registered = registered.iter().filter(|_| by.is_some()).filter_map(open);
+        Ok((registered.collect(), user, numbers))
     }
 
     /// Who From (or an answer to a challenge) claims to be. A carrier that calls from its network
@@ -481,10 +480,6 @@ impl User {
 
 const NO_APPLICATION: &str = "no configured application";
 const INACTIVE: &str = "the account is not active";
-
-fn open(table: &TrunkTable, sid: VoipCarrierSid) -> Option<&Trunk> {
-    table.get(sid).filter(|trunk| trunk.carrier.is_active)
-}
 
 fn proves_itself(trunk: &Trunk) -> bool {
     trunk.carrier.inbound_auth.username.is_some()

@@ -9,6 +9,7 @@ mod dialogs;
 mod keeping;
 pub mod outside;
 mod replacing;
+mod streams;
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind};
@@ -22,14 +23,15 @@ use sip::auth::Nonces;
 use sip::registrar::{Bindings, Limits};
 use sip::{DialogId, Endpoint, Flow, Output, Replaces, TransactionId, Transport};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
+use self::streams::{Sent, Streams};
 use super::connection::{ConnectionParts, ConnectionRules, Connections, StreamEvent};
 use super::defence::Defence;
 use super::gate::Gate;
 use super::listeners::{Bound, Open};
 use super::message::{DialogEvent, Drain, RequestId};
-use super::peers::{ConnectionId, Peer, Peers};
+use super::peers::{Peer, Peers};
 use super::registrations::Registrations;
 use super::tls::Tls;
 use super::udp::{self, Datagram, UdpStream};
@@ -63,9 +65,7 @@ pub struct StackActor {
     udp: Vec<(SocketAddr, Arc<UdpSocket>)>,
     connections: Option<Connections>,
     bindings: Bindings,
-    streams: HashMap<ConnectionId, mpsc::Sender<Bytes>>,
-    /// Messages for connections that are still being opened.
-    opening: HashMap<ConnectionId, Vec<Bytes>>,
+    streams: Streams,
     owners: HashMap<DialogId, Owner>,
     /// What our own INVITEs are to take the place of.
     replacing: HashMap<DialogId, Replaces>,
@@ -87,8 +87,6 @@ struct Owner {
     account: AccountSid,
 }
 
-/// Messages kept for one connection while it opens.
-const MAX_OPENING: usize = 16;
 /// How often expired bindings are dropped.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
@@ -99,8 +97,7 @@ impl StackActor {
             udp: Vec::new(),
             connections: None,
             bindings: Bindings::new(MAX_AORS),
-            streams: HashMap::new(),
-            opening: HashMap::new(),
+            streams: Streams::default(),
             owners: HashMap::new(),
             replacing: HashMap::new(),
             requests: HashMap::new(),
@@ -190,22 +187,21 @@ impl StackActor {
             return;
         }
         let id = flow.connection.unwrap_or_else(|| self.parts.peers.reserve(&Peer::of(&flow)));
-        if let Some(writer) = self.streams.get(&id) {
-            if writer.try_send(bytes).is_err() {
-                self.streams.remove(&id);
-                self.parts.endpoint.handle_transport_error(Instant::now(), flow);
-            }
-        } else if let Some(waiting) = self.opening.get_mut(&id) {
-            if waiting.len() < MAX_OPENING {
-                waiting.push(bytes);
-            }
-        } else if let (Some(peer), Some(connections)) =
-            (self.parts.peers.find(id), &self.connections)
-        {
-            self.opening.insert(id, vec![bytes]);
-            connections.connect(id, peer);
-        } else {
-            // The peer's own connection, which has ended: only the peer can open it again.
+        let is_lost = match self.streams.send(id, bytes) {
+            Sent::Taken => false,
+            Sent::Lost => true,
+            Sent::Closed(bytes) => match (self.parts.peers.find(id), &self.connections) {
+                (Some(peer), Some(connections)) => {
+                    let run = self.parts.peers.new_id();
+                    self.streams.begin(id, run, bytes);
+                    connections.connect(id, run, peer);
+                    false
+                }
+                // The peer's own connection, which has ended: only the peer can open it again.
+                _ => true,
+            },
+        };
+        if is_lost {
             self.parts.endpoint.handle_transport_error(Instant::now(), flow);
         }
     }
@@ -245,27 +241,22 @@ impl Handler<StreamEvent> for StackActor {
 
     fn handle(&mut self, event: StreamEvent, ctx: &mut Context<Self>) {
         match event {
-            StreamEvent::Opened { id, writer } => {
-                for bytes in self.opening.remove(&id).unwrap_or_default() {
-                    // The queue is empty and longer than what may wait.
-                    let _ = writer.try_send(bytes);
-                }
-                self.streams.insert(id, writer);
-            }
+            StreamEvent::Opened { id, run, writer } => self.streams.opened(id, run, writer),
             StreamEvent::Message { flow, bytes } => {
                 metrics::counter!("sip_messages_received_total").increment(1);
                 self.parts.endpoint.handle_message(Instant::now(), flow, &bytes);
             }
-            StreamEvent::Closed { flow } => {
-                if let Some(id) = flow.connection {
-                    self.streams.remove(&id);
-                    self.opening.remove(&id);
-                }
+            StreamEvent::Closed { flow, run } => {
                 let now = Instant::now();
-                for (aor, _) in self.bindings.drop_flow(&flow) {
-                    self.publish(now, &aor);
+                if let Some(id) = flow.connection {
+                    if !self.streams.closed(id, run) {
+                        return;
+                    }
+                    for (aor, _) in self.bindings.drop_connection(id) {
+                        self.publish(now, &aor);
+                    }
                 }
-                self.parts.endpoint.handle_transport_error(Instant::now(), flow);
+                self.parts.endpoint.handle_transport_error(now, flow);
             }
         }
         self.pump(ctx);

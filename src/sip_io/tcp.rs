@@ -61,6 +61,8 @@ pub async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
             }
         }
     };
+    // What is not sent by now is not sent at all: the stack has to know that.
+    queue.close();
     // The peer learns at once, and TLS says that nothing was cut off. It may be gone already.
     let _ = timeout(CONNECT, writer.shutdown()).await;
     ended
@@ -79,7 +81,8 @@ async fn take<W: AsyncWrite + Unpin>(
                 had_message = true;
                 link.receive(bytes).await?;
             }
-            Frame::Ping => write(writer, PONG).await?,
+            Frame::Ping if link.answers_ping() => write(writer, PONG).await?,
+            Frame::Ping => {}
         }
     }
     Ok(had_message)

@@ -44,8 +44,19 @@ pub struct Registered {
     pub bound_until: Option<Instant>,
     /// User part of our Contact: calls to it are the carrier's.
     pub contact_user: String,
-    /// Where the registrar is: calls come from there.
+    /// Where the registrar is: calls come from there. It answered at the first one; the others are
+    /// what its owner's name servers say.
     pub addresses: Vec<IpAddr>,
+}
+
+/// A carrier we are registered with, as seen from a source of calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Match {
+    pub carrier: VoipCarrierSid,
+    /// The user that is called is the one of our Contact.
+    pub is_contact: bool,
+    /// Its registrar answered at the source's very address.
+    pub has_answered: bool,
 }
 
 impl Trunks {
@@ -146,15 +157,19 @@ impl Trunks {
         };
     }
 
-    /// The carriers we are registered with at this address, and which of them has this Contact user.
-    pub fn registered_at(&self, address: IpAddr, user: &str) -> Vec<(VoipCarrierSid, bool)> {
+    /// The carriers we are registered with at this address, as calls from there to `user` see them.
+    pub fn registered_at(&self, address: IpAddr, user: &str) -> Vec<Match> {
         let (now, address) = (Instant::now(), address.to_canonical());
         let registered = self.registered.read().unwrap_or_else(PoisonError::into_inner);
         let mut found: Vec<_> = registered
             .iter()
             .filter(|(_, one)| one.bound_until.is_some_and(|until| now < until))
             .filter(|(_, one)| one.addresses.contains(&address))
-            .map(|(sid, one)| (*sid, one.contact_user == user))
+            .map(|(sid, one)| Match {
+                carrier: *sid,
+                is_contact: one.contact_user == user,
+                has_answered: one.addresses.first() == Some(&address),
+            })
             .collect();
         found.sort_unstable();
         found

@@ -83,7 +83,7 @@ impl Stream for UdpStream {
                 continue;
             }
             let is_good = (MIN_DATAGRAM_BYTES..=this.longest).contains(&message.len())
-                && this.defence.inspect(now, from.ip(), message) == Admission::Pass;
+                && this.defence.inspect(now, from.ip(), false, message) == Admission::Pass;
             if is_good {
                 let bytes = Bytes::copy_from_slice(message);
                 return Poll::Ready(Some(Datagram { local: this.local, from, bytes }));
@@ -129,7 +129,7 @@ mod tests {
         let defence = Defence::new(Limiter::new(1, 9), rules, Vec::new());
         let mut stream = UdpStream::new(own, local, defence.clone(), 100);
         let (flooder, source) = socket().await;
-        defence.failed(Instant::now(), source.ip());
+        defence.failed(Instant::now(), source.ip(), false);
         let sent = 4 * DROPS_IN_A_ROW;
         for _ in 0..sent {
             flooder.send_to(&[b'x'; 50], local).await.unwrap();

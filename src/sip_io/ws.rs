@@ -108,6 +108,7 @@ pub async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
                 // Line ends alone keep the connection open, as on other streams (RFC 7118 §6).
                 if bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
                     if bytes.len() >= 4
+                        && link.answers_ping()
                         && let Err(error) = write(&mut socket, Message::text("\r\n")).await
                     {
                         break Err(error);
@@ -125,6 +126,8 @@ pub async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
             }
         }
     };
+    // What is not sent by now is not sent at all: the stack has to know that.
+    queue.close();
     // The peer learns at once; it may be gone already.
     let _ = timeout(CONNECT, socket.close(None)).await;
     ended

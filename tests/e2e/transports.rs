@@ -1,7 +1,7 @@
 //! Every transport but plain UDP and TCP: TLS, WebSocket, IPv6; and who is not let in by them.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use serde_json::json;
@@ -174,6 +174,29 @@ fn a_phone_over_ipv6_registers_and_is_called() {
     }));
     let invite = alice.expect_request("INVITE", SOON);
     assert!(invite.header("Via").is_some_and(|via| via.contains("[::1]")), "{invite}");
+    alice.reply(&invite, 486, "Busy Here");
+    alice.expect_request("ACK", SOON);
+}
+
+#[test]
+fn a_large_invite_stays_on_the_flow_the_phone_registered_over() {
+    let stage = Stage::new();
+    stage.tenant.client("alice", PASSWORD).expect("a client");
+    let mut alice =
+        SipPeer::udp(stage.server.sip()).as_client("alice", PASSWORD, &stage.tenant.realm);
+    assert_eq!(alice.register(300).code(), Some(200), "{}", alice.history());
+    let stream = TcpListener::bind(alice.local_addr()).expect("the same port over TCP");
+    stream.set_nonblocking(true).expect("non-blocking");
+    stage.create_call(&json!({
+        "from": "15083084809",
+        "to": { "type": "user", "name": format!("alice@{}", stage.tenant.realm) },
+        "headers": { "X-Large": "x".repeat(1_500) },
+        "call_hook": stage.hooks.url("/call"),
+        "call_status_hook": stage.hooks.url("/status"),
+    }));
+    let invite = alice.expect_request("INVITE", SOON);
+    assert!(invite.header("X-Large").is_some_and(|value| value.len() == 1_500), "{invite}");
+    assert!(stream.accept().is_err(), "the phone's NAT would let no connection in");
     alice.reply(&invite, 486, "Busy Here");
     alice.expect_request("ACK", SOON);
 }

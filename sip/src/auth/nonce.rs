@@ -81,26 +81,50 @@ impl Nonces {
         peer: IpAddr,
         credentials: &DigestCredentials,
     ) -> NonceVerdict {
-        let nonce = credentials.nonce();
-        let stamp = nonce.get(..8).zip(nonce.get(8..16)).and_then(|(seconds, number)| {
-            Some((u32::from_str_radix(seconds, 16).ok()?, u32::from_str_radix(number, 16).ok()?))
-        });
-        let count = credentials.nonce_count().flatten();
-        let (Some(stamp), Some(count)) = (stamp, count) else { return NonceVerdict::Bad };
-        let seal = self.seal(stamp, peer);
-        if !is_equal(seal.as_bytes(), nonce.get(16..).unwrap_or_default().as_bytes()) {
-            return NonceVerdict::Stale;
-        }
-        let age = self.seconds(now).saturating_sub(stamp.0);
-        let is_old = Duration::from_secs(age.into()) > self.lifetime;
-        if is_old || self.floor.is_some_and(|floor| stamp <= floor) {
-            return NonceVerdict::Stale;
-        }
+        let (stamp, count) = match self.read(now, peer, credentials) {
+            Ok(read) => read,
+            Err(verdict) => return verdict,
+        };
         self.make_room(now);
         match self.used.entry(stamp).or_insert(Window { highest: 0, seen: 0 }).take(count) {
             true => NonceVerdict::Fresh,
             false => NonceVerdict::Stale,
         }
+    }
+
+    /// The same without a look at the count, and without marking it: whether the nonce was made for this
+    /// peer and is young. Only who gets what is sent to its address can know one.
+    pub fn peek(
+        &mut self,
+        now: Instant,
+        peer: IpAddr,
+        credentials: &DigestCredentials,
+    ) -> NonceVerdict {
+        self.read(now, peer, credentials).map_or_else(|verdict| verdict, |_| NonceVerdict::Fresh)
+    }
+
+    fn read(
+        &mut self,
+        now: Instant,
+        peer: IpAddr,
+        credentials: &DigestCredentials,
+    ) -> Result<(Stamp, u32), NonceVerdict> {
+        let nonce = credentials.nonce();
+        let stamp = nonce.get(..8).zip(nonce.get(8..16)).and_then(|(seconds, number)| {
+            Some((u32::from_str_radix(seconds, 16).ok()?, u32::from_str_radix(number, 16).ok()?))
+        });
+        let count = credentials.nonce_count().flatten();
+        let (Some(stamp), Some(count)) = (stamp, count) else { return Err(NonceVerdict::Bad) };
+        let seal = self.seal(stamp, peer);
+        if !is_equal(seal.as_bytes(), nonce.get(16..).unwrap_or_default().as_bytes()) {
+            return Err(NonceVerdict::Stale);
+        }
+        let age = self.seconds(now).saturating_sub(stamp.0);
+        let is_old = Duration::from_secs(age.into()) > self.lifetime;
+        if is_old || self.floor.is_some_and(|floor| stamp <= floor) {
+            return Err(NonceVerdict::Stale);
+        }
+        Ok((stamp, count))
     }
 
     fn make_room(&mut self, now: Instant) {
@@ -217,6 +241,9 @@ mod tests {
         assert_eq!(Nonces::new([2; 32]).check(now, HOME, &use_it), NonceVerdict::Stale);
         let late = now + Duration::from_secs(61);
         assert_eq!(nonces.check(late, HOME, &use_it), NonceVerdict::Stale);
+        assert_eq!(nonces.peek(late, HOME, &use_it), NonceVerdict::Stale);
+        assert_eq!(nonces.peek(now, away, &use_it), NonceVerdict::Stale);
+        assert_eq!(nonces.peek(now, HOME, &use_it), NonceVerdict::Fresh, "and takes no count");
         let in_time = now + Duration::from_secs(60);
         assert_eq!(nonces.check(in_time, HOME, &use_it), NonceVerdict::Fresh);
     }

@@ -20,7 +20,7 @@ pub(crate) use id::DialogKey;
 pub(crate) use invite_session::{
     Cancel, Incoming, IncomingState, Outgoing, Retry, Session, Stage, Unanswered,
 };
-pub(crate) use path::Path;
+pub(crate) use path::{OwnContact, Path, is_sips};
 pub(crate) use reliable::{Reliably, Unacked};
 pub(crate) use route_set::RouteSet;
 pub(crate) use session_timer::SessionTimer;

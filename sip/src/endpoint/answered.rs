@@ -10,7 +10,7 @@ use super::fork::MAX_FORKS;
 use super::order::Body;
 use super::sent::{Outcome, Purpose, Sent};
 use super::{Endpoint, TransactionId};
-use crate::dialog::{Cancel, DialogId, Offer, Path, RouteSet, Stage, Unanswered};
+use crate::dialog::{Cancel, DialogId, Offer, OwnContact, Path, RouteSet, Stage, Unanswered};
 use crate::message::{Method, Response};
 use crate::transport::{Flow, via};
 
@@ -144,6 +144,7 @@ impl Endpoint {
             // our BYE is under way: nobody will answer an offer
             _ => self.send_held_ack(dialog, None),
         }
+        self.repath_dialog(dialog);
         self.rewake_dialog(dialog);
     }
 }
@@ -176,7 +177,7 @@ fn orphan_path(draft: &Draft, response: &Response, flow: Flow) -> Option<Path> {
         target: draft.uri.clone(),
         routes: RouteSet::default(),
         flow,
-        contact_user: None,
+        contact: OwnContact::default(),
     };
     Some(path.answered(response, flow))
 }

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
+use super::Endpoint;
 use super::draft::{Draft, check_headers};
 use super::event::{EndCause, Event};
 use super::order::Reply;
 use super::sent::Purpose;
-use super::{Endpoint, Owner};
 use crate::Error;
 use crate::dialog::{Cancel, DialogId, DialogKey, Outgoing, Stage};
 use crate::message::Method;
@@ -129,6 +129,7 @@ impl Endpoint {
             }
             None => {
                 self.sessions.remove(&dialog);
+                self.repath_dialog(dialog);
             }
         }
         self.rewake_dialog(dialog);
@@ -146,8 +147,7 @@ impl Endpoint {
             self.cancel_if_possible(now, dialog);
             return self.rewake_dialog(dialog);
         }
-        let Some(client) = self.clients.remove(txn) else { return self.end(now, dialog, None) };
-        self.wakes.set(Owner::Client(txn), None);
+        let Some(client) = self.forget_client(txn) else { return self.end(now, dialog, None) };
         let outcome = super::sent::Outcome::local(487);
         self.on_outcome(now, txn, client.user.purpose, client.user.draft.seq, outcome);
     }

@@ -28,6 +28,7 @@ impl Endpoint {
         let refusal = judge(session, &self.servers, &request);
         if refusal.is_none() {
             adopt_flow(session, &request, flow);
+            self.repath_dialog(dialog);
         }
         let txn = self.open_transaction(now, inbound, tag);
         if let Some(mut reply) = refusal {

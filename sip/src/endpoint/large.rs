@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::draft::Draft;
 use super::sent::{Purpose, Sent};
-use super::{Endpoint, Owner, TransactionId};
+use super::{Endpoint, TransactionId};
 use crate::message::Method;
 use crate::transport::{Flow, Transport, via};
 
@@ -51,8 +51,7 @@ impl Endpoint {
         if self.clients.get(id).is_none_or(|txn| txn.user.fallback.is_none()) {
             return false;
         }
-        let Some(txn) = self.clients.remove(id) else { return false };
-        self.wakes.set(Owner::Client(id), None);
+        let Some(txn) = self.forget_client(id) else { return false };
         let Sent { purpose, draft, fallback, .. } = txn.user;
         let flow = fallback.map_or(txn.flow, |fallback| fallback.flow);
         let branch = self.new_branch();

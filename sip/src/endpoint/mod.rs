@@ -52,12 +52,13 @@ pub use event::{EndCause, Event, Output};
 pub use order::{Body, Credentials, Invite, Outside, Reliable, Replaces, Reply};
 
 pub use crate::dialog::DialogId;
-use crate::dialog::{DialogKey, Session};
+use crate::dialog::{DialogKey, OwnContact, Session};
 use crate::message::{BRANCH_COOKIE, Uri};
 pub use crate::transaction::TransactionId;
-use crate::transaction::table::{ClientTable, ServerTable};
+use crate::transaction::table::{ClientTable, ClientTxn, ServerTable};
 use crate::transaction::{Machine, MergeKey, Wakes};
 use crate::transport::Flow;
+use crate::transport::paths::Paths;
 use sent::Sent;
 
 /// One SIP user agent on any number of transports.
@@ -73,6 +74,10 @@ pub struct Endpoint {
     sessions: HashMap<DialogId, Session>,
     dialogs: HashMap<DialogKey, DialogId>,
     wakes: Wakes<Owner>,
+    /// Requests of ours that want an answer.
+    waiting_on: Paths<TransactionId>,
+    /// Dialogs over streams. A datagram that is not sent says nothing about those at rest.
+    dialogs_on: Paths<DialogId>,
     outputs: VecDeque<Output>,
 }
 
@@ -112,6 +117,8 @@ impl Endpoint {
             sessions: HashMap::new(),
             dialogs: HashMap::new(),
             wakes: Wakes::new(),
+            waiting_on: Paths::new(),
+            dialogs_on: Paths::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -167,13 +174,16 @@ impl Endpoint {
         self.config.public_addr(flow)
     }
 
-    /// Our Contact value on a flow; `user` is escaped already.
-    fn contact(&self, user: Option<&str>, flow: &Flow) -> String {
+    /// Our Contact value on a flow. It is `sips:` only where we can be reached so; RFC 5630 §3.1.4 has
+    /// no `transport=tls` beside it.
+    fn contact(&self, own: &OwnContact, flow: &Flow) -> String {
         let addr = Uri::of_addr(None, self.own_addr(flow));
-        let user = user.map_or_else(String::new, |user| format!("{user}@"));
-        let transport = flow.transport.uri_param();
+        let user = own.user.as_ref().map_or_else(String::new, |user| format!("{user}@"));
+        let is_sips = own.is_sips && flow.transport.is_secure();
+        let scheme = if is_sips { "sips" } else { "sip" };
+        let transport = flow.transport.uri_param().filter(|name| !is_sips || *name != "tls");
         let param = transport.map_or_else(String::new, |name| format!(";transport={name}"));
-        format!("<sip:{user}{}{param}>", addr.host_port())
+        format!("<{scheme}:{user}{}{param}>", addr.host_port())
     }
 
     fn rewake_server(&mut self, id: TransactionId) {
@@ -187,6 +197,19 @@ impl Endpoint {
             [txn.next_wake(), fallback].into_iter().flatten().min()
         });
         self.wakes.set(Owner::Client(id), at);
+    }
+
+    /// Takes a client transaction out, with all that is set for it.
+    fn forget_client(&mut self, id: TransactionId) -> Option<ClientTxn<Sent>> {
+        self.wakes.set(Owner::Client(id), None);
+        self.waiting_on.set(id, None);
+        self.clients.remove(id)
+    }
+
+    /// A dialog has begun or ended, or goes another way now.
+    fn repath_dialog(&mut self, id: DialogId) {
+        let flow = self.sessions.get(&id).map(|session| session.path.flow);
+        self.dialogs_on.set(id, flow.filter(|flow| flow.transport.is_reliable()));
     }
 
     fn rewake_dialog(&mut self, id: DialogId) {

@@ -9,7 +9,7 @@ use super::order::Outside;
 use super::sent::Purpose;
 use super::{Endpoint, TransactionId};
 use crate::Error;
-use crate::dialog::RouteSet;
+use crate::dialog::{OwnContact, RouteSet, is_sips};
 use crate::message::Method;
 use crate::message::build::{check_header, check_text};
 
@@ -49,8 +49,11 @@ impl Endpoint {
         let contact = match outside.contact {
             Some((user, params)) => {
                 check_text(&params, "Contact")?;
-                let user = user.map(|user| crate::message::escape_user(&user));
-                Some(self.contact(user.as_deref(), &outside.flow) + &params)
+                let own = OwnContact {
+                    user: user.map(|user| crate::message::escape_user(&user)),
+                    is_sips: is_sips(&outside.uri),
+                };
+                Some(self.contact(&own, &outside.flow) + &params)
             }
             None => None,
         };

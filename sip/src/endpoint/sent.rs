@@ -10,12 +10,12 @@ use tracing::debug;
 use super::draft::Draft;
 use super::event::{EndCause, Event};
 use super::large::Fallback;
-use super::{Endpoint, Owner, TransactionId};
+use super::{Endpoint, TransactionId};
 use crate::dialog::DialogId;
 use crate::message::{Method, Response, default_reason};
 use crate::transaction::table::ClientTxn;
 use crate::transaction::{ClientKey, OnResponse};
-use crate::transport::{Flow, via};
+use crate::transport::{Flow, Transport, via};
 
 /// What is kept with a client transaction.
 #[derive(Debug)]
@@ -50,6 +50,21 @@ pub(crate) enum Purpose {
     Outside(TransactionId),
     /// A CANCEL, or the BYE of a fork that lost: nobody waits for the answer.
     Errand,
+}
+
+impl Purpose {
+    /// The dialog it is in.
+    fn dialog(self) -> Option<DialogId> {
+        match self {
+            Self::Invite(dialog)
+            | Self::Reinvite(dialog)
+            | Self::Bye(dialog)
+            | Self::Prack(dialog)
+            | Self::Update(dialog)
+            | Self::Request(dialog, _) => Some(dialog),
+            Self::Outside(_) | Self::Errand => None,
+        }
+    }
 }
 
 /// A final answer, real or made here.
@@ -108,6 +123,7 @@ impl Endpoint {
         let timers = self.config.timers;
         let txn = ClientTxn::start(now, timers, &method, flow, bytes.clone(), sent);
         self.clients.insert(id, key, txn);
+        self.waiting_on.set(id, Some(flow));
         self.rewake_client(id);
         self.transmit(flow, bytes);
         id
@@ -126,6 +142,9 @@ impl Endpoint {
         let Some(txn) = self.clients.get_mut(id) else { return };
         txn.user.fallback = None;
         let step = txn.on_response(now, response.status());
+        if !txn.is_pending() {
+            self.waiting_on.set(id, None);
+        }
         self.rewake_client(id);
         if matches!(step, OnResponse::Ack | OnResponse::AckAndPass) {
             self.ack_failure(id, &response);
@@ -193,21 +212,38 @@ impl Endpoint {
     /// The path is gone: connection lost or refused, or ICMP said so. Client transactions on it
     /// fail with 503 (one that tried a stream for its size goes as a datagram instead), and dialogs on it wait for the peer to come back by another path.
     pub fn handle_transport_error(&mut self, now: Instant, flow: Flow) {
-        for session in self.sessions.values_mut() {
-            session.is_cut_off |= session.path.flow.is_same_path(&flow);
+        for dialog in self.dialogs_on.on(&flow) {
+            self.cut_off(dialog);
         }
-        let is_hit = |txn: &ClientTxn<Sent>| txn.is_pending() && txn.flow.is_same_path(&flow);
-        for id in self.clients.ids_where(is_hit) {
+        for id in self.waiting_on.on(&flow) {
+            let purpose = self.clients.get(id).map(|txn| txn.user.purpose);
+            if let Some(dialog) = purpose.and_then(Purpose::dialog) {
+                self.cut_off(dialog);
+            }
             if !self.fall_back(now, id) {
                 self.fail_client(now, id, 503);
             }
         }
     }
 
+    /// The dialog's path is gone. Over TCP its next hop may be reached anew (§18.1.1), if it is the host
+    /// that was seen: behind a NAT it is not, and only the peer can come back.
+    fn cut_off(&mut self, dialog: DialogId) {
+        let Some(session) = self.sessions.get_mut(&dialog) else { return };
+        session.is_cut_off = true;
+        if session.path.flow.transport == Transport::Tcp
+            && let Some(addr) = session.path.next_hop().socket_addr()
+            && addr.ip() == session.path.flow.peer.ip()
+            && addr.port() != 0
+        {
+            session.path.flow = Flow::tcp(session.path.flow.local, addr, None);
+            self.repath_dialog(dialog);
+        }
+    }
+
     /// Takes a client transaction out that got no answer.
     pub(super) fn fail_client(&mut self, now: Instant, id: TransactionId, status: u16) {
-        let Some(txn) = self.clients.remove(id) else { return };
-        self.wakes.set(Owner::Client(id), None);
+        let Some(txn) = self.forget_client(id) else { return };
         self.on_outcome(now, id, txn.user.purpose, txn.user.draft.seq, Outcome::local(status));
     }
 

@@ -51,9 +51,10 @@ impl Endpoint {
         match txn.on_timeout(now) {
             OnTimeout::Nothing => {}
             OnTimeout::Resend => {
-                let (flow, bytes) = (txn.reply_flow, txn.last.clone());
-                if let Some(bytes) = bytes {
-                    self.transmit(flow, bytes);
+                let flow = txn.reply_flow;
+                match txn.last.clone() {
+                    Some(bytes) => self.transmit(flow, bytes),
+                    None => self.send_reply(now, id, &Reply::new(100), None),
                 }
             }
             OnTimeout::GaveUp | OnTimeout::Over => {
@@ -81,7 +82,7 @@ impl Endpoint {
             }
             OnTimeout::GaveUp => self.fail_client(now, id, 408),
             OnTimeout::Over => {
-                self.clients.remove(id);
+                self.forget_client(id);
             }
         }
         self.rewake_client(id);

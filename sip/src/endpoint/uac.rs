@@ -11,7 +11,8 @@ use super::sent::{Outcome, Purpose, Sent};
 use super::{Endpoint, TransactionId};
 use crate::Error;
 use crate::dialog::{
-    Cancel, DialogId, DialogKey, Offer, Outgoing, Path, Retry, RouteSet, Session, Stage,
+    Cancel, DialogId, DialogKey, Offer, Outgoing, OwnContact, Path, Retry, RouteSet, Session,
+    Stage, is_sips,
 };
 use crate::message::Method;
 use crate::message::build::check_text;
@@ -28,7 +29,11 @@ impl Endpoint {
         }
         let call_id = format!("{:016x}{:016x}", self.rng.next_u64(), self.rng.next_u64());
         let tag = self.new_tag();
-        let contact_user = invite.contact_user.map(|user| crate::message::escape_user(&user));
+        let first_hop = invite.route.first().map_or(&invite.uri, |route| &route.uri);
+        let contact = OwnContact {
+            user: invite.contact_user.map(|user| crate::message::escape_user(&user)),
+            is_sips: is_sips(&invite.uri) || is_sips(first_hop),
+        };
         let mut remote = invite.to;
         remote.params.remove("tag");
         let path = Path {
@@ -38,7 +43,7 @@ impl Endpoint {
             target: invite.uri,
             routes: RouteSet::new(invite.route),
             flow: invite.flow,
-            contact_user,
+            contact,
         };
         let mut session = Session::new(path, true, 0);
         session.credentials = invite.credentials;
@@ -51,6 +56,7 @@ impl Endpoint {
         let dialog = DialogId(self.next_id());
         self.dialogs.insert(DialogKey::new(&call_id, &tag), dialog);
         self.sessions.insert(dialog, session);
+        self.repath_dialog(dialog);
         self.start_invite(now, dialog, draft, Purpose::Invite(dialog));
         Ok((dialog, call_id))
     }
@@ -184,7 +190,7 @@ impl Endpoint {
         let seq = session.local_seq.next();
         let path = &session.path;
         let mut draft = Draft::along(path, Method::Invite, seq);
-        draft.contact = Some(self.contact(path.contact_user.as_deref(), &path.flow));
+        draft.contact = Some(self.contact(&path.contact, &path.flow));
         draft.credentials.clone_from(&session.credentials);
         draft.timing = self.timing(session);
         draft

@@ -110,7 +110,7 @@ impl Endpoint {
         Ok(())
     }
 
-    /// A new call: transaction, 100, dialog, event.
+    /// A new call: transaction, dialog, event. Its 100 goes when the answer takes long (§17.2.1).
     pub(super) fn on_invite(&mut self, now: Instant, inbound: Inbound) {
         let request = Arc::clone(&inbound.request);
         let flow = inbound.flow;
@@ -118,7 +118,6 @@ impl Endpoint {
         let path = Path::of_request(&request, &tag, flow);
         let key = DialogKey::new(request.call_id(), &tag);
         let txn = self.open_transaction(now, inbound, tag);
-        self.send_reply(now, txn, &Reply::new(100), None);
         let dialog = DialogId(self.next_id());
         let mut session = Session::new(path, false, 0);
         session.remote_seq = RemoteCSeq::after(request.cseq().seq);
@@ -127,6 +126,7 @@ impl Endpoint {
         session.incoming = Some(self.new_incoming(now, txn, &request, true));
         self.sessions.insert(dialog, session);
         self.dialogs.insert(key, dialog);
+        self.repath_dialog(dialog);
         self.rewake_dialog(dialog);
         self.tell(Event::Invite { dialog, txn, request, flow });
     }
@@ -218,7 +218,7 @@ impl Endpoint {
         let session = self.sessions.get(&dialog).ok_or(Error::UnknownDialog(dialog))?;
         let incoming = session.open_incoming().ok_or(Error::WrongState { dialog, order })?;
         let path = &session.path;
-        Ok((incoming.txn, self.contact(path.contact_user.as_deref(), &path.flow)))
+        Ok((incoming.txn, self.contact(&path.contact, &path.flow)))
     }
 
     /// The dialog a server transaction is in.

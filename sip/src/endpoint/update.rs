@@ -88,10 +88,10 @@ impl Endpoint {
         if !is_free {
             return wrong;
         }
-        let (flow, user) = (view.path.flow, view.path.contact_user.clone());
+        let (flow, own) = (view.path.flow, view.path.contact.clone());
         let draft = Draft::along(view.path, Method::Update, 0).with(headers, body)?;
         let seq = view.local_seq.next();
-        let contact = Some(self.contact(user.as_deref(), &flow));
+        let contact = Some(self.contact(&own, &flow));
         let session = self.sessions.get(&dialog).filter(|session| session.timer.is_some());
         let timing = session.and_then(|session| self.timing(session));
         let draft = Draft { seq, contact, credentials, timing, ..draft };
@@ -208,7 +208,7 @@ impl Endpoint {
         let Some(view) = session.view(request.from().tag()) else { return };
         view.exchange.update_in.take_if(|open| *open == txn);
         let is_update = *request.method() == Method::Update;
-        let (user, flow) = (view.path.contact_user.clone(), view.path.flow);
+        let (own, flow) = (view.path.contact.clone(), view.path.flow);
         if reply.status < 300 {
             view.exchange.keep_local(reply.body.as_ref());
         }
@@ -224,7 +224,7 @@ impl Endpoint {
         if is_update && reply.status < 300 {
             self.agree_timer(now, dialog, request, &mut reply);
         }
-        let contact = is_update.then(|| self.contact(user.as_deref(), &flow));
+        let contact = is_update.then(|| self.contact(&own, &flow));
         self.send_reply(now, txn, &reply, contact.as_deref());
         self.rewake_dialog(dialog);
     }

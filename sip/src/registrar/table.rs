@@ -1,6 +1,6 @@
 //! All bindings, by address of record.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
 use super::apply::{Applied, Limits, Register, refusal};
@@ -15,13 +15,15 @@ use crate::transport::Flow;
 #[derive(Debug)]
 pub struct Bindings {
     aors: HashMap<String, Vec<Binding>>,
+    /// Who registered over a connection, until it ends; they may have left it since.
+    over: HashMap<u64, BTreeSet<String>>,
     max_aors: usize,
 }
 
 impl Bindings {
     /// A table without bindings that holds at most `max_aors` addresses of record.
     pub fn new(max_aors: usize) -> Self {
-        Self { aors: HashMap::new(), max_aors }
+        Self { aors: HashMap::new(), over: HashMap::new(), max_aors }
     }
 
     /// Applies a REGISTER to an address of record, which the caller has made of its To and judged.
@@ -46,6 +48,9 @@ impl Bindings {
         } else if !self.has_room_for(aor) {
             return Err(Reply::new(503).with_header("Retry-After", "60"));
         } else {
+            if let Some(connection) = flow.connection.filter(|_| !outcome.changes.is_empty()) {
+                self.over.entry(connection).or_default().insert(aor.to_owned());
+            }
             self.aors.insert(aor.to_owned(), outcome.bindings);
         }
         let mut reply = self.contacts_reply(now, aor, request);
@@ -68,9 +73,19 @@ impl Bindings {
         self.take_where(|binding| binding.expires_at <= now)
     }
 
-    /// Takes out what was registered over a stream that is gone (RFC 5626 §4.2.2).
-    pub fn drop_flow(&mut self, flow: &Flow) -> Vec<(String, Binding)> {
-        self.take_where(|binding| binding.flow.is_same_path(flow))
+    /// Takes out what was registered over a connection that is gone (RFC 5626 §4.2.2). Call it once for
+    /// each that has ended; it looks at nobody else.
+    pub fn drop_connection(&mut self, connection: u64) -> Vec<(String, Binding)> {
+        let mut gone = Vec::new();
+        for aor in self.over.remove(&connection).unwrap_or_default() {
+            let Some(bindings) = self.aors.get_mut(&aor) else { continue };
+            let is_over = |binding: &mut Binding| binding.flow.connection == Some(connection);
+            gone.extend(bindings.extract_if(.., is_over).map(|binding| (aor.clone(), binding)));
+            if bindings.is_empty() {
+                self.aors.remove(&aor);
+            }
+        }
+        gone
     }
 
     /// Takes out all bindings of an address of record, which may no longer be registered, and gives

@@ -36,7 +36,7 @@ pub(crate) trait Machine {
 pub(crate) enum OnTimeout {
     /// Nothing was due.
     Nothing,
-    /// Send the last message again.
+    /// Send the last message again; 100 to an INVITE that has no response yet.
     Resend,
     /// The other side never answered. Tell the user; the transaction is over.
     GaveUp,

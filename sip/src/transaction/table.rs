@@ -52,14 +52,6 @@ impl<K: Hash + Eq + Clone, T> Table<K, T> {
         self.by_key.remove(&key);
         Some(entry)
     }
-
-    /// The ids of the entries that fit, in order of birth.
-    pub(crate) fn ids_where(&self, fits: impl Fn(&T) -> bool) -> Vec<TransactionId> {
-        let matching = self.by_id.iter().filter(|(_, (_, entry))| fits(entry));
-        let mut ids: Vec<_> = matching.map(|(id, _)| *id).collect();
-        ids.sort_unstable();
-        ids
-    }
 }
 
 /// The server transactions.
@@ -102,7 +94,7 @@ impl ServerTxn {
     ) -> Self {
         let is_reliable = reply_flow.transport.is_reliable();
         let machine = match request.method() {
-            Method::Invite => ServerMachine::Invite(ServerInvite::start(timers, is_reliable)),
+            Method::Invite => ServerMachine::Invite(ServerInvite::start(now, timers, is_reliable)),
             _ => ServerMachine::Other(ServerOther::start(now, timers, is_reliable)),
         };
         let merge_key = MergeKey::of(&request);

@@ -2,6 +2,7 @@
 //! (RFC 3261 §18, RFC 3581). Sockets are the shell's.
 
 mod kind;
+pub(crate) mod paths;
 pub mod stun;
 pub(crate) mod target;
 pub(crate) mod via;

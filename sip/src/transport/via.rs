@@ -39,10 +39,12 @@ pub(crate) fn reply_flow(via: &Via, flow: &Flow) -> Flow {
     }
 }
 
-/// A Via value of ours.
+/// A Via value of ours. Over TLS the peer may send its own requests over the same connection, if our
+/// certificate is good for it (RFC 5923 §5).
 pub(crate) fn own(transport: Transport, addr: SocketAddr, branch: &str) -> String {
     let (token, host, port) = (transport.via_token(), bracketed(addr.ip()), addr.port());
-    format!("SIP/2.0/{token} {host}:{port};branch={branch};rport")
+    let alias = if transport == Transport::Tls { ";alias" } else { "" };
+    format!("SIP/2.0/{token} {host}:{port};branch={branch};rport{alias}")
 }
 
 fn sent_by_ip(via: &Via) -> Option<IpAddr> {
@@ -109,5 +111,8 @@ mod tests {
         let read: Via = via.parse().unwrap();
         assert_eq!(read.host, "[2001:db8::1]");
         assert_eq!(read.to_string(), via);
+        assert!(!via.contains("alias"));
+        let via = own(Transport::Tls, "192.0.2.1:5061".parse().unwrap(), "z9hG4bKq");
+        assert!(via.ends_with(";alias"));
     }
 }

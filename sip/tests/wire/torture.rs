@@ -115,7 +115,7 @@ fn verdict(bytes: &[u8]) -> Verdict {
     let (sent, events) = feed(bytes);
     let statuses: Vec<_> = sent.iter().map(|message| status_of(message)).collect();
     match (&events[..], &statuses[..]) {
-        ([Event::Invite { .. }], [Some(100)]) => Call,
+        ([Event::Invite { .. }], []) => Call,
         ([Event::Request { .. }], []) => Handed,
         ([], [Some(status)]) => Answered(*status),
         ([], []) if Response::parse(bytes).is_ok() => Stray,

@@ -69,6 +69,13 @@ impl Proof {
         let right = self.right_ha1(given.username());
         let is_right =
             verify(&given, request.method(), algorithm, right.as_deref().unwrap_or(NOBODY));
+        // A nonce that was not made for this source comes first: a guess may count against the source
+        // only if it is one that hears us (RFC 7616 §5.4).
+        match nonces.peek(now, source, &given) {
+            NonceVerdict::Fresh => {}
+            NonceVerdict::Stale => return Err(ask(nonces, true)),
+            NonceVerdict::Bad => return Err(ask(nonces, false)),
+        }
         // Anybody can answer for the hash nobody has; who has no password has no other.
         if !is_right || right.is_none() {
             return Err(Reply::new(403));

@@ -124,6 +124,21 @@ fn an_unknown_user_is_refused_for_the_hash_of_nobody() {
 }
 
 #[test]
+fn a_guess_is_judged_only_with_a_nonce_that_was_sent_to_its_source() {
+    let now = Instant::now();
+    let mut nonces = Nonces::new([1; 32]);
+    let elsewhere = nonces.issue(now, "192.0.2.9".parse().unwrap());
+    for password in ["secret", "wrong"] {
+        let ha1 = md5_hex(&format!("alice:old.example.com:{password}"));
+        let request = register(&ha1, "old.example.com", &elsewhere);
+        let proof = Proof::of_client("old.example.com".to_owned(), None, alice(Some("secret")));
+        let user = User { realm: Some("new.example.com".to_owned()), proof };
+        let reply = refused(user.on_register(&request, SOURCE, &mut nonces, now));
+        assert_eq!(reply.status, 401, "{password}");
+    }
+}
+
+#[test]
 fn who_is_switched_off_is_refused_with_the_right_password() {
     let ha1 = md5_hex("alice:old.example.com:secret");
     let mut off = alice(Some("secret"));
@@ -436,5 +451,43 @@ async fn a_registration_brings_calls_from_its_registrar() {
         .trunks
         .publish(acme, Some(super::super::trunks::Registered { bound_until: None, ..registered }));
     assert_eq!(scene.call("100", registrar).await, Err(403));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn a_registrar_s_name_servers_do_not_draw_the_calls_of_other_carriers() {
+    let mut scene = Scene::new().await;
+    let (own, theirs) = (scene.application("own").await, scene.application("theirs").await);
+    let network = json!({"ipv4": "198.51.100.9", "inbound": true, "outbound": false});
+    let acme = scene.carrier(json!({"name": "acme"}), Some(network)).await;
+    let number = json!({"number": "100", "voip_carrier_sid": acme, "application_sid": own.sid});
+    scene.number(number).await;
+    let register = json!({"name": "evil", "application_sid": theirs.sid, "requires_register": 1,
+        "register_username": "100", "register_password": "s3cret"});
+    let evil = scene.carrier(register, None).await;
+    let registered = super::super::trunks::Registered {
+        status: None,
+        bound_until: Some(Instant::now() + std::time::Duration::from_secs(60)),
+        contact_user: "100".to_owned(),
+        addresses: ["203.0.113.1", "198.51.100.9"].map(|ip| ip.parse().unwrap()).to_vec(),
+    };
+    scene.gate.trunks.publish(evil, Some(registered));
+    assert_eq!(scene.call("100", "198.51.100.9:5060").await, ok("own", "acme"));
+    assert_eq!(scene.call("100", "203.0.113.1:5060").await, ok("theirs", "evil"));
+    scene.end().await;
+}
+
+#[tokio::test]
+async fn one_address_of_another_s_network_does_not_draw_its_calls() {
+    let mut scene = Scene::new().await;
+    let (own, theirs) = (scene.application("own").await, scene.application("theirs").await);
+    let network = json!({"ipv4": "198.51.100.0", "netmask": 24});
+    let acme = scene.carrier(json!({"name": "acme"}), Some(network)).await;
+    let number = json!({"number": "100", "voip_carrier_sid": acme, "application_sid": own.sid});
+    scene.number(number).await;
+    let evil = json!({"name": "evil", "application_sid": theirs.sid});
+    scene.carrier(evil, Some(json!({"ipv4": "198.51.100.9"}))).await;
+    assert_eq!(scene.call("100", "198.51.100.9:5060").await, ok("own", "acme"));
+    assert_eq!(scene.call("999", "198.51.100.9:5060").await, ok("theirs", "evil"));
     scene.end().await;
 }

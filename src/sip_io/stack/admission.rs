@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::prelude::*;
+use sip::auth::{DigestCredentials, NonceVerdict};
 use sip::{DialogId, Flow, Reply, Request, TransactionId};
 
 use super::{Owner, StackActor};
@@ -75,8 +76,8 @@ impl StackActor {
             Ok(known) => known,
             Err(reply) => return self.refuse(dialog, &request, flow, reply),
         };
-        if known.is_proved() {
-            self.parts.defence.proved(flow.peer.ip());
+        if known.is_proved() && self.is_real(now, &request, &flow) {
+            self.parts.defence.proved(now, flow.peer.ip());
         }
         let gate = self.parts.gate.clone();
         let revoked = self.revoked;
@@ -118,7 +119,7 @@ impl StackActor {
     pub(super) fn refuse(&mut self, dialog: DialogId, request: &Request, flow: Flow, reply: Reply) {
         self.deciding.remove(&dialog);
         if is_failure(request, &reply) {
-            self.parts.defence.failed(Instant::now(), flow.peer.ip());
+            self.blame(request, &flow);
         }
         if reply.status != 401 {
             tracing::info!(source = %flow.peer.ip(), status = reply.status, "call refused");
@@ -157,14 +158,18 @@ impl StackActor {
         let registrant = match user.on_register(request, flow.peer.ip(), nonces, now) {
             Verdict::Refuse(reply) => {
                 if is_failure(request, &reply) {
-                    self.parts.defence.failed(now, flow.peer.ip());
+                    self.blame(request, &flow);
                 }
                 return reply;
             }
             Verdict::Pass(registrant) => registrant,
         };
-        self.parts.defence.proved(flow.peer.ip());
+        self.parts.defence.proved(now, flow.peer.ip());
         let aor = registrant.aor;
+        if flow.connection.is_some_and(|id| !self.streams.is_open(id)) {
+            // It ended meanwhile: nobody would ever take the binding back.
+            return Reply::new(500);
+        }
         match self.bindings.apply(now, &aor, request, flow, &self.parts.registrar) {
             Err(reply) => reply,
             Ok(applied) => {
@@ -173,6 +178,20 @@ impl StackActor {
                 applied.reply
             }
         }
+    }
+
+    fn blame(&mut self, request: &Request, flow: &Flow) {
+        let now = Instant::now();
+        let is_real = self.is_real(now, request, flow);
+        self.parts.defence.failed(now, flow.peer.ip(), is_real);
+    }
+
+    /// Whether the source is the one it says: it has a connection, or a nonce that was sent there.
+    fn is_real(&mut self, now: Instant, request: &Request, flow: &Flow) -> bool {
+        let nonces = &mut self.parts.nonces;
+        let mut given = request.headers("Authorization").filter_map(DigestCredentials::parse);
+        flow.transport.is_reliable()
+            || given.any(|one| nonces.peek(now, flow.peer.ip(), &one) == NonceVerdict::Fresh)
     }
 
     /// Shows a user's contacts as they are now, and has them kept.

@@ -27,7 +27,9 @@ impl StackActor {
         let mut count = 0;
         for Registered { username, realm, contacts } in std::mem::take(&mut self.parts.registered) {
             let aor = format!("{username}@{realm}");
-            let saved = contacts.into_iter().map(|row| saved(row, wall)).collect();
+            let saved: Vec<_> = contacts.into_iter().map(|row| saved(row, wall)).collect();
+            // Who was registered has proved itself before the restart.
+            saved.iter().for_each(|one| self.parts.defence.proved(now, one.peer.ip()));
             count += self.bindings.restore(now, &aor, saved, &self.parts.registrar);
             self.show(now, &aor);
         }

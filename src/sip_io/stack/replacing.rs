@@ -84,7 +84,7 @@ impl StackActor {
         });
         match by {
             Some(by) => {
-                self.parts.defence.proved(source);
+                self.parts.defence.proved(now, source);
                 self.replace(dialog, request, flow, replaces, by);
             }
             None => self.refuse(dialog, &request, flow, Reply::new(403)),

@@ -51,7 +51,7 @@ struct Keeping {
     name: String,
     plan: RegisterPlan,
     registration: Registration,
-    /// Where the registrar was when it last answered.
+    /// Where the registrar was when it last answered; it did so over the first.
     registrar: Vec<Flow>,
     /// Begins when this one has taken its binding back: both would have the same Contact.
     next: Option<RegisterPlan>,
@@ -290,7 +290,7 @@ impl TrunkKeeper {
 }
 
 /// Sends a request to the first address of a URI that answers. All its addresses come with the
-/// answer: any of them may be where calls come from.
+/// answer, the one that gave it first: any of them may be where calls come from.
 async fn send(
     (stack, resolver): (Addr<StackActor>, Resolver),
     next: Uri,
@@ -303,18 +303,20 @@ async fn send(
         seq,
         response: None,
     };
-    let flows = match resolver.resolve(&next).await {
+    let mut flows = match resolver.resolve(&next).await {
         Ok(flows) => flows,
         Err(error) => return (unsent(seq, &error.to_string()), Vec::new()),
     };
     let mut last = unsent(seq, "not sent");
-    for (tried, flow) in flows.iter().take(MAX_ADDRESSES).enumerate() {
+    let tries: Vec<Flow> = flows.iter().take(MAX_ADDRESSES).copied().collect();
+    for (tried, flow) in tries.into_iter().enumerate() {
         let seq = if tried == 0 { seq } else { last.seq + 1 };
-        match stack.send(outside::Ask(make(*flow, seq))).await {
+        match stack.send(outside::Ask(make(flow, seq))).await {
             Ok(Some(answered)) => last = answered,
             Ok(None) | Err(_) => last = unsent(seq, "not sent"),
         }
         if last.response.is_some() {
+            flows.swap(0, tried);
             break;
         }
     }

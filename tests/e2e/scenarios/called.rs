@@ -1,10 +1,10 @@
 //! We call `sipp`.
 
 use serde_json::json;
-use support::RtpPeer;
 use support::rtp_peer::Voice;
+use support::{Reply, RtpPeer};
 
-use super::{Scene, hears_the_application, side_by_side, silent_between, speaker};
+use super::{SOON, Scene, hears_the_application, side_by_side, silent_between, speaker};
 use crate::stage::Stage;
 
 #[test]
@@ -28,6 +28,7 @@ fn the_called_of_sipp_get_what_their_scenarios_say() {
             ("hold", hold),
             ("update", hold),
             ("requests", requests),
+            ("refer", referred),
             ("timer_422", accepts),
         ],
     );
@@ -176,4 +177,29 @@ fn requests(scene: &Scene<'_>) {
     }
     is_heard_and_ended(scene, &rtp, &call_sid);
     far.ends_well();
+}
+
+/// The application sends the called elsewhere and hears how that went.
+fn referred(scene: &Scene<'_>) {
+    let rtp = speaker();
+    let (done, event) = ("/referred", "/refer-event");
+    scene.stage.hooks.on_json(done, json!([{ "verb": "pause", "length": 60 }]));
+    scene.stage.hooks.on(event, Reply::Status(200));
+    let far = scene.waits("u1", &rtp, &[]);
+    let verbs = json!([{
+        "verb": "sip:refer",
+        "referTo": "sip:elsewhere@192.0.2.1",
+        "actionHook": done,
+        "eventHook": event,
+    }]);
+    let call_sid = scene.order(&far.uri(), &verbs, |_| {});
+    far.ends_well();
+    scene.ends(&call_sid, &["trying", "ringing", "in-progress", "completed"]);
+    assert_eq!(scene.last_event(&call_sid)["call_termination_by"], "caller");
+    let events = scene.stage.hooks.wait_for(event, SOON, |events| events.len() == 2);
+    let statuses: Vec<_> = events.iter().map(|event| &event.json["call_status"]).collect();
+    assert_eq!(statuses, [&json!(100), &json!(200)]);
+    let told = &scene.stage.hooks.wait_for(done, SOON, |told| !told.is_empty())[0].json;
+    assert_eq!(told["refer_status"], 202, "{told}");
+    assert_eq!(told["final_referred_call_status"], 200, "{told}");
 }

@@ -107,6 +107,7 @@ impl Bench {
     /// Takes an INVITE in; its dialog.
     pub(super) fn incoming(&mut self) -> DialogId {
         self.take(&request("INVITE", "1", "", SDP_AND_CONTACT));
+        self.pass(200);
         assert_eq!(self.starts(), ["100"]);
         match self.one_event() {
             Event::Invite { dialog, .. } => dialog,
@@ -156,6 +157,7 @@ impl Bench {
         let load = self.ep.load();
         assert_eq!((load.dialogs, load.servers, load.clients), (0, 0, 0), "{load:?}");
         assert_eq!(self.ep.next_wake(), None);
+        assert!(self.ep.waiting_on.is_empty() && self.ep.dialogs_on.is_empty());
     }
 }
 

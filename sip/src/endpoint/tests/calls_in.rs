@@ -1,7 +1,7 @@
 //! Calls that come in: answer, refusal, CANCEL, ACK, and what happens when the peer falls silent.
 
 use super::bench::{Bench, CONTACT, SDP_AND_CONTACT, addr, request};
-use crate::{Body, EndCause, Error, Event, Flow, Reply};
+use crate::{Body, EndCause, Error, Event, Flow, Reply, Transport};
 
 #[test]
 fn a_call_is_answered_acknowledged_and_hung_up_by_the_peer() {
@@ -178,6 +178,7 @@ fn a_challenge_is_sent_by_the_transaction_and_the_next_invite_is_a_new_call() {
     assert_eq!(bench.ep.respond(bench.now, txn, reply), Err(Error::UnknownTransaction(txn)));
     bench.take(&request("ACK", "1", refused.to().tag().unwrap(), ""));
     bench.take(&request("INVITE", "2", "", SDP_AND_CONTACT));
+    bench.pass(200);
     assert_eq!(bench.starts(), ["100"]);
     assert!(matches!(bench.one_event(), Event::Invite { .. }));
 }
@@ -263,9 +264,9 @@ fn ringing_is_repeated_every_minute_and_an_unanswered_call_ends_by_itself() {
 fn an_invitation_expires_when_its_caller_says_so() {
     let mut bench = Bench::udp();
     bench.take(&request("INVITE", "1", "", "Expires: 20\r\n"));
-    bench.sent();
     bench.one_event();
     bench.pass(19_999);
+    assert_eq!(bench.starts(), ["100"]);
     bench.no_event();
     bench.pass(1);
     assert_eq!(bench.starts(), ["487"]);
@@ -273,12 +274,49 @@ fn an_invitation_expires_when_its_caller_says_so() {
 }
 
 #[test]
+fn rfc_3261_12_1_1_a_secure_call_has_a_secure_contact_where_we_can_be_reached_by_it() {
+    for (uri, transport, contact) in [
+        ("sips", Transport::Tls, "<sips:alice@192.0.2.1:5060>"),
+        ("sips", Transport::Wss, "<sips:alice@192.0.2.1:5060;transport=ws>"),
+        ("sip", Transport::Tls, "<sip:alice@192.0.2.1:5060;transport=tls>"),
+        ("sips", Transport::Tcp, "<sip:alice@192.0.2.1:5060;transport=tcp>"),
+    ] {
+        let mut bench = Bench::tcp();
+        bench.flow.transport = transport;
+        let invite = request("INVITE", "1", "", SDP_AND_CONTACT);
+        bench.take(&invite.replace("INVITE sip:", &format!("INVITE {uri}:")));
+        let Event::Invite { dialog, .. } = bench.one_event() else { panic!() };
+        bench.ep.answer(bench.now, dialog, Reply::new(200)).unwrap();
+        assert_eq!(bench.one_response().header("Contact"), Some(contact));
+    }
+}
+
+#[test]
+fn a_100_bridges_the_silence_of_an_owner_that_takes_long() {
+    let mut bench = Bench::udp();
+    bench.take(&request("INVITE", "1", "", SDP_AND_CONTACT));
+    bench.pass(199);
+    assert_eq!(bench.starts(), Vec::<String>::new());
+    bench.pass(1);
+    assert_eq!(bench.starts(), ["100"]);
+    bench.pass(10_000);
+    assert_eq!(bench.starts(), Vec::<String>::new());
+    let mut bench = Bench::udp();
+    bench.take(&request("INVITE", "1", "", SDP_AND_CONTACT));
+    let Event::Invite { dialog, .. } = bench.one_event() else { panic!() };
+    bench.ep.progress(bench.now, dialog, Reply::new(180)).unwrap();
+    bench.pass(1_000);
+    assert_eq!(bench.starts(), ["180"]);
+}
+
+#[test]
 fn a_challenge_goes_out_once_per_invite_that_comes() {
     let mut bench = Bench::udp();
-    let dialog = bench.incoming();
+    bench.take(&request("INVITE", "1", "", SDP_AND_CONTACT));
+    let Event::Invite { dialog, .. } = bench.one_event() else { panic!() };
     bench.ep.reject(bench.now, dialog, Reply::new(401)).unwrap();
     bench.one_event();
-    assert_eq!(bench.starts(), ["401"]);
+    assert_eq!(bench.starts(), ["401"], "no 100, which would keep it from asking again");
     bench.pass(20_000);
     assert_eq!(bench.starts(), Vec::<String>::new());
     bench.take(&request("INVITE", "1", "", SDP_AND_CONTACT));

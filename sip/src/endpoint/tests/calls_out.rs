@@ -112,6 +112,21 @@ fn a_stream_still_to_be_opened_fails_by_its_peer_address() {
 }
 
 #[test]
+fn rfc_3261_8_1_1_8_a_call_to_sips_names_a_secure_contact() {
+    for (uri, contact) in [
+        ("sips:bob@192.0.2.2", "<sips:192.0.2.1:5060>"),
+        ("sip:bob@192.0.2.2", "<sip:192.0.2.1:5060;transport=tls>"),
+    ] {
+        let mut bench = Bench::tcp();
+        bench.flow.transport = crate::Transport::Tls;
+        let (from, to) = ("<sip:a@h>".parse().unwrap(), "<sip:b@h>".parse().unwrap());
+        let invite = Invite::new(uri.parse().unwrap(), bench.flow, from, to);
+        bench.ep.invite(bench.now, invite).unwrap();
+        assert_eq!(bench.one_request().header("Contact"), Some(contact));
+    }
+}
+
+#[test]
 fn a_dialog_made_over_a_new_stream_stays_on_its_connection() {
     let mut bench = Bench::udp();
     bench.flow = Flow::tcp(addr("192.0.2.1:5060"), addr("192.0.2.2:5060"), None);

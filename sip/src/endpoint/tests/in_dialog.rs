@@ -233,6 +233,28 @@ fn a_phone_that_comes_back_on_a_new_connection_is_followed() {
 }
 
 #[test]
+fn a_peer_that_closed_its_connection_is_reached_where_its_contact_says_it_listens() {
+    for (contact, reached) in [
+        ("Contact: <sip:bob@192.0.2.2:5070;transport=tcp>\r\n", true),
+        ("Contact: <sip:bob@10.0.0.1:5070;transport=tcp>\r\n", false),
+    ] {
+        let mut bench = Bench::tcp();
+        let (dialog, tag) = bench.incoming_confirmed();
+        bench.take(&request("UPDATE", "2", &tag, contact));
+        bench.sent();
+        bench.ep.handle_transport_error(bench.now, bench.flow);
+        bench.ep.bye(bench.now, dialog, vec![]).unwrap();
+        bench.drain();
+        let listening = Flow::tcp(bench.flow.local, addr("192.0.2.2:5070"), None);
+        assert_eq!(bench.wire[0].0, if reached { listening } else { bench.flow });
+        let text = bench.sent().remove(0);
+        bench.take(&response(&Request::parse(text.as_bytes()).unwrap(), 200, "b", ""));
+        bench.one_event();
+        bench.assert_forgets_everything();
+    }
+}
+
+#[test]
 fn info_and_message_are_the_callers_to_answer() {
     let mut bench = Bench::udp();
     let (dialog, tag) = bench.incoming_confirmed();

@@ -1,6 +1,6 @@
 //! Requests too large for a datagram (RFC 3261 §18.1.1), and requests of ours that come back (§16.3).
 
-use super::bench::{Bench, addr, request, response, start_of};
+use super::bench::{Bench, addr, request, response};
 use crate::{
     Body, Config, Credentials, DialogId, Event, Flow, Invite, Listener, Outside, Request, Transport,
 };
@@ -186,10 +186,9 @@ fn rfc_3261_16_3_a_request_of_ours_that_comes_back_is_a_loop_but_not_a_spiral() 
         bench.no_event();
     }
     bench.take(&proxied.replace("INVITE sip:bob@192.0.2.2 ", "INVITE sip:carol@192.0.2.1 "));
-    assert_eq!(bench.starts(), ["100"]);
     assert!(matches!(bench.one_event(), Event::Invite { .. }));
     // another call by a client that draws branches as we do
     let foreign = request("INVITE", "1", "", "");
     bench.take(&foreign.replace("z9hG4bKINVITE1", "z9hG4bK0123456789abcdef"));
-    assert_eq!(start_of(&bench.sent()[0]), "100");
+    assert!(matches!(bench.one_event(), Event::Invite { .. }));
 }

@@ -190,7 +190,7 @@ fn rfc_3891_an_early_dialog_is_replaced_only_by_its_caller() {
     bench.take(&request("INVITE", "1", "", CONTACT));
     let dialog = dialog_of(&mut bench);
     bench.ep.progress(bench.now, dialog, crate::Reply::new(180)).unwrap();
-    let ringing = Response::parse(bench.sent()[1].as_bytes()).unwrap();
+    let ringing = Response::parse(bench.sent()[0].as_bytes()).unwrap();
     let tag = ringing.to().tag().unwrap().to_owned();
     let theirs =
         Replaces { call_id: "in".into(), to_tag: tag, from_tag: "b".into(), early_only: true };

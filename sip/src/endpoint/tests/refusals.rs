@@ -173,7 +173,7 @@ fn full_tables_answer_503_and_existing_calls_can_still_end() {
         bench.one_event();
         bench.assert_forgets_everything();
         bench.take(&request("INVITE", "5", "", "").replace("Call-ID: in", "Call-ID: two"));
-        assert_eq!(bench.starts(), ["100"], "room again");
+        assert!(matches!(bench.one_event(), Event::Invite { .. }), "room again");
     }
 }
 
@@ -201,6 +201,7 @@ fn an_rfc_2543_client_is_served() {
         From: <sip:a@example.net>\r\nTo: sip:b@example.com\r\nCall-ID: old\r\nCSeq: 56 INVITE\r\n\
         Content-Type: application/sdp\r\n\r\nv=0\r\n";
     bench.take(invite);
+    bench.pass(200);
     let (flow, _) = bench.wire[0].clone();
     assert_eq!(flow.peer, addr("192.0.2.2:5060"));
     bench.sent();

@@ -5,7 +5,7 @@ use crate::message::Request;
 use crate::registrar::contacts::{MAX_CONTACT_BYTES, MAX_PATH_BYTES, MAX_PATHS, parse_q};
 use crate::registrar::{Bindings, Change, Limits};
 use crate::sim::epoch;
-use crate::transport::Flow;
+use crate::transport::{Flow, Transport};
 
 #[test]
 fn a_binding_is_made_refreshed_queried_and_expires() {
@@ -39,8 +39,25 @@ fn the_way_back_is_the_flow_of_the_last_register() {
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].flow, phone.flow);
     assert_eq!(found[0].user_agent.as_deref(), Some("phone"));
-    assert_eq!(phone.bindings.drop_flow(&phone.flow).len(), 1);
-    assert!(phone.contacts().is_empty());
+}
+
+#[test]
+fn a_connection_takes_along_what_was_registered_over_it_and_nothing_else() {
+    let mut phone = Phone::new();
+    let over = |phone: &mut Phone, connection| {
+        phone.flow.connection = Some(connection);
+        phone.flow.transport = Transport::Tcp;
+    };
+    over(&mut phone, 7);
+    phone.register("Contact: <sip:a@h>, <sip:b@h>\r\n").unwrap();
+    over(&mut phone, 8);
+    phone.register("Contact: <sip:b@h>\r\n").unwrap();
+    assert!(phone.bindings.drop_connection(9).is_empty());
+    let gone = phone.bindings.drop_connection(7);
+    assert_eq!(gone.iter().map(|(_, b)| b.contact.to_string()).collect::<Vec<_>>(), ["sip:a@h"]);
+    assert_eq!(phone.contacts(), ["sip:b@h"]);
+    assert_eq!(phone.bindings.drop_connection(8).len(), 1);
+    assert!(phone.bindings.is_empty() && phone.bindings.drop_connection(8).is_empty());
 }
 
 #[test]
