@@ -80,27 +80,35 @@ impl TrunkTable {
         self.pick(self.shared.get(&provider))
     }
 
-    /// The carriers whose gateways a call from `source` to the number of these rows may come from, those
-    /// of the smallest network around it first.
+    /// The carriers whose gateways a call from `source` to the number of these rows may come from: the
+    /// one that has the number, else those of the smallest network around the source, several if they
+    /// name the same one.
     ///
-    /// A network wider than [`WIDEST_BELIEVED`] brings calls to its carrier's numbers, and to numbers on
-    /// no carrier that are its account's; to what is nobody's only where no smaller network is around the
-    /// source. So nobody draws one around half the internet and takes the others' calls.
+    /// Who draws a smaller network around another's carrier, or one around half the internet, takes no
+    /// calls to that other's numbers: the number decides first, and a network wider than
+    /// [`WIDEST_BELIEVED`] does not bring calls to a number on no carrier that is not its account's.
     pub fn behind(&self, source: Source, numbers: &[PhoneNumber]) -> Vec<&Trunk> {
         let found = self.networks.find(source);
-        let around = found.iter().filter_map(|(bits, at)| Some((*bits, self.all.get(*at)?)));
-        let smallest = found.first().map(|(bits, _)| *bits);
-        let free = numbers.iter().find(|number| number.voip_carrier_sid.is_none());
-        let is_believed = |(bits, trunk): &(u8, &Trunk)| {
-            let own = Some(trunk.carrier.sid);
-            *bits >= WIDEST_BELIEVED
-                || numbers.iter().any(|number| number.voip_carrier_sid == own)
-                || match free {
-                    Some(number) => trunk.carrier.account_sid == number.account_sid,
-                    None => smallest == Some(*bits),
-                }
+        let around = || {
+            found
+                .iter()
+                .filter_map(|(bits, index)| self.all.get(*index).map(|trunk| (*bits, trunk)))
         };
-        around.filter(is_believed).map(|(_, trunk)| trunk).collect()
+        let has = |trunk: &Trunk| {
+            numbers.iter().any(|number| number.voip_carrier_sid == Some(trunk.carrier.sid))
+        };
+        if let Some((_, trunk)) = around().find(|(_, trunk)| has(trunk)) {
+            return vec![trunk];
+        }
+        let Some((smallest, _)) = around().next() else { return Vec::new() };
+        let nearest = around().take_while(|(bits, _)| *bits == smallest).map(|(_, trunk)| trunk);
+        let free = numbers.iter().find(|number| number.voip_carrier_sid.is_none());
+        match free {
+            Some(number) if smallest < WIDEST_BELIEVED => {
+                nearest.filter(|trunk| trunk.carrier.account_sid == number.account_sid).collect()
+            }
+            _ => nearest.collect(),
+        }
     }
 
     fn pick(&self, indices: Option<&Vec<usize>>) -> impl Iterator<Item = &Trunk> {

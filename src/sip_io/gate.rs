@@ -150,22 +150,7 @@ impl Gate {
     /// The store's.
     pub async fn identify(&self, request: &Request, flow: &Flow) -> Result<Identity, Error> {
         let table = self.trunks.table().await?;
-        let user = request.uri().user().unwrap_or_default();
-        let registered = self.trunks.registered_at(flow.peer.ip(), &user);
-        let source =
-            carried_by(flow.transport).map(|carried_by| Source { address: flow.peer, carried_by });
-        let (called, dialled) = Self::called(&registered, &table, request, source);
-        let numbers = self.store.routing().numbers(&dialled).await?;
-        let behind = match (called, source) {
-            (Some(trunk), _) => vec![trunk],
-            (None, None) => Vec::new(),
-            (None, Some(source)) => match table.behind(source, &numbers) {
-                none if none.is_empty() => {
-                    registered.iter().filter_map(|found| open(&table, found)).collect()
-                }
-                behind => behind,
-            },
-        };
+        let (behind, dialled, numbers) = self.behind(&table, request, flow).await?;
         let chosen = through(&behind, &numbers);
         let trust = match chosen {
             None => Trust::None,
@@ -194,28 +179,43 @@ impl Gate {
         Ok(Identity { dialled, numbers, may_come })
     }
 
-    /// What is dialled; and the carrier, if it is one we are registered with that calls our Contact: it
-    /// says in To whom it wants.
+    /// The carriers that may send this, what is dialled, and its rows: a carrier we are registered with
+    /// calls our Contact and says in To whom it wants.
     ///
     /// Where a registrar is, its owner's name servers say, and they may name addresses of anybody: so
     /// only the one that answered there takes calls before those whose network it is.
-    fn called<'t>(
-        registered: &[Match],
+    async fn behind<'t>(
+        &self,
         table: &'t TrunkTable,
         request: &Request,
-        source: Option<Source>,
-    ) -> (Option<&'t Trunk>, String) {
+        flow: &Flow,
+    ) -> Result<(Vec<&'t Trunk>, String, Vec<PhoneNumber>), Error> {
+        let routing = self.store.routing();
+        let user = request.uri().user().unwrap_or_default().into_owned();
+        let to = || request.to().uri.user().unwrap_or_default().into_owned();
+        let registered = self.trunks.registered_at(flow.peer.ip(), &user);
+        let open = |found: &Match| table.get(found.carrier).filter(|t| t.carrier.is_active);
         let called = |has_answered| {
             let mut contacts = registered.iter().filter(|found| found.is_contact);
-            let found = contacts.find(|found| found.has_answered == has_answered);
-            found.and_then(|found| open(table, found))
+            contacts.find(|found| found.has_answered == has_answered).and_then(open)
         };
-        let is_free = || source.is_none_or(|source| table.behind(source, &[]).is_empty());
-        let user_of = |uri: &sip::Uri| uri.user().unwrap_or_default().into_owned();
-        match called(true).or_else(|| called(false).filter(|_| is_free())) {
-            Some(trunk) => (Some(trunk), user_of(&request.to().uri)),
-            None => (None, user_of(request.uri())),
+        if let Some(trunk) = called(true) {
+            let numbers = routing.numbers(&to()).await?;
+            return Ok((vec![trunk], to(), numbers));
         }
+        let numbers = routing.numbers(&user).await?;
+        let by = carried_by(flow.transport);
+        let source = by.map(|carried_by| Source { address: flow.peer, carried_by });
+        let behind = source.map(|source| table.behind(source, &numbers)).unwrap_or_default();
+        if !behind.is_empty() {
+            return Ok((behind, user, numbers));
+        }
+        if let Some(trunk) = called(false) {
+            let numbers = routing.numbers(&to()).await?;
+            return Ok((vec![trunk], to(), numbers));
+        }
+        let registered = registered.iter().filter(|_| by.is_some()).filter_map(open);
+        Ok((registered.collect(), user, numbers))
     }
 
     /// Who From (or an answer to a challenge) claims to be. A carrier that calls from its network
@@ -480,10 +480,6 @@ impl User {
 
 const NO_APPLICATION: &str = "no configured application";
 const INACTIVE: &str = "the account is not active";
-
-fn open<'t>(table: &'t TrunkTable, found: &Match) -> Option<&'t Trunk> {
-    table.get(found.carrier).filter(|trunk| trunk.carrier.is_active)
-}
 
 fn proves_itself(trunk: &Trunk) -> bool {
     trunk.carrier.inbound_auth.username.is_some()

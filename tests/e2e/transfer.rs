@@ -166,6 +166,26 @@ fn who_hangs_up_before_the_target_answers_has_transferred_all_the_same() {
 }
 
 #[test]
+fn nobody_is_missed_while_the_target_rings() {
+    let stage = Stage::with_env(&[
+        ("TRUNKLINE__SIP__TRANSFERS", "clients"),
+        ("TRUNKLINE__RTP__INACTIVITY_TIMEOUT", "1s"),
+    ]);
+    let (mut alice, carol, mut bob) = room_and_bob(&stage);
+    let to = format!("<{}>", stage.uri("bob"));
+    assert_eq!(refer(&mut alice.sip, &mut alice.call, &to).code(), Some(202));
+    let invite = bob.expect_request("INVITE", SOON);
+    bob.reply(&invite, 180, "Ringing");
+    alice.hang_up();
+    drop(alice); // nor does she send any longer
+    assert!(bob.hears_no("CANCEL", Duration::from_millis(2_500)), "{}", bob.history());
+    let rtp = RtpPeer::start(Voice::tone(BOB_HZ, LEVEL_DB));
+    let mut call = bob.accept(&invite, &rtp);
+    support::wait::expect("carol hears bob", SOON, || hears(&carol.rtp, BOB_HZ));
+    assert_eq!(bob.hang_up(&mut call).code(), Some(200));
+}
+
+#[test]
 fn a_target_that_has_answered_our_offer_early_need_not_repeat_itself() {
     let stage = following();
     let (mut alice, carol, mut bob) = room_and_bob(&stage);

@@ -264,6 +264,8 @@ impl Handler<ParticipantEvent> for CallActor {
                 }
                 self.input(Input::PlayDone { id: PlayId(id), report }, ctx);
             }
+            // Nobody is there to send, and the target may ring for longer than silence is borne.
+            ParticipantEvent::Inactive if self.is_between_far_ends() => {}
             ParticipantEvent::Inactive => self.input(Input::MediaTimeout, ctx),
             ParticipantEvent::Digit(digit) => self.on_digit(digit, "RTP"),
             ParticipantEvent::Failed => self.media_failed(500, "media failed", ctx),

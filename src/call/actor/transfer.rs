@@ -146,6 +146,11 @@ impl CallActor {
         }
     }
 
+    /// Whether the far end has left, and a transfer of its is to bring the next one.
+    pub(super) fn is_between_far_ends(&self) -> bool {
+        self.transfer.as_ref().is_some_and(|transfer| transfer.left.is_some())
+    }
+
     /// Somebody of the same account takes the place of the dialog `old` (RFC 3891 §3).
     pub(super) fn on_replaced(
         &mut self,
