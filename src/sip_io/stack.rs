@@ -73,6 +73,8 @@ pub struct StackActor {
     requests: HashMap<TransactionId, (DialogId, RequestId)>,
     /// INVITEs whose sender is being looked up.
     deciding: HashSet<DialogId>,
+    /// REGISTERs whose sender is being looked up.
+    registering: usize,
     /// Who waits for the answers to requests outside dialogs.
     asked: HashMap<TransactionId, oneshot::Sender<outside::Answered>>,
     /// Counts the [`Revoke`]s: what was looked up before one is not acted on after it.
@@ -102,6 +104,7 @@ impl StackActor {
             replacing: HashMap::new(),
             requests: HashMap::new(),
             deciding: HashSet::new(),
+            registering: 0,
             asked: HashMap::new(),
             revoked: 0,
             wake: None,

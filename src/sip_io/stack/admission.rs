@@ -13,6 +13,9 @@ use crate::sip_io::gate::{Admitted, Identity, User, Verdict};
 use crate::sip_io::message::{IncomingCall, Revoke};
 use crate::sip_io::registrations::Contact;
 
+/// REGISTERs that may wait for the store at once, as after a restart when all phones come back.
+const MAX_REGISTERING: usize = 4096;
+
 impl StackActor {
     pub(super) fn on_invite(
         &mut self,
@@ -134,11 +137,17 @@ impl StackActor {
         flow: Flow,
         ctx: &mut Context<Self>,
     ) {
+        if self.registering >= MAX_REGISTERING {
+            self.respond(txn, Reply::new(503).with_header("Retry-After", "10"));
+            return;
+        }
+        self.registering += 1;
         let gate = self.parts.gate.clone();
         let asked = request.clone();
         let revoked = self.revoked;
         let identify = async move { gate.identify_user(&asked).await };
         ctx.spawn(identify.into_actor(self).map(move |found, this, ctx| {
+            this.registering -= 1;
             let reply = match found {
                 _ if this.revoked != revoked => return this.on_register(txn, request, flow, ctx),
                 Ok(user) => this.register(&request, flow, user),
