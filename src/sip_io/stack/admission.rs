@@ -13,6 +13,9 @@ use crate::sip_io::gate::{Admitted, Identity, User, Verdict};
 use crate::sip_io::message::{IncomingCall, Revoke};
 use crate::sip_io::registrations::Contact;
 
+/// INVITEs that may wait for the store at once: about two seconds' work of one processor.
+const MAX_DECIDING: usize = 4096;
+
 /// REGISTERs that may wait for the store at once, as after a restart when all phones come back.
 const MAX_REGISTERING: usize = 4096;
 
@@ -24,9 +27,13 @@ impl StackActor {
         flow: Flow,
         ctx: &mut Context<Self>,
     ) {
-        if self.owners.len() + self.deciding.len() >= self.parts.max_calls {
+        let is_full = self.owners.len() + self.deciding.len() >= self.parts.max_calls;
+        // Who waits longer than that has given up by the time it is answered.
+        let is_behind = self.deciding.len() >= MAX_DECIDING;
+        if is_full || is_behind {
             let busy = Reply::new(503).with_header("Retry-After", "10");
-            self.reject(dialog, busy.with_header("X-Reason", "too many calls"));
+            let why = if is_full { "too many calls" } else { "overloaded" };
+            self.reject(dialog, busy.with_header("X-Reason", why));
             return;
         }
         if request.header("Replaces").is_some() {
