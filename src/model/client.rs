@@ -6,7 +6,6 @@ use sha2::Sha256;
 use super::word::words;
 use super::{
     Account, AccountSid, ClientSid, Encryption, Fields, Invalid, Patch, Secret, Timestamp,
-    encryption,
 };
 
 words! {
@@ -17,8 +16,12 @@ words! {
     }
 }
 
-/// What a refusal of another word says.
-pub(super) const DIGEST_ALGORITHM: &str = "MD5 or SHA-256";
+impl Fields {
+    /// The property of clients and carriers.
+    pub(super) fn digest_algorithm(&mut self) -> Result<Patch<DigestAlgorithm>, Invalid> {
+        self.one_of("digest_algorithm", "MD5 or SHA-256", DigestAlgorithm::parse)
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
@@ -145,16 +148,8 @@ impl ClientInput {
             allow_direct_app_calling: fields.flag("allow_direct_app_calling")?,
             allow_direct_queue_calling: fields.flag("allow_direct_queue_calling")?,
             allow_direct_user_calling: fields.flag("allow_direct_user_calling")?,
-            media_encryption: fields.one_of(
-                "media_encryption",
-                encryption::EXPECTED,
-                Encryption::parse,
-            )?,
-            digest_algorithm: fields.one_of(
-                "digest_algorithm",
-                DIGEST_ALGORITHM,
-                DigestAlgorithm::parse,
-            )?,
+            media_encryption: fields.media_encryption()?,
+            digest_algorithm: fields.digest_algorithm()?,
         };
         fields.ignore(&["created_at"]);
         fields.finish()?;

@@ -1,6 +1,7 @@
 //! Whether a call's audio is encrypted (SDES-SRTP, RFC 4568).
 
 use super::word::words;
+use super::{Fields, Invalid, Patch};
 
 words! {
     /// What a trunk, a client or the server wants of its calls' audio.
@@ -17,4 +18,11 @@ words! {
 }
 
 /// What a refusal of another word says.
-pub(super) const EXPECTED: &str = "off, offered or required";
+const EXPECTED: &str = "off, offered or required";
+
+impl Fields {
+    /// The property of clients and carriers.
+    pub(super) fn media_encryption(&mut self) -> Result<Patch<Encryption>, Invalid> {
+        self.one_of("media_encryption", EXPECTED, Encryption::parse)
+    }
+}

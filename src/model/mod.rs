@@ -9,7 +9,7 @@ pub mod bucket;
 pub mod call;
 pub mod call_record;
 pub mod client;
-pub mod encryption;
+mod encryption;
 pub mod hook;
 pub mod input;
 pub mod network;

@@ -1,11 +1,10 @@
 //! The body of a carrier's create or update.
 
 use super::{DtmfType, InboundAuth, Register, Smpp, TrunkType, VoipCarrier};
-use crate::model::client::DIGEST_ALGORITHM;
 use crate::model::sip_text::{is_host, is_proxy, is_user};
 use crate::model::{
     AccountSid, ApplicationSid, DigestAlgorithm, Encryption, Fields, Invalid, Patch, Secret,
-    ServiceProviderSid, Timestamp, VoipCarrierSid, encryption,
+    ServiceProviderSid, Timestamp, VoipCarrierSid,
 };
 
 #[derive(Debug, Default)]
@@ -98,16 +97,8 @@ impl VoipCarrierInput {
             inbound_auth_username: fields.login_name("inbound_auth_username")?,
             inbound_auth_password: fields.password("inbound_auth_password")?,
             smpp: SmppInput::read(fields)?,
-            media_encryption: fields.one_of(
-                "media_encryption",
-                encryption::EXPECTED,
-                Encryption::parse,
-            )?,
-            digest_algorithm: fields.one_of(
-                "digest_algorithm",
-                DIGEST_ALGORITHM,
-                DigestAlgorithm::parse,
-            )?,
+            media_encryption: fields.media_encryption()?,
+            digest_algorithm: fields.digest_algorithm()?,
         };
         fields.ignore(&["created_at", "register_status"]);
         std::mem::take(fields).finish()?;
