@@ -169,6 +169,12 @@ impl Story {
                 self.hooks.push(*request);
                 line
             }
+            // What a verb tells goes the way of status events, for the sake of its order.
+            Effect::StatusEvent { request, last: false } if request.kind == HookKind::VerbHook => {
+                let line = format!("{:?} {}", request.kind, request.target.url);
+                self.hooks.push(*request);
+                line
+            }
             Effect::StatusEvent { request, last } => {
                 let line = event(&request.body);
                 assert_eq!(last, line.contains(" by "), "{line}");

@@ -151,12 +151,15 @@ impl State {
                     self.send_request(request, Some(run), turn);
                 }
                 verb::Effect::Refer { run, order } => self.send_refer(run, order, turn),
-                verb::Effect::Tell { run, hook, fields } => {
-                    let (kind, verb_id) = (AskKind::Action, None);
-                    let ask = Ask { run, kind, hook, fields, verb_id, wants_reply: false };
-                    // It asks nothing that could fail.
-                    let _ = self.ask(ask, turn);
-                }
+                // What a verb tells on its way keeps its order, as the call's status events do.
+                verb::Effect::Tell { hook, fields, .. } => match self.session.resolve(&hook) {
+                    Ok(target) => {
+                        let body = payload::action(&self.base, fields, None);
+                        let request = Box::new(self.request(HookKind::VerbHook, target, body));
+                        turn.out.push(Effect::StatusEvent { request, last: false });
+                    }
+                    Err(error) => turn.out.push(Effect::Alert(error.alert())),
+                },
                 verb::Effect::Ask(ask) => {
                     if let Err(failure) = self.ask(ask, turn) {
                         verdict = Verdict::Failed(failure);
