@@ -47,6 +47,7 @@ sid! {
     VoipCarrierSid,
     SipGatewaySid,
     ConferenceSid,
+    LimitSid,
     WebhookSid,
     PredefinedCarrierSid,
 }

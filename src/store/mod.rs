@@ -18,6 +18,8 @@ mod demo;
 mod error;
 mod journal;
 mod key_cache;
+mod limit_cache;
+mod limits;
 mod page;
 mod phone_numbers;
 mod registrations;
@@ -43,6 +45,7 @@ pub use calls::{CallQuery, Calls};
 pub use clients::Clients;
 pub use demo::{Demo, DemoSecrets, DemoUser};
 pub use error::Error;
+pub use limits::Limits;
 pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
 pub use registrations::{Registered, Registrations};
@@ -53,6 +56,7 @@ pub use voip_carriers::{VoipCarrierQuery, VoipCarriers};
 
 use journal::Journal;
 use key_cache::KeyCache;
+use limit_cache::LimitCache;
 use seal::Seal;
 
 use crate::config;
@@ -74,6 +78,7 @@ struct Inner {
     write: Pool<Db>,
     seal: Seal,
     keys: KeyCache,
+    limits: LimitCache,
     journal: Journal,
 }
 
@@ -124,7 +129,8 @@ impl Store {
         let read = pool(config.read_connections).connect_with(options.read_only(true)).await?;
         check_key(&write, &seal).await?;
         let journal = Journal::start(write.clone(), config.journal_capacity);
-        let inner = Inner { read, write, seal, keys: KeyCache::default(), journal };
+        let (keys, limits) = (KeyCache::default(), LimitCache::default());
+        let inner = Inner { read, write, seal, keys, limits, journal };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -175,6 +181,10 @@ impl Store {
 
     pub fn clients(&self) -> Clients<'_> {
         Clients { store: self }
+    }
+
+    pub fn limits(&self) -> Limits<'_> {
+        Limits { store: self }
     }
 
     pub fn calls(&self) -> Calls<'_> {
