@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Path};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::auth::Principal;
 use super::body::Body;
@@ -12,11 +12,11 @@ use super::reply::{self, Reply};
 use super::state::{AppState, Doors};
 use crate::call::CallSnapshot;
 use crate::call::actor::{Hangup, Update, Updated};
-use crate::call::originate::Order;
+use crate::call::originate::{Full, NotPlaced, Order};
 use crate::directory::LiveCall;
 use crate::media_io::quality::Quality;
 use crate::model::call::{BadCall, CreateCall, TargetKind, UpdateCall};
-use crate::model::{Account, AccountSid, CallSid, Direction, Scope};
+use crate::model::{Account, AccountSid, CallSid, Scope};
 use crate::verb;
 
 /// Places a call; answers when its INVITE is on the wire.
@@ -35,8 +35,8 @@ pub(super) async fn create(
     let create = CreateCall::parse(&body.value()?)?;
     let order = check(&state, account, create).await?;
     let doors = state.doors()?;
-    let placed = doors.desk.place(&doors.stack, order).await;
-    let placed = placed.map_err(|_| ApiError::Unavailable)?;
+    let placed = doors.desk.place(&doors.stack, order).await?;
+    let placed = placed.await.map_err(|_| ApiError::Unavailable)?;
     let answer = json!({"sid": placed.sid, "callId": placed.call_id});
     reply::with_status(actix_web::http::StatusCode::CREATED, &answer)
 }
@@ -159,15 +159,11 @@ pub(super) async fn delete(
     reply::no_content()
 }
 
+/// The live calls, as the account's limits count them.
 pub(super) async fn count(principal: Principal, state: Data<AppState>, a: Path<String>) -> Reply {
     let account = principal.reach_account(&state, &a).await?;
-    let calls = state.doors()?.live.calls(account);
-    let live = |direction: Direction| {
-        calls.iter().filter(|c| c.actor.is_some() && c.snapshot.direction == direction).count()
-    };
-    let answer: Value =
-        json!({"inbound": live(Direction::Inbound), "outbound": live(Direction::Outbound)});
-    reply::ok(&answer)
+    let count = state.doors()?.desk.call_count(account);
+    reply::ok(&json!({"inbound": count.inbound, "outbound": count.outbound}))
 }
 
 async fn find<'s>(
@@ -185,5 +181,19 @@ async fn find<'s>(
 impl From<BadCall> for ApiError {
     fn from(bad: BadCall) -> Self {
         Self::BadRequest(bad.to_string())
+    }
+}
+
+impl From<NotPlaced> for ApiError {
+    fn from(why: NotPlaced) -> Self {
+        match why {
+            NotPlaced::Full(Full::Account(_)) => {
+                Self::unprocessable("the account has as many calls as it may have")
+            }
+            NotPlaced::Full(Full::ServiceProvider) => {
+                Self::unprocessable("the service provider has as many calls as it may have")
+            }
+            NotPlaced::Store(error) => error.into(),
+        }
     }
 }

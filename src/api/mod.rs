@@ -25,6 +25,7 @@ mod applications;
 mod calls;
 mod clients;
 mod conferences;
+mod limits;
 mod participants;
 mod phone_numbers;
 mod predefined_carriers;

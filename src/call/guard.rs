@@ -34,12 +34,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    pub fn new(
-        call: CallSid,
-        stack: Addr<StackActor>,
-        live: Arc<Live>,
-        counted: Counted,
-    ) -> Self {
+    pub fn new(call: CallSid, stack: Addr<StackActor>, live: Arc<Live>, counted: Counted) -> Self {
         Self {
             call,
             stack,

@@ -6,7 +6,7 @@ use actix::Addr;
 
 use super::desk::{Desk, Keep, of_record};
 use super::route::Route;
-use super::tally::{Counted, Full};
+use super::tally::Counted;
 use super::ways::Search;
 use super::{Application, Limits, Script, Setup, answer};
 use crate::hook::CallFacts;
@@ -14,6 +14,8 @@ use crate::model::call::{CreateCall, Direction, TargetKind};
 use crate::model::{self, Account, CallSid};
 use crate::sip_io::stack::StackActor;
 use crate::store;
+
+pub use super::tally::Full;
 
 /// What REST asks for, already checked.
 pub struct Order {

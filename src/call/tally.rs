@@ -264,7 +264,7 @@ mod tests {
                     }
                     Event::End(at) if !live.is_empty() => {
                         let at = at % live.len();
-                        live.swap_remove(at);
+                        drop(live.swap_remove(at));
                     }
                     Event::End(_) => {}
                     Event::Begin { account, direction } => {

@@ -18,12 +18,6 @@ words! {
     }
 }
 
-impl LimitCategory {
-    /// The words, for whoever used another one.
-    const EXPECTED: &'static str = "api_rate, voice_call_session, device, voice_call_minutes, \
-         voice_call_session_license or voice_call_minutes_license";
-}
-
 /// Whose limits they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LimitOwner {
@@ -51,8 +45,7 @@ impl LimitInput {
     /// # Errors
     /// What is missing or wrong; both properties are required.
     pub fn create(mut fields: Fields) -> Result<Self, Invalid> {
-        let parse = LimitCategory::parse;
-        let category = fields.one_of("category", LimitCategory::EXPECTED, parse)?;
+        let category = fields.one_of("category", LimitCategory::WORDS, LimitCategory::parse)?;
         let category = category.value().ok_or(Invalid::Missing("category"))?;
         let quantity = fields.integer("quantity", 0..=i64::from(i32::MAX))?;
         let quantity = quantity.value().ok_or(Invalid::Missing("quantity"))?;

@@ -10,8 +10,8 @@ use super::{Error, Row, Seal};
 use crate::model::{
     AccountSid, AlertType, ApiKeySid, ApplicationSid, CallSid, ClientSid, DigestAlgorithm,
     Direction, DtmfType, Encryption, Hook, HookMethod, LimitCategory, LimitSid, PhoneNumberSid,
-    PlanType, Protocol, RecordFormat, Secret, ServiceProviderSid, SipGatewaySid, StoredHook, Timestamp, TrunkType,
-    VoipCarrierSid, WebhookSid,
+    PlanType, Protocol, RecordFormat, Secret, ServiceProviderSid, SipGatewaySid, StoredHook,
+    Timestamp, TrunkType, VoipCarrierSid, WebhookSid,
 };
 
 macro_rules! text_columns {

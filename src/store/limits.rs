@@ -73,8 +73,7 @@ impl Limits<'_> {
             .execute(&mut *tx)
             .await
             .map_err(gone)?;
-        let row =
-            sqlx::query(select).bind(sid(owner)).bind(category).fetch_one(&mut *tx).await?;
+        let row = sqlx::query(select).bind(sid(owner)).bind(category).fetch_one(&mut *tx).await?;
         let sid = row.try_get("sid")?;
         tx.commit().await?;
         Ok(sid)
@@ -153,9 +152,9 @@ impl Limits<'_> {
         .bind(calls)
         .fetch_all(self.store.read())
         .await?;
-        let of_provider = rows.iter().map(|row| {
-            Ok::<_, Error>((row.try_get("service_provider_sid")?, quantity(row)?))
-        });
+        let of_provider = rows
+            .iter()
+            .map(|row| Ok::<_, Error>((row.try_get("service_provider_sid")?, quantity(row)?)));
         enforced.calls_of_provider = of_provider.collect::<Result<HashMap<_, _>, _>>()?;
         Ok(enforced)
     }

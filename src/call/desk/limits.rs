@@ -77,7 +77,7 @@ impl Desk {
         if !self.throttle.note(key) {
             return;
         }
-        let write = |desk: &Self, message: String, detail: Option<String>| {
+        let write = move |desk: &Self, message: String, detail: Option<String>| {
             let alert =
                 Alert { account_sid: account, alert_type: kind, message, detail, target_sid: None };
             desk.store.alerts().write(alert);
