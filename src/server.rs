@@ -106,6 +106,8 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         registrations: registrations.clone(),
         resolver,
         trunks: trunks.clone(),
+        tally: Arc::default(),
+        throttle: Arc::default(),
         control: control.handle(),
         media_ip,
         sip_address,

@@ -26,6 +26,7 @@ mod call_bodies;
 mod calls;
 mod clients;
 mod conferences;
+mod limits;
 mod participants;
 mod phone_numbers;
 mod predefined_carriers;

@@ -3,9 +3,9 @@
 use super::service_providers as providers;
 use super::table::{Path, path};
 use super::{
-    accounts, alerts, api_keys, applications, calls, clients, conferences, openapi, participants,
-    phone_numbers, predefined_carriers, recent_calls, registered_sip_users, sip_gateways,
-    voip_carriers,
+    accounts, alerts, api_keys, applications, calls, clients, conferences, limits, openapi,
+    participants, phone_numbers, predefined_carriers, recent_calls, registered_sip_users,
+    sip_gateways, voip_carriers,
 };
 
 /// Everything under `/v1`.
@@ -38,6 +38,10 @@ pub(super) fn routes() -> Vec<Path> {
             .get("List the ended calls of a service provider", recent_calls::list_of_provider),
         path("/ServiceProviders/{sp}/Alerts")
             .get("List the alerts of a service provider", alerts::list_of_provider),
+        path("/ServiceProviders/{sp}/Limits")
+            .get("List the limits of a service provider", limits::list_of_provider)
+            .post("Set a limit of a service provider", limits::set_of_provider)
+            .delete("Take limits of a service provider away", limits::delete_of_provider),
         path("/Accounts")
             .get("List accounts", accounts::list)
             .post("Make an account", accounts::create),
@@ -81,6 +85,10 @@ pub(super) fn routes() -> Vec<Path> {
             .get("Where a user is registered", registered_sip_users::read),
         path("/Accounts/{a}/RecentCalls")
             .get("List the ended calls of an account", recent_calls::list_of_account),
+        path("/Accounts/{a}/Limits")
+            .get("List the limits of an account", limits::list_of_account)
+            .post("Set a limit of an account", limits::set_of_account)
+            .delete("Take limits of an account away", limits::delete_of_account),
         path("/Accounts/{a}/Alerts").get("List the alerts of an account", alerts::list_of_account),
         path("/Accounts/{a}/VoipCarriers")
             .get("List the carriers of an account", voip_carriers::list_of_account)

@@ -12,6 +12,7 @@ pub mod client;
 mod encryption;
 pub mod hook;
 pub mod input;
+pub mod limit;
 pub mod network;
 pub mod number;
 pub mod phone_number;
@@ -39,6 +40,7 @@ pub use client::{Client, ClientAuth, ClientInput, DigestAlgorithm, FormerClient,
 pub use encryption::Encryption;
 pub use hook::{Hook, HookInput, HookMethod, Secret, StoredHook};
 pub use input::{Fields, Invalid, Patch};
+pub use limit::{CallLimits, Limit, LimitCategory, LimitInput, LimitOwner};
 pub use network::Network;
 pub use phone_number::{PhoneNumber, PhoneNumberInput};
 pub use predefined_carrier::{PREDEFINED_CARRIERS, PredefinedCarrier};

@@ -17,6 +17,8 @@ mod demo;
 mod error;
 mod journal;
 mod key_cache;
+mod limit_cache;
+mod limits;
 mod page;
 mod phone_numbers;
 mod registrations;
@@ -41,6 +43,7 @@ pub use calls::{CallQuery, Calls};
 pub use clients::Clients;
 pub use demo::{Demo, DemoSecrets, DemoUser};
 pub use error::Error;
+pub use limits::Limits;
 pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
 pub use registrations::{Registered, Registrations};
@@ -52,6 +55,7 @@ pub use voip_carriers::{VoipCarrierQuery, VoipCarriers};
 use database::Database;
 use journal::Journal;
 use key_cache::KeyCache;
+use limit_cache::LimitCache;
 use seal::Seal;
 
 use crate::config;
@@ -75,6 +79,7 @@ struct Inner {
     database: Database,
     seal: Seal,
     keys: KeyCache,
+    limits: LimitCache,
     journal: Journal,
 }
 
@@ -123,8 +128,9 @@ impl Store {
         let database = Database::open(config).await?;
         check_key(&database, &seal).await?;
         let keys = KeyCache::new(database.is_shared().then_some(KEY_MAX_AGE));
+        let limits = LimitCache::default();
         let journal = Journal::start(database.clone(), config.journal_capacity);
-        let inner = Inner { database, seal, keys, journal };
+        let inner = Inner { database, seal, keys, limits, journal };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -174,6 +180,10 @@ impl Store {
 
     pub fn clients(&self) -> Clients<'_> {
         Clients { store: self }
+    }
+
+    pub fn limits(&self) -> Limits<'_> {
+        Limits { store: self }
     }
 
     pub fn calls(&self) -> Calls<'_> {

@@ -94,12 +94,13 @@ impl ServiceProviders<'_> {
         Ok(tx.commit().await?)
     }
 
-    /// Its API keys go with it, and its carriers with the numbers on them; other numbers that named
+    /// Its API keys and limits go with it, and its carriers with the numbers on them; other numbers that named
     /// it stay, unassigned. Returns the carriers that were deleted.
     ///
     /// # Errors
     /// [`Error::InUse`] while it has accounts.
     pub async fn delete(&self, sid: ServiceProviderSid) -> Result<Vec<VoipCarrier>, Error> {
+        let _limits = self.store.inner.limits.changing();
         let mut tx = self.store.begin().await?;
         let used = sqlx::query("SELECT 1 FROM accounts WHERE service_provider_sid = $1 LIMIT 1")
             .bind(sid)

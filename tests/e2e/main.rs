@@ -17,6 +17,7 @@ mod flood;
 mod fork;
 mod holding;
 mod in_dialog;
+mod limits;
 mod node_client;
 mod outbound;
 mod phone_transfer;

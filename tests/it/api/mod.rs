@@ -7,6 +7,7 @@ mod auth;
 mod bad_input;
 mod clients;
 mod isolation;
+mod limits;
 mod phone_numbers;
 mod records;
 mod secrets;
