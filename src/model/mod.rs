@@ -25,6 +25,7 @@ pub mod sip_gateway;
 pub mod sip_text;
 pub mod timestamp;
 pub mod trunk;
+pub mod user;
 pub mod voip_carrier;
 mod word;
 
@@ -49,4 +50,5 @@ pub use sid::*;
 pub use sip_gateway::{Protocol, SipGateway, SipGatewayInput};
 pub use timestamp::Timestamp;
 pub use trunk::Trunk;
+pub use user::{Login, PasswordChange, PasswordSettings, PasswordSettingsInput, User, UserInput};
 pub use voip_carrier::{DtmfType, TrunkType, VoipCarrier, VoipCarrierInput};

@@ -113,7 +113,7 @@ impl Accounts<'_> {
         Ok(record.webhook_secret)
     }
 
-    /// Keys, applications, numbers, carriers and clients go with it; records of its calls stay.
+    /// Keys, users, applications, numbers, carriers and clients go with it; records of its calls stay.
     /// Returns what was deleted.
     pub async fn delete(&self, scope: Scope, sid: AccountSid) -> Result<Account, Error> {
         let mut tx = self.store.begin().await?;
@@ -128,6 +128,7 @@ impl Accounts<'_> {
         }
         tx.commit().await?;
         self.store.inner.keys.clear();
+        self.store.inner.sessions.clear();
         Ok(account)
     }
 }

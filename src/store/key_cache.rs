@@ -1,13 +1,26 @@
-//! Recently used API keys, so that a request does not cost a query. Bounded; emptied whenever a key
-//! may have been deleted, by whatever way.
+//! Whose the tokens used of late are, API keys and sessions alike, so that a request does not cost a
+//! query. Bounded; emptied whenever one may have ended, by whatever way. What another server on the
+//! same database has ended is noticed within [`MAX_AGE`].
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
 
 use crate::model::{ApiKeySid, Scope, Timestamp};
 
 /// SHA-256 of a token.
 pub(super) type TokenHash = [u8; 32];
+
+pub(super) fn hash(token: &str) -> TokenHash {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// As the columns hold it.
+pub(super) fn hex(hash: &TokenHash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CachedKey {
@@ -17,57 +30,71 @@ pub(super) struct CachedKey {
     pub(super) last_used: Option<Timestamp>,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct KeyCache {
-    table: Mutex<Table>,
+#[derive(Debug)]
+pub(super) struct TokenCache<T> {
+    table: Mutex<Table<T>>,
 }
 
-#[derive(Debug, Default)]
-struct Table {
-    keys: HashMap<TokenHash, CachedKey>,
+#[derive(Debug)]
+struct Table<T> {
+    /// With the moment it was read.
+    entries: HashMap<TokenHash, (T, Instant)>,
     /// Counts the emptyings: what was read before one must not be put in after it.
     generation: u64,
 }
 
-const MAX_KEYS: usize = 4096;
+impl<T> Default for TokenCache<T> {
+    fn default() -> Self {
+        Self { table: Mutex::new(Table { entries: HashMap::new(), generation: 0 }) }
+    }
+}
 
-impl KeyCache {
-    pub(super) fn get(&self, hash: &TokenHash) -> Option<CachedKey> {
-        self.lock().keys.get(hash).copied()
+const MAX_ENTRIES: usize = 4096;
+
+/// What was read longer ago is read again.
+const MAX_AGE: Duration = Duration::from_secs(10);
+
+impl<T: Copy> TokenCache<T> {
+    pub(super) fn get(&self, hash: &TokenHash) -> Option<T> {
+        let table = self.lock();
+        let (entry, read_at) = table.entries.get(hash)?;
+        (read_at.elapsed() < MAX_AGE).then_some(*entry)
     }
 
     pub(super) fn generation(&self) -> u64 {
         self.lock().generation
     }
 
-    /// Keeps a key read from the database in `generation`.
-    pub(super) fn put(&self, generation: u64, hash: TokenHash, key: CachedKey) {
+    /// Keeps what was read from the database in `generation`.
+    pub(super) fn put(&self, generation: u64, hash: TokenHash, entry: T) {
         let mut table = self.lock();
         if table.generation != generation {
             return;
         }
-        if table.keys.len() >= MAX_KEYS {
-            table.keys.clear();
+        if table.entries.len() >= MAX_ENTRIES {
+            table.entries.clear();
         }
-        table.keys.insert(hash, key);
-    }
-
-    /// Marks a key as used, if it is still here.
-    pub(super) fn touch(&self, hash: &TokenHash, now: Timestamp) {
-        if let Some(key) = self.lock().keys.get_mut(hash) {
-            key.last_used = Some(now);
-        }
+        table.entries.insert(hash, (entry, Instant::now()));
     }
 
     pub(super) fn clear(&self) {
         let mut table = self.lock();
-        table.keys.clear();
+        table.entries.clear();
         table.generation += 1;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, Table<T>> {
         // A panic under the lock cannot leave the map half changed in a way that matters.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TokenCache<CachedKey> {
+    /// Marks a key as used, if it is still here.
+    pub(super) fn touch(&self, hash: &TokenHash, now: Timestamp) {
+        if let Some((key, _)) = self.lock().entries.get_mut(hash) {
+            key.last_used = Some(now);
+        }
     }
 }
 
@@ -82,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_key_read_before_an_emptying_is_not_kept_after_it() {
-        let cache = KeyCache::default();
+        let cache = TokenCache::default();
         let before = cache.generation();
         cache.clear();
         cache.put(before, [1; 32], key());
@@ -93,12 +120,12 @@ mod tests {
 
     #[test]
     fn the_cache_is_bounded() {
-        let cache = KeyCache::default();
-        for n in 0..=MAX_KEYS {
+        let cache = TokenCache::default();
+        for n in 0..=MAX_ENTRIES {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&n.to_be_bytes());
             cache.put(0, hash, key());
         }
-        assert!(cache.lock().keys.len() <= MAX_KEYS);
+        assert!(cache.lock().entries.len() <= MAX_ENTRIES);
     }
 }

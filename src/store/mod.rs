@@ -19,12 +19,15 @@ mod error;
 mod journal;
 mod key_cache;
 mod page;
+mod password;
 mod phone_numbers;
 mod registrations;
 mod routing;
 mod seal;
 mod service_providers;
+mod sessions;
 mod sip_gateways;
+mod users;
 mod voip_carriers;
 
 use std::os::unix::fs::DirBuilderExt;
@@ -47,12 +50,16 @@ pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
 pub use registrations::{Registered, Registrations};
 pub use routing::{Claim, Routing};
+pub use seal::kept_key;
 pub use service_providers::ServiceProviders;
+pub use sessions::{Session, SessionId, Sessions};
 pub use sip_gateways::SipGateways;
+pub use users::{Opened, Users};
 pub use voip_carriers::{VoipCarrierQuery, VoipCarriers};
 
 use journal::Journal;
-use key_cache::KeyCache;
+use key_cache::{CachedKey, TokenCache};
+use password::Hasher;
 use seal::Seal;
 
 use crate::config;
@@ -73,7 +80,9 @@ struct Inner {
     /// A single connection: writers queue here instead of failing as busy in SQLite.
     write: Pool<Db>,
     seal: Seal,
-    keys: KeyCache,
+    keys: TokenCache<CachedKey>,
+    sessions: TokenCache<Session>,
+    hasher: Hasher,
     journal: Journal,
 }
 
@@ -124,7 +133,7 @@ impl Store {
         let read = pool(config.read_connections).connect_with(options.read_only(true)).await?;
         check_key(&write, &seal).await?;
         let journal = Journal::start(write.clone(), config.journal_capacity);
-        let inner = Inner { read, write, seal, keys: KeyCache::default(), journal };
+        let inner = Inner { read, write, seal, keys: TokenCache::default(), sessions: TokenCache::default(), hasher: Hasher::default(), journal };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -155,6 +164,14 @@ impl Store {
 
     pub fn api_keys(&self) -> ApiKeys<'_> {
         ApiKeys { store: self }
+    }
+
+    pub fn users(&self) -> Users<'_> {
+        Users { store: self }
+    }
+
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions { store: self }
     }
 
     pub fn applications(&self) -> Applications<'_> {
