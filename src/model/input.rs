@@ -131,14 +131,16 @@ impl Fields {
         Self { map, notes: Some(notes) }
     }
 
-    fn note(&self, name: &str, kind: Kind) {
+    fn note(&mut self, name: &str, kind: Kind) {
         self.note_nullable(name, kind, true);
     }
 
-    fn note_nullable(&self, name: &str, kind: Kind, is_nullable: bool) {
-        if let Some(notes) = &self.notes {
-            notes.borrow_mut().note(name, kind, is_nullable);
+    fn note_nullable(&mut self, name: &str, kind: Kind, is_nullable: bool) {
+        let Some(notes) = &self.notes else { return };
+        if let Some(value @ Value::Null) = self.map.get_mut(name) {
+            *value = kind.sample();
         }
+        notes.borrow_mut().note(name, kind, is_nullable);
     }
 
     pub fn has(&self, name: &str) -> bool {
