@@ -22,7 +22,7 @@ pub(super) struct Signer(hmac::Key);
 
 /// What a token says of its holder, its signature and its time found right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Holder {
+pub(super) struct Claimed {
     pub(super) scope: Scope,
     /// None: made by a tool that shares the secret. Such a token needs no session.
     pub(super) user_sid: Option<UserSid>,
@@ -115,7 +115,7 @@ impl Signer {
     }
 
     /// Who holds a token; `None` for anything that is not ours and good at `now`.
-    pub(super) fn read(&self, token: &str, now: Timestamp) -> Option<Holder> {
+    pub(super) fn read(&self, token: &str, now: Timestamp) -> Option<Claimed> {
         let (signed, mac) = token.rsplit_once('.')?;
         let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
         hmac::verify(&self.0, signed.as_bytes(), &mac).ok()?;
@@ -125,7 +125,7 @@ impl Signer {
         if header.alg != "HS256" || !is_typed || header.crit.is_some() {
             return None;
         }
-        part::<Read>(claims)?.holder(now)
+        part::<Read>(claims)?.claimed(now)
     }
 }
 
@@ -134,7 +134,7 @@ fn part<T: for<'de> Deserialize<'de>>(text: &str) -> Option<T> {
 }
 
 impl Read {
-    fn holder(self, now: Timestamp) -> Option<Holder> {
+    fn claimed(self, now: Timestamp) -> Option<Claimed> {
         #[allow(clippy::cast_precision_loss, reason = "exact until the year 287396")]
         let now = now.as_millis() as f64 / 1000.0;
         if self.exp <= now || self.nbf.is_some_and(|start| start > now) {
@@ -154,7 +154,7 @@ impl Read {
             None => None,
         };
         let sole = self.permissions.is_some_and(|all| all == [VIEW_ONLY]);
-        Some(Holder { scope, user_sid, is_view_only: sole || self.is_view_only == Some(true) })
+        Some(Claimed { scope, user_sid, is_view_only: sole || self.is_view_only == Some(true) })
     }
 }
 
@@ -217,7 +217,7 @@ mod tests {
                 user.service_provider_sid = Some(sid);
             }
             let token = signer().token(&user, at(100), at(200)).unwrap().0;
-            let holder = Holder { scope, user_sid: Some(user.sid), is_view_only: false };
+            let holder = Claimed { scope, user_sid: Some(user.sid), is_view_only: false };
             assert_eq!(token.split('.').count(), 3);
             assert_eq!(signer().read(&token, at(199)), Some(holder));
             assert_eq!(signer().read(&token, at(200)), None);
@@ -249,7 +249,7 @@ mod tests {
     fn tokens_of_tools_that_share_the_secret_are_read() {
         let account = AccountSid::random();
         let read = |claims: Value| signer().read(&signer().sign(HEADER, &claims.to_string()).0, at(100));
-        let holder = |scope, is_view_only| Some(Holder { scope, user_sid: None, is_view_only });
+        let holder = |scope, is_view_only| Some(Claimed { scope, user_sid: None, is_view_only });
         for (claims, expected) in [
             (json!({"scope": "admin", "exp": 101}), holder(Scope::Admin, false)),
             (json!({"scope": "admin", "exp": 100.5, "user_sid": null}), holder(Scope::Admin, false)),
