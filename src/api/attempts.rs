@@ -203,7 +203,8 @@ mod tests {
         ] {
             assert_eq!(address_key(address.parse().unwrap()).is_some(), counts, "{address}");
         }
-        let [v4, mapped] = ["192.0.2.1", "::ffff:192.0.2.1"].map(|a| address_key(a.parse().unwrap()));
+        let [v4, mapped] =
+            ["192.0.2.1", "::ffff:192.0.2.1"].map(|a| address_key(a.parse().unwrap()));
         assert_eq!(v4, mapped);
     }
 

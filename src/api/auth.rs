@@ -90,11 +90,7 @@ impl FromRequest for Anyone {
     }
 }
 
-async fn key(
-    state: &AppState,
-    token: &str,
-    now: Timestamp,
-) -> Result<Option<Principal>, ApiError> {
+async fn key(state: &AppState, token: &str, now: Timestamp) -> Result<Option<Principal>, ApiError> {
     let known = state.store.api_keys().authenticate(token, now).await?;
     Ok(known.map(|key| Principal {
         scope: key.scope,

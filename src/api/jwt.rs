@@ -13,9 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::user::VIEW_ONLY;
-use crate::model::{
-    AccountSid, Scope, Secret, ServiceProviderSid, Timestamp, User, UserSid,
-};
+use crate::model::{AccountSid, Scope, Secret, ServiceProviderSid, Timestamp, User, UserSid};
 
 /// Makes tokens and reads them.
 pub(super) struct Signer(hmac::Key);
@@ -248,11 +246,15 @@ mod tests {
     #[test]
     fn tokens_of_tools_that_share_the_secret_are_read() {
         let account = AccountSid::random();
-        let read = |claims: Value| signer().read(&signer().sign(HEADER, &claims.to_string()).0, at(100));
+        let read =
+            |claims: Value| signer().read(&signer().sign(HEADER, &claims.to_string()).0, at(100));
         let holder = |scope, is_view_only| Some(Claimed { scope, user_sid: None, is_view_only });
         for (claims, expected) in [
             (json!({"scope": "admin", "exp": 101}), holder(Scope::Admin, false)),
-            (json!({"scope": "admin", "exp": 100.5, "user_sid": null}), holder(Scope::Admin, false)),
+            (
+                json!({"scope": "admin", "exp": 100.5, "user_sid": null}),
+                holder(Scope::Admin, false),
+            ),
             (
                 json!({"scope": "account", "account_sid": account, "exp": 101}),
                 holder(Scope::Account(account), false),
@@ -265,7 +267,10 @@ mod tests {
                 json!({"scope": "admin", "exp": 101, "permissions": ["VIEW_ONLY", "X"]}),
                 holder(Scope::Admin, false),
             ),
-            (json!({"scope": "admin", "exp": 101, "is_view_only": true}), holder(Scope::Admin, true)),
+            (
+                json!({"scope": "admin", "exp": 101, "is_view_only": true}),
+                holder(Scope::Admin, true),
+            ),
             (json!({"scope": "admin", "exp": 100}), None),
             (json!({"scope": "admin", "exp": 1e300, "nbf": 101}), None),
             (json!({"scope": "admin", "exp": "101"}), None),

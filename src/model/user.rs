@@ -199,7 +199,8 @@ fn email(fields: &mut Fields) -> Result<Option<String>, Invalid> {
     let is_address = |text: &str| {
         let parts = text.split_once('@');
         let is_part = |part: &str| {
-            !part.is_empty() && !part.contains(|c: char| c == '@' || c.is_whitespace() || c.is_control())
+            !part.is_empty()
+                && !part.contains(|c: char| c == '@' || c.is_whitespace() || c.is_control())
         };
         parts.is_some_and(|(user, domain)| is_part(user) && is_part(domain))
     };
@@ -262,8 +263,7 @@ impl PasswordSettingsInput {
             Patch::Value(n) => settings.min_length = u8::try_from(n).unwrap_or(MAX_LENGTH),
         }
         self.require_digit.apply_or(|| false, &mut settings.require_digit);
-        self.require_special_character
-            .apply_or(|| false, &mut settings.require_special_character);
+        self.require_special_character.apply_or(|| false, &mut settings.require_special_character);
     }
 }
 
@@ -273,7 +273,8 @@ impl PasswordSettings {
         let settings = stored.unwrap_or_default();
         let length = password.0.chars().count();
         let refused = |reason: String| Err(Invalid::Grammar { name: "password", reason });
-        if stored.is_none() && !(usize::from(MIN_LENGTH)..=usize::from(MAX_LENGTH)).contains(&length)
+        if stored.is_none()
+            && !(usize::from(MIN_LENGTH)..=usize::from(MAX_LENGTH)).contains(&length)
         {
             return refused(format!("must have {MIN_LENGTH} to {MAX_LENGTH} characters"));
         }
@@ -313,7 +314,8 @@ mod tests {
     #[test]
     fn a_new_user_has_name_email_and_password() {
         for name in ["name", "email", "initial_password"] {
-            let Value::Object(mut map) = json!({"name": "a", "email": "a@b", "initial_password": "p"})
+            let Value::Object(mut map) =
+                json!({"name": "a", "email": "a@b", "initial_password": "p"})
             else {
                 panic!("an object")
             };

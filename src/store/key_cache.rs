@@ -1,6 +1,6 @@
 //! Whose the tokens used of late are, API keys and sessions alike, so that a request does not cost a
-//! query. Bounded; emptied whenever one may have ended, by whatever way. What another server on the
-//! same database has ended is noticed within [`MAX_AGE`].
+//! query. Bounded; emptied whenever one may have ended, by whatever way. Where other servers may end
+//! them, entries grow too old.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -32,6 +32,7 @@ pub(super) struct CachedKey {
 
 #[derive(Debug)]
 pub(super) struct TokenCache<T> {
+    max_age: Option<Duration>,
     table: Mutex<Table<T>>,
 }
 
@@ -43,22 +44,18 @@ struct Table<T> {
     generation: u64,
 }
 
-impl<T> Default for TokenCache<T> {
-    fn default() -> Self {
-        Self { table: Mutex::new(Table { entries: HashMap::new(), generation: 0 }) }
-    }
-}
-
 const MAX_ENTRIES: usize = 4096;
 
-/// What was read longer ago is read again.
-const MAX_AGE: Duration = Duration::from_secs(10);
-
 impl<T: Copy> TokenCache<T> {
+    /// What is older than `max_age` is read again; without one, it stays until it is cleared.
+    pub(super) fn new(max_age: Option<Duration>) -> Self {
+        Self { max_age, table: Mutex::new(Table { entries: HashMap::new(), generation: 0 }) }
+    }
+
     pub(super) fn get(&self, hash: &TokenHash) -> Option<T> {
-        let table = self.lock();
-        let (entry, read_at) = table.entries.get(hash)?;
-        (read_at.elapsed() < MAX_AGE).then_some(*entry)
+        let (entry, read_at) = self.lock().entries.get(hash).copied()?;
+        let is_fresh = self.max_age.is_none_or(|max| read_at.elapsed() < max);
+        is_fresh.then_some(entry)
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -109,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_key_read_before_an_emptying_is_not_kept_after_it() {
-        let cache = TokenCache::default();
+        let cache = TokenCache::new(None);
         let before = cache.generation();
         cache.clear();
         cache.put(before, [1; 32], key());
@@ -119,8 +116,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_old_is_read_again() {
+        for (max_age, is_kept) in
+            [(None, true), (Some(Duration::from_secs(3600)), true), (Some(Duration::ZERO), false)]
+        {
+            let cache = TokenCache::new(max_age);
+            cache.put(0, [1; 32], key());
+            assert_eq!(cache.get(&[1; 32]).is_some(), is_kept, "{max_age:?}");
+        }
+    }
+
+    #[test]
     fn the_cache_is_bounded() {
-        let cache = TokenCache::default();
+        let cache = TokenCache::new(None);
         for n in 0..=MAX_ENTRIES {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&n.to_be_bytes());

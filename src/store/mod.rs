@@ -133,7 +133,15 @@ impl Store {
         let read = pool(config.read_connections).connect_with(options.read_only(true)).await?;
         check_key(&write, &seal).await?;
         let journal = Journal::start(write.clone(), config.journal_capacity);
-        let inner = Inner { read, write, seal, keys: TokenCache::default(), sessions: TokenCache::default(), hasher: Hasher::default(), journal };
+        let inner = Inner {
+            read,
+            write,
+            seal,
+            keys: TokenCache::new(None),
+            sessions: TokenCache::new(None),
+            hasher: Hasher::default(),
+            journal,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 

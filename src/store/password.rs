@@ -33,10 +33,7 @@ pub(super) struct Hasher {
 
 impl Default for Hasher {
     fn default() -> Self {
-        Self {
-            turn: Arc::new(Semaphore::new(1)),
-            places: Arc::new(Semaphore::new(MAX_WAITING)),
-        }
+        Self { turn: Arc::new(Semaphore::new(1)), places: Arc::new(Semaphore::new(MAX_WAITING)) }
     }
 }
 
