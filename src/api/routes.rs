@@ -3,15 +3,27 @@
 use super::service_providers as providers;
 use super::table::{Path, path};
 use super::{
-    accounts, alerts, api_keys, applications, calls, clients, conferences, limits, openapi,
-    participants, phone_numbers, predefined_carriers, recent_calls, registered_sip_users,
-    sip_gateways, voip_carriers,
+    accounts, alerts, api_keys, applications, calls, clients, conferences, limits, login, openapi,
+    participants, password_settings, phone_numbers, predefined_carriers, recent_calls,
+    registered_sip_users, sip_gateways, users, voip_carriers,
 };
 
 /// Everything under `/v1`.
 pub(super) fn routes() -> Vec<Path> {
     vec![
         path("/openapi.json").get("This description", openapi::document),
+        path("/login").post("Log in", login::login),
+        path("/logout").post("Log out", login::logout),
+        path("/change-password").post("Change the own password", login::change_password),
+        path("/Users").get("List users", users::list).post("Make a user", users::create),
+        path("/Users/me").get("Who is logged in", users::me),
+        path("/Users/{sid}")
+            .get("Read a user", users::read)
+            .put("Change a user", users::update)
+            .delete("Delete a user", users::delete),
+        path("/PasswordSettings")
+            .get("What new passwords must be", password_settings::read)
+            .post("Say what new passwords must be", password_settings::replace),
         path("/ServiceProviders")
             .get("List service providers", providers::list)
             .post("Make a service provider", providers::create),

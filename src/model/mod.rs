@@ -26,6 +26,7 @@ pub mod sip_gateway;
 pub mod sip_text;
 pub mod timestamp;
 pub mod trunk;
+pub mod user;
 pub mod voip_carrier;
 mod word;
 
@@ -51,4 +52,5 @@ pub use sid::*;
 pub use sip_gateway::{Protocol, SipGateway, SipGatewayInput};
 pub use timestamp::Timestamp;
 pub use trunk::Trunk;
+pub use user::{Login, PasswordChange, PasswordSettings, PasswordSettingsInput, User, UserInput};
 pub use voip_carrier::{DtmfType, TrunkType, VoipCarrier, VoipCarrierInput};

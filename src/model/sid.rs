@@ -52,6 +52,7 @@ sid! {
     ServiceProviderSid,
     ApplicationSid,
     ApiKeySid,
+    UserSid,
     ClientSid,
     PhoneNumberSid,
     VoipCarrierSid,

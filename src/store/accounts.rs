@@ -114,7 +114,8 @@ impl Accounts<'_> {
         Ok(record.webhook_secret)
     }
 
-    /// Keys, applications, numbers, carriers, clients and limits go with it; records of its calls stay.
+    /// Keys, users, applications, numbers, carriers, clients and limits go with it; records of its
+    /// calls stay.
     /// Returns what was deleted.
     pub async fn delete(&self, scope: Scope, sid: AccountSid) -> Result<Account, Error> {
         let _limits = self.store.inner.limits.changing();
@@ -130,6 +131,7 @@ impl Accounts<'_> {
         }
         tx.commit().await?;
         self.store.inner.keys.clear();
+        self.store.inner.sessions.clear();
         Ok(account)
     }
 }

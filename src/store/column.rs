@@ -11,7 +11,7 @@ use crate::model::{
     AccountSid, AlertType, ApiKeySid, ApplicationSid, CallSid, ClientSid, DigestAlgorithm,
     Direction, DtmfType, Encryption, Hook, HookMethod, LimitCategory, LimitSid, PhoneNumberSid,
     PlanType, Protocol, RecordFormat, Secret, ServiceProviderSid, SipGatewaySid, StoredHook,
-    Timestamp, TrunkType, VoipCarrierSid, WebhookSid,
+    Timestamp, TrunkType, UserSid, VoipCarrierSid, WebhookSid,
 };
 
 macro_rules! text_columns {
@@ -75,6 +75,7 @@ text_columns! {
     Protocol: |v| v.as_str().to_owned(),
     Encryption: |v| v.as_str().to_owned(),
     DigestAlgorithm: |v| v.as_str().to_owned(),
+    UserSid: |v| v.to_string(),
 }
 
 impl<DB: Database> Type<DB> for Timestamp
