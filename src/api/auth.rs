@@ -30,12 +30,20 @@ impl FromRequest for Principal {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let state = request.app_data::<web::Data<AppState>>().cloned();
         let token = bearer(request);
+        let request = request.clone();
         Box::pin(async move {
             let state = state.ok_or(ApiError::Internal)?;
-            let token = token?;
-            let known = state.store.api_keys().authenticate(&token, Timestamp::now()).await?;
-            let known = known.ok_or(ApiError::InvalidToken)?;
-            Ok(Self { scope: known.scope, key_sid: known.key_sid })
+            state.limits.let_try(&request)?;
+            let found = match token {
+                Ok(token) => Self::holding(&state, &token).await,
+                Err(error) => Err(error),
+            };
+            match &found {
+                Ok(principal) => state.limits.count(&request, principal.key_sid)?,
+                Err(ApiError::InvalidToken) => state.limits.failed(&request),
+                Err(_) => {}
+            }
+            found
         })
     }
 }
@@ -54,6 +62,12 @@ fn bearer(request: &HttpRequest) -> Result<String, ApiError> {
 }
 
 impl Principal {
+    async fn holding(state: &AppState, token: &str) -> Result<Self, ApiError> {
+        let known = state.store.api_keys().authenticate(token, Timestamp::now()).await?;
+        let known = known.ok_or(ApiError::InvalidToken)?;
+        Ok(Self { scope: known.scope, key_sid: known.key_sid })
+    }
+
     pub fn is_admin(&self) -> bool {
         self.scope == Scope::Admin
     }

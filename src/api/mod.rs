@@ -7,6 +7,8 @@
 pub mod auth;
 pub mod body;
 pub mod error;
+mod idempotency;
+mod limits;
 pub mod query;
 pub mod reply;
 mod shell;
@@ -182,6 +184,7 @@ pub fn serve(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
         .workers(http.workers)
         .client_request_timeout(http.request_timeout)
         .keep_alive(http.keep_alive)
+        .max_connections(http.max_connections.div_ceil(http.workers))
         .disable_signals()
         .shutdown_timeout(5)
         .listen(listener)?

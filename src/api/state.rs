@@ -6,13 +6,15 @@ use std::sync::Arc;
 use actix::Addr;
 
 use super::error::ApiError;
+use super::idempotency::Running;
+use super::limits::Limits;
 use super::reply::Wire;
 use super::system::Metrics;
 use crate::call::desk::Desk;
 use crate::config::Config;
 use crate::directory::Live;
 use crate::model::application::VerbCheck;
-use crate::model::{Account, Client, FormerClient, SipGateway, VoipCarrier};
+use crate::model::{Account, Client, FormerClient, Sbc, SipGateway, VoipCarrier};
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::StackActor;
 use crate::sip_io::trunks::Trunks;
@@ -27,6 +29,10 @@ pub struct AppState {
     pub metrics: Metrics,
     /// Checks the verbs of an `app_json`.
     pub check_verbs: VerbCheck,
+    /// The addresses SIP is spoken at here.
+    pub own_sbcs: Arc<[Sbc]>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) running: Arc<Running>,
     doors: Option<Arc<Doors>>,
     on_change: Arc<dyn Fn(Change) + Send + Sync>,
 }
@@ -59,7 +65,25 @@ impl AppState {
     pub fn new(store: Store, config: Arc<Config>, check_verbs: VerbCheck) -> Self {
         let wire = Wire(config.api.wire);
         let metrics = Metrics::install();
-        Self { store, config, wire, metrics, check_verbs, doors: None, on_change: Arc::new(|_| {}) }
+        let limits = Arc::new(Limits::new(&config.http));
+        Self {
+            store,
+            config,
+            wire,
+            metrics,
+            check_verbs,
+            own_sbcs: Arc::new([]),
+            limits,
+            running: Arc::default(),
+            doors: None,
+            on_change: Arc::new(|_| {}),
+        }
+    }
+
+    /// Tells which addresses SIP is spoken at here.
+    pub fn with_own_sbcs(mut self, sbcs: Vec<Sbc>) -> Self {
+        self.own_sbcs = sbcs.into();
+        self
     }
 
     /// Opens the way to calls; until then every request about them is answered 480.

@@ -10,8 +10,8 @@ use super::{Error, Row, Seal};
 use crate::model::{
     AccountSid, AlertType, ApiKeySid, ApplicationSid, CallSid, ClientSid, DigestAlgorithm,
     Direction, DtmfType, Encryption, Hook, HookMethod, PhoneNumberSid, PlanType, Protocol,
-    RecordFormat, Secret, ServiceProviderSid, SipGatewaySid, StoredHook, Timestamp, TrunkType,
-    VoipCarrierSid, WebhookSid,
+    RecordFormat, SbcAddressSid, Secret, ServiceProviderSid, SipGatewaySid, StoredHook, Timestamp,
+    TrunkType, VoipCarrierSid, WebhookSid,
 };
 
 macro_rules! text_columns {
@@ -68,6 +68,7 @@ text_columns! {
     AlertType: |v| v.as_str().to_owned(),
     VoipCarrierSid: |v| v.to_string(),
     SipGatewaySid: |v| v.to_string(),
+    SbcAddressSid: |v| v.to_string(),
     TrunkType: |v| v.as_str().to_owned(),
     DtmfType: |v| v.as_str().to_owned(),
     Protocol: |v| v.as_str().to_owned(),

@@ -16,15 +16,18 @@ mod clients;
 mod column;
 mod demo;
 mod error;
+mod idempotency;
 mod journal;
 mod key_cache;
 mod page;
 mod phone_numbers;
 mod registrations;
 mod routing;
+mod sbcs;
 mod seal;
 mod service_providers;
 mod sip_gateways;
+mod system_information;
 mod voip_carriers;
 
 use std::os::unix::fs::DirBuilderExt;
@@ -43,10 +46,12 @@ pub use calls::{CallQuery, Calls};
 pub use clients::Clients;
 pub use demo::{Demo, DemoSecrets, DemoUser};
 pub use error::Error;
+pub use idempotency::{FirstRequest, Idempotency};
 pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
 pub use registrations::{Registered, Registrations};
 pub use routing::{Claim, Routing};
+pub use sbcs::Sbcs;
 pub use service_providers::ServiceProviders;
 pub use sip_gateways::SipGateways;
 pub use voip_carriers::{VoipCarrierQuery, VoipCarriers};
@@ -75,6 +80,7 @@ struct Inner {
     seal: Seal,
     keys: KeyCache,
     journal: Journal,
+    sweep: idempotency::Sweep,
 }
 
 /// An object as seen from a scope.
@@ -124,7 +130,14 @@ impl Store {
         let read = pool(config.read_connections).connect_with(options.read_only(true)).await?;
         check_key(&write, &seal).await?;
         let journal = Journal::start(write.clone(), config.journal_capacity);
-        let inner = Inner { read, write, seal, keys: KeyCache::default(), journal };
+        let inner = Inner {
+            read,
+            write,
+            seal,
+            keys: KeyCache::default(),
+            journal,
+            sweep: idempotency::Sweep::default(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -187,6 +200,14 @@ impl Store {
 
     pub fn registrations(&self) -> Registrations<'_> {
         Registrations { store: self }
+    }
+
+    pub fn sbcs(&self) -> Sbcs<'_> {
+        Sbcs { store: self }
+    }
+
+    pub fn idempotency(&self) -> Idempotency<'_> {
+        Idempotency { store: self }
     }
 
     /// What the SIP side asks when a request comes in.
