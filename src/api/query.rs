@@ -2,19 +2,39 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use url::form_urlencoded;
 
+use super::describe::{Extracts, Loose, Operation, Param, ParamKind, QueryShape};
 use super::error::ApiError;
 use crate::model::Timestamp;
 use crate::store::{Page, Window};
 
-/// The arguments after the `?`. An argument given twice counts once, the first time.
-#[derive(Clone, Debug, Default)]
-pub struct Query(Vec<(String, String)>);
+/// The arguments after the `?`; `Q` lists them for the API document. An argument given twice counts
+/// once, the first time.
+#[derive(Clone, Debug)]
+pub struct Query<Q = Loose>(Vec<(String, String)>, PhantomData<fn() -> Q>);
+
+impl<Q: QueryShape> Extracts for Query<Q> {
+    fn describe(operation: &mut Operation) {
+        operation.query = Q::PARAMS;
+    }
+}
+
+/// `page`, of lists that are whole without it.
+pub(super) const PAGE: Param = Param::optional(
+    "page",
+    ParamKind::Integer(0, u32::MAX as i64),
+    "which page, from 1; without it the whole list as an array",
+);
+
+/// `page_size`, beside [`PAGE`].
+pub(super) const PAGE_SIZE: Param =
+    Param::optional("page_size", ParamKind::Integer(1, MAX_PAGE_SIZE as i64), "rows of a page");
 
 const DEFAULT_PAGE_SIZE: u32 = 50;
 
@@ -24,7 +44,7 @@ const MAX_PAGE_SIZE: u32 = 1000;
 const MAX_COUNT: u32 = 500;
 const MAX_ARGUMENTS: usize = 100;
 
-impl FromRequest for Query {
+impl<Q: 'static> FromRequest for Query<Q> {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
 
@@ -33,10 +53,10 @@ impl FromRequest for Query {
     }
 }
 
-impl Query {
+impl<Q> Query<Q> {
     pub fn parse(text: &str) -> Self {
         let pairs = form_urlencoded::parse(text.as_bytes()).into_owned().take(MAX_ARGUMENTS);
-        Self(pairs.collect())
+        Self(pairs.collect(), PhantomData)
     }
 
     /// An argument that is there and not empty.
@@ -110,7 +130,7 @@ mod tests {
 
     #[test]
     fn pages_count_from_one_and_are_bounded() {
-        let page = |text| Query::parse(text).page();
+        let page = |text| Query::<Loose>::parse(text).page();
         assert_eq!(page("name=x"), Ok(None));
         assert_eq!(page("page=0"), Ok(Some(Page { number: 1, size: 50 })));
         assert_eq!(page("page=3&page_size=7"), Ok(Some(Page { number: 3, size: 7 })));
@@ -122,7 +142,7 @@ mod tests {
 
     #[test]
     fn records_need_page_and_count() {
-        let page = |text| Query::parse(text).page_and_count();
+        let page = |text| Query::<Loose>::parse(text).page_and_count();
         assert_eq!(page("page=1&count=500"), Ok(Page { number: 1, size: 500 }));
         for (text, msg) in [
             ("count=5", "missing or invalid \"page\" query arg"),
@@ -138,7 +158,7 @@ mod tests {
     #[test]
     fn days_beat_start_and_end() {
         let now = Timestamp::from_millis(10 * 86_400_000).unwrap();
-        let window = |text| Query::parse(text).window(now);
+        let window = |text| Query::<Loose>::parse(text).window(now);
         let day = |n: i64| Timestamp::from_millis(n * 86_400_000);
         assert_eq!(window("days=2&start=x"), Ok(Window { from: day(8), to: None }));
         assert_eq!(window("days=4000000000"), Ok(Window { from: day(0), to: None }));

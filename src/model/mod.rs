@@ -20,6 +20,7 @@ pub mod registration;
 pub mod sbc;
 pub mod scope;
 pub mod service_provider;
+pub mod shape;
 pub mod sid;
 pub mod sip_gateway;
 pub mod sip_text;

@@ -122,7 +122,7 @@ impl SipGatewayInput {
             inbound: fields.flag("inbound")?,
             outbound: fields.flag("outbound")?,
             is_active: fields.flag("is_active")?,
-            protocol: fields.one_of("protocol", "udp, tcp, tls or tls/srtp", Protocol::parse)?,
+            protocol: fields.one_of("protocol", Protocol::WORDS, Protocol::parse)?,
             send_options_ping: fields.flag("send_options_ping")?,
             use_sips_scheme: fields.flag("use_sips_scheme")?,
             pad_crypto: fields.flag("pad_crypto")?,

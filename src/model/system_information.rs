@@ -25,6 +25,7 @@ pub struct SystemInformationInput {
     log_level: Patch<String>,
 }
 
+const LOG_LEVELS: [&str; 2] = ["info", "debug"];
 const LONGEST_NAME: usize = 255;
 const LONGEST_LIST: usize = 8192;
 
@@ -35,8 +36,8 @@ impl SystemInformationInput {
             sip_domain_name: domain(&mut fields, "sip_domain_name")?,
             monitoring_domain_name: domain(&mut fields, "monitoring_domain_name")?,
             private_network_cidr: networks(&mut fields)?,
-            log_level: fields.one_of("log_level", "info or debug", |text| {
-                matches!(text, "info" | "debug").then(|| text.to_owned())
+            log_level: fields.one_of("log_level", &LOG_LEVELS, |text| {
+                LOG_LEVELS.contains(&text).then(|| text.to_owned())
             })?,
         };
         fields.finish()?;
