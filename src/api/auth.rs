@@ -40,14 +40,14 @@ impl FromRequest for Principal {
         let request = request.clone();
         Box::pin(async move {
             let state = state.ok_or(ApiError::Internal)?;
-            state.limits.let_try(&request)?;
+            state.throttle.let_try(&request)?;
             let found = match token {
                 Ok(token) => Self::holding(&state, &token).await,
                 Err(error) => Err(error),
             };
             match &found {
-                Ok(principal) => state.limits.count(&request, principal.key_sid)?,
-                Err(ApiError::InvalidToken) => state.limits.failed(&request),
+                Ok(principal) => state.throttle.count(&request, principal.key_sid)?,
+                Err(ApiError::InvalidToken) => state.throttle.failed(&request),
                 Err(_) => {}
             }
             found

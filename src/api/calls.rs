@@ -1,12 +1,13 @@
 //! `…/Calls`: live call control (contract rest.md §2.3).
 
 use actix_web::web::{Data, Path};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::auth::Principal;
 use super::body::Body;
 use super::error::ApiError;
+use super::idempotency::IdempotencyKey;
 use super::query::Query;
 use super::reply::{self, Reply};
 use super::state::{AppState, Doors};
@@ -24,6 +25,7 @@ pub(super) async fn create(
     principal: Principal,
     state: Data<AppState>,
     a: Path<String>,
+    key: IdempotencyKey,
     body: Body,
 ) -> Reply {
     if let Scope::ServiceProvider(_) = principal.scope {
@@ -32,13 +34,31 @@ pub(super) async fn create(
         return Err(ApiError::BadRequest(text));
     }
     let account = principal.require_account(&state, &a).await?;
-    let create = CreateCall::parse(&body.value()?)?;
+    let body = body.value()?;
+    let create = CreateCall::parse(&body)?;
+    let place = place(state.clone(), account.clone(), create);
+    let placed = key.once(&state, account.sid, ("calls", &body), place).await?;
+    reply::with_status(actix_web::http::StatusCode::CREATED, &placed)
+}
+
+/// What is known of a call that is on its way.
+#[derive(Deserialize, Serialize)]
+pub(super) struct PlacedCall {
+    sid: CallSid,
+    #[serde(rename = "callId")]
+    call_id: String,
+}
+
+async fn place(
+    state: Data<AppState>,
+    account: Account,
+    create: CreateCall,
+) -> Result<PlacedCall, ApiError> {
     let order = check(&state, account, create).await?;
     let doors = state.doors()?;
     let placed = doors.desk.place(&doors.stack, order).await;
     let placed = placed.map_err(|_| ApiError::Unavailable)?;
-    let answer = json!({"sid": placed.sid, "callId": placed.call_id});
-    reply::with_status(actix_web::http::StatusCode::CREATED, &answer)
+    Ok(PlacedCall { sid: placed.sid, call_id: placed.call_id })
 }
 
 /// What only the store and the verb grammar can tell about a well-formed request.

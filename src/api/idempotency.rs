@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::AppState;
+use super::describe::{Extracts, Operation, Param, ParamKind};
 use super::error::ApiError;
 use crate::model::{AccountSid, Timestamp};
 use crate::store::FirstRequest;
@@ -38,6 +39,19 @@ const UNKNOWN: &str =
 
 /// The key of a request, if it has one; refused only when it is used.
 pub(super) struct IdempotencyKey(Result<Option<String>, ApiError>);
+
+const HEADERS: &[Param] = &[Param::optional(
+    HEADER,
+    ParamKind::Text,
+    "1 to 255 printable characters: sent again with it within 24 hours, the request is answered what \
+     the first was and does nothing more",
+)];
+
+impl Extracts for IdempotencyKey {
+    fn describe(operation: &mut Operation) {
+        operation.headers = HEADERS;
+    }
+}
 
 impl FromRequest for IdempotencyKey {
     type Error = std::convert::Infallible;

@@ -10,7 +10,7 @@ pub mod body;
 pub mod describe;
 pub mod error;
 mod idempotency;
-mod limits;
+
 pub mod openapi;
 pub mod query;
 pub mod reply;
@@ -19,21 +19,27 @@ mod shell;
 pub mod state;
 pub mod system;
 mod table;
+mod throttle;
 
 mod accounts;
 mod alerts;
 mod api_keys;
 mod applications;
+mod call_traces;
 mod calls;
 mod clients;
 mod conferences;
 mod participants;
 mod phone_numbers;
+mod portal;
 mod predefined_carriers;
 mod recent_calls;
 mod registered_sip_users;
+mod sbcs;
 mod service_providers;
 mod sip_gateways;
+mod sip_realms;
+mod system_information;
 mod voip_carriers;
 
 use std::net::TcpListener;

@@ -11,7 +11,7 @@ use actix_web::http::header::{
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse};
 
-use super::limits::Verdict;
+use super::throttle::Verdict;
 
 const METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE";
 

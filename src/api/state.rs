@@ -7,9 +7,9 @@ use actix::Addr;
 
 use super::error::ApiError;
 use super::idempotency::Running;
-use super::limits::Limits;
 use super::reply::Wire;
 use super::system::Metrics;
+use super::throttle::Throttle;
 use crate::call::desk::Desk;
 use crate::config::Config;
 use crate::directory::Live;
@@ -31,7 +31,7 @@ pub struct AppState {
     pub check_verbs: VerbCheck,
     /// The addresses SIP is spoken at here.
     pub own_sbcs: Arc<[Sbc]>,
-    pub(super) limits: Arc<Limits>,
+    pub(super) throttle: Arc<Throttle>,
     pub(super) running: Arc<Running>,
     doors: Option<Arc<Doors>>,
     on_change: Arc<dyn Fn(Change) + Send + Sync>,
@@ -65,7 +65,7 @@ impl AppState {
     pub fn new(store: Store, config: Arc<Config>, check_verbs: VerbCheck) -> Self {
         let wire = Wire(config.api.wire);
         let metrics = Metrics::install();
-        let limits = Arc::new(Limits::new(&config.http));
+        let throttle = Arc::new(Throttle::new(&config.http));
         Self {
             store,
             config,
@@ -73,7 +73,7 @@ impl AppState {
             metrics,
             check_verbs,
             own_sbcs: Arc::new([]),
-            limits,
+            throttle,
             running: Arc::default(),
             doors: None,
             on_change: Arc::new(|_| {}),

@@ -11,10 +11,10 @@ use super::{Error, Store, Tx};
 use crate::model::{AccountSid, Timestamp};
 
 /// How long a request may be sent again.
-pub const KEEP: Duration = Duration::from_secs(24 * 3600);
+const KEEP: Duration = Duration::from_secs(24 * 3600);
 
 /// Keys of one account that are remembered.
-pub const MOST_PER_ACCOUNT: i64 = 100_000;
+const MOST_PER_ACCOUNT: i64 = 100_000;
 
 /// What is too old or too many is looked for with every so many new keys.
 const SWEEP_EVERY: u32 = 500;

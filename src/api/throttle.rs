@@ -14,7 +14,7 @@ use crate::model::ApiKeySid;
 use crate::rate::{Buckets, Level, group};
 
 #[derive(Debug)]
-pub struct Limits {
+pub(super) struct Throttle {
     holders: Mutex<Buckets<ApiKeySid>>,
     failures: Mutex<Buckets<IpAddr>>,
 }
@@ -26,8 +26,8 @@ pub(super) struct Verdict {
     is_refused: bool,
 }
 
-impl Limits {
-    pub fn new(http: &Http) -> Self {
+impl Throttle {
+    pub(super) fn new(http: &Http) -> Self {
         let failures = Buckets::new(http.auth_failures_per_second, http.auth_failures_burst);
         Self {
             holders: Mutex::new(Buckets::new(http.rate_per_second, http.rate_burst)),
