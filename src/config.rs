@@ -69,6 +69,14 @@ pub struct Http {
     pub request_timeout: Duration,
     #[serde(with = "units::duration")]
     pub keep_alive: Duration,
+    /// Connections at once; more wait until one is closed.
+    pub max_connections: usize,
+    /// Requests of one token. Zero: as many as it likes.
+    pub rate_per_second: u32,
+    pub rate_burst: u32,
+    /// Requests with tokens that nobody has, from one address. Zero: no limit.
+    pub auth_failures_per_second: u32,
+    pub auth_failures_burst: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -216,9 +224,16 @@ impl Config {
 
     /// Refuses values that can be read but cannot work.
     pub fn check(&self) -> Result<(), Error> {
-        let rules: [(&'static str, bool, &'static str); 12] = [
+        let rules: [(&'static str, bool, &'static str); 15] = [
             ("http.workers", (1..=64).contains(&self.http.workers), "must be 1 to 64"),
             ("http.max_body_bytes", self.http.max_body_bytes >= 1024, "must be at least 1024"),
+            (
+                "http.max_connections",
+                self.http.max_connections >= self.http.workers,
+                "must not be less than workers",
+            ),
+            ("http.rate_burst", self.http.rate_burst > 0, "must not be zero"),
+            ("http.auth_failures_burst", self.http.auth_failures_burst > 0, "must not be zero"),
             (
                 "rtp.jitter_min",
                 self.rtp.jitter_min <= self.rtp.jitter_start,
@@ -333,6 +348,11 @@ impl Default for Http {
             max_body_bytes: 1024 * 1024,
             request_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
+            max_connections: 4096,
+            rate_per_second: 0,
+            rate_burst: 100,
+            auth_failures_per_second: 0,
+            auth_failures_burst: 20,
         }
     }
 }

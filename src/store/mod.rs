@@ -15,6 +15,7 @@ mod column;
 mod database;
 mod demo;
 mod error;
+mod idempotency;
 mod journal;
 mod key_cache;
 mod limit_cache;
@@ -24,11 +25,13 @@ mod password;
 mod phone_numbers;
 mod registrations;
 mod routing;
+mod sbcs;
 mod seal;
 mod service_providers;
 mod sessions;
 mod sip_gateways;
 mod sql;
+mod system_information;
 mod users;
 mod voip_carriers;
 
@@ -46,11 +49,13 @@ pub use calls::{CallQuery, Calls};
 pub use clients::Clients;
 pub use demo::{Demo, DemoSecrets, DemoUser};
 pub use error::Error;
+pub use idempotency::{FirstRequest, Idempotency};
 pub use limits::Limits;
 pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
 pub use registrations::{Registered, Registrations};
 pub use routing::{Claim, Routing};
+pub use sbcs::Sbcs;
 pub use seal::kept_key;
 pub use service_providers::ServiceProviders;
 pub use sessions::{Session, SessionId, Sessions};
@@ -90,6 +95,7 @@ struct Inner {
     hasher: Hasher,
     limits: LimitCache,
     journal: Journal,
+    sweep: idempotency::Sweep,
 }
 
 /// An object as seen from a scope.
@@ -142,6 +148,7 @@ impl Store {
             sessions: TokenCache::new(max_age),
             hasher: Hasher::default(),
             limits: LimitCache::default(),
+            sweep: idempotency::Sweep::default(),
             journal: Journal::start(database.clone(), config.journal_capacity),
             database,
             seal,
@@ -219,6 +226,14 @@ impl Store {
 
     pub fn registrations(&self) -> Registrations<'_> {
         Registrations { store: self }
+    }
+
+    pub fn sbcs(&self) -> Sbcs<'_> {
+        Sbcs { store: self }
+    }
+
+    pub fn idempotency(&self) -> Idempotency<'_> {
+        Idempotency { store: self }
     }
 
     /// What the SIP side asks when a request comes in.
