@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::web::{Data, Path};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::Principal;
@@ -11,6 +11,7 @@ use super::body::Body;
 use super::call_bodies::{CallUpdate, NewCall};
 use super::describe::{Param, ParamKind, QueryShape};
 use super::error::ApiError;
+use super::idempotency::IdempotencyKey;
 use super::query::Query;
 use super::reply::{Accepted, Array, CreatedAs, Either, Json, NoContent, Reply};
 use super::state::{AppState, Doors};
@@ -28,30 +29,40 @@ pub(super) async fn create(
     principal: Principal,
     state: Data<AppState>,
     a: Path<String>,
+    key: IdempotencyKey,
     body: Body<NewCall>,
-) -> Reply<CreatedAs<Placed>> {
+) -> Reply<CreatedAs<PlacedCall>> {
     if let Scope::ServiceProvider(_) = principal.scope {
         let sid = AccountSid::parse(&a).ok_or(ApiError::MalformedSid)?;
         let text = format!("unauthorized createCall request for account {sid}");
         return Err(ApiError::BadRequest(text));
     }
     let account = principal.require_account(&state, &a).await?;
-    let create = CreateCall::parse(&body.value()?)?;
+    let body = body.value()?;
+    let create = CreateCall::parse(&body)?;
+    let place = place(state.clone(), account.clone(), create);
+    let placed = key.once(&state, account.sid, ("calls", &body), place).await?;
+    CreatedAs::reply(&placed)
+}
+
+/// What is known of a call that is on its way.
+#[derive(Deserialize, Serialize, ToSchema)]
+pub(super) struct PlacedCall {
+    sid: CallSid,
+    #[serde(rename = "callId")]
+    call_id: String,
+}
+
+async fn place(
+    state: Data<AppState>,
+    account: Account,
+    create: CreateCall,
+) -> Result<PlacedCall, ApiError> {
     let order = check(&state, account, create).await?;
     let doors = state.doors()?;
     let placed = doors.desk.place(&doors.stack, order).await?;
     let placed = placed.await.map_err(|_| ApiError::Unavailable)?;
-    CreatedAs::reply(&Placed { sid: placed.sid, call_id: placed.call_id })
-}
-
-/// A call on its way.
-#[derive(Serialize, ToSchema)]
-#[schema(as = PlacedCall)]
-pub(super) struct Placed {
-    sid: CallSid,
-    /// Of SIP.
-    #[serde(rename = "callId")]
-    call_id: String,
+    Ok(PlacedCall { sid: placed.sid, call_id: placed.call_id })
 }
 
 /// What only the store and the verb grammar can tell about a well-formed request.

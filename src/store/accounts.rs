@@ -46,6 +46,15 @@ impl Accounts<'_> {
         Ok(row.map(|row| row.try_get("service_provider_sid")).transpose()?)
     }
 
+    /// Whether some account, whoever's, has this realm.
+    pub async fn has_realm(&self, realm: &str) -> Result<bool, Error> {
+        let row = sqlx::query("SELECT 1 FROM accounts WHERE sip_realm = $1")
+            .bind(realm.to_ascii_lowercase())
+            .fetch_optional(self.store.read())
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// Those within reach, by name; with `provider`, only that provider's.
     pub async fn list(
         &self,
@@ -114,7 +123,8 @@ impl Accounts<'_> {
         Ok(record.webhook_secret)
     }
 
-    /// Keys, applications, numbers, carriers, clients and limits go with it; records of its calls stay.
+    /// Keys, users, applications, numbers, carriers, clients and limits go with it; records of its
+    /// calls stay.
     /// Returns what was deleted.
     pub async fn delete(&self, scope: Scope, sid: AccountSid) -> Result<Account, Error> {
         let _limits = self.store.inner.limits.changing();
@@ -130,6 +140,7 @@ impl Accounts<'_> {
         }
         tx.commit().await?;
         self.store.inner.keys.clear();
+        self.store.inner.sessions.clear();
         Ok(account)
     }
 }

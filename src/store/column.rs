@@ -10,8 +10,8 @@ use super::{Error, Row, Seal};
 use crate::model::{
     AccountSid, AlertType, ApiKeySid, ApplicationSid, CallSid, ClientSid, DigestAlgorithm,
     Direction, DtmfType, Encryption, Hook, HookMethod, LimitCategory, LimitSid, PhoneNumberSid,
-    PlanType, Protocol, RecordFormat, Secret, ServiceProviderSid, SipGatewaySid, StoredHook,
-    Timestamp, TrunkType, VoipCarrierSid, WebhookSid,
+    PlanType, Protocol, RecordFormat, SbcAddressSid, Secret, ServiceProviderSid, SipGatewaySid,
+    StoredHook, Timestamp, TrunkType, UserSid, VoipCarrierSid, WebhookSid,
 };
 
 macro_rules! text_columns {
@@ -70,11 +70,13 @@ text_columns! {
     SipGatewaySid: |v| v.to_string(),
     LimitSid: |v| v.to_string(),
     LimitCategory: |v| v.as_str().to_owned(),
+    SbcAddressSid: |v| v.to_string(),
     TrunkType: |v| v.as_str().to_owned(),
     DtmfType: |v| v.as_str().to_owned(),
     Protocol: |v| v.as_str().to_owned(),
     Encryption: |v| v.as_str().to_owned(),
     DigestAlgorithm: |v| v.as_str().to_owned(),
+    UserSid: |v| v.to_string(),
 }
 
 impl<DB: Database> Type<DB> for Timestamp

@@ -315,3 +315,40 @@ async fn registrations_outlive_the_process_but_not_their_time_or_their_client() 
     assert!(fixture.store.registrations().take_live().await.unwrap().is_empty());
     fixture.end().await;
 }
+
+#[tokio::test]
+async fn first_answers_are_kept_for_a_day_and_for_so_many_keys() {
+    let mut fixture = Fixture::new().await;
+    let account = fixture.account.sid;
+    let now = Timestamp::now();
+    let at = |seconds| now.plus(Duration::from_secs(seconds));
+    let answered = |answer: Option<&str>| {
+        Some(FirstRequest { request_hash: "h".to_owned(), answer: answer.map(str::to_owned) })
+    };
+    for n in 0..5 {
+        fixture.store.idempotency().begin(account, &n.to_string(), "h", at(n)).await.unwrap();
+    }
+    fixture.store.idempotency().answer(account, "1", "{}").await.unwrap();
+    fixture.store.idempotency().forget(account, "2").await.unwrap();
+    fixture.reopen().await;
+    let store = fixture.store.idempotency();
+    assert_eq!(store.find(account, "0", at(9)).await.unwrap(), answered(None));
+    assert_eq!(store.find(account, "1", at(9)).await.unwrap(), answered(Some("{}")));
+    assert_eq!(store.find(account, "2", at(9)).await.unwrap(), None);
+    let stranger = crate::model::AccountSid::random();
+    assert_eq!(store.find(stranger, "1", at(9)).await.unwrap(), None);
+    let tomorrow = at(24 * 3600 + 1);
+    assert_eq!(store.find(account, "1", tomorrow).await.unwrap(), None);
+    assert_eq!(store.find(account, "3", tomorrow).await.unwrap(), answered(None));
+    let mut tx = fixture.store.begin().await.unwrap();
+    idempotency::sweep(&mut tx, at(9), 2).await.unwrap();
+    tx.commit().await.unwrap();
+    for (key, known) in [("0", None), ("1", None), ("3", answered(None)), ("4", answered(None))] {
+        assert_eq!(store.find(account, key, at(9)).await.unwrap(), known, "{key}");
+    }
+    // One that is used again after its time begins anew.
+    store.begin(account, "3", "other", tomorrow).await.unwrap();
+    let anew = store.find(account, "3", tomorrow).await.unwrap().unwrap();
+    assert_eq!((anew.request_hash.as_str(), anew.answer), ("other", None));
+    fixture.end().await;
+}

@@ -16,6 +16,7 @@ mod encryption;
 mod flood;
 mod fork;
 mod holding;
+mod idempotency;
 mod in_dialog;
 mod limits;
 mod node_client;
