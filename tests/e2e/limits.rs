@@ -1,6 +1,9 @@
 //! Limits hold: a call too many is refused and a device too many is not registered, the owner can read
 //! why, and what REST changes counts for the next one.
 
+use std::sync::Barrier;
+use std::thread;
+
 use serde_json::{Value, json};
 use support::message::Message;
 use support::rtp_peer::Voice;
@@ -79,6 +82,36 @@ fn a_call_beyond_the_accounts_limit_is_refused_until_another_has_ended() {
     assert_eq!(carol.hang_up(&mut call).code(), Some(200));
     let Caller { sip: mut bob, call: mut bobs, .. } = bob;
     assert_eq!(bob.hang_up(&mut bobs).code(), Some(200));
+    expect_count(&stage, 0, 0);
+}
+
+#[test]
+fn of_many_that_call_at_once_as_many_come_in_as_may() {
+    let stage = Stage::new();
+    stage.answer_with_conference("rush");
+    limit(&stage, "voice_call_session", 3);
+    let phones: Vec<_> = (0..8).map(|n| stage.phone(&format!("caller{n}"))).collect();
+    let (ready, all_called) = (Barrier::new(phones.len()), Barrier::new(phones.len()));
+    let uri = stage.uri("1000");
+    let call = |mut phone: SipPeer| {
+        let rtp = RtpPeer::start(Voice::tone(450.0, LEVEL_DB));
+        ready.wait();
+        let called = phone.call(&uri, &rtp);
+        // Nobody hangs up before the last one has an answer.
+        all_called.wait();
+        match called {
+            Ok(mut call) => phone.hang_up(&mut call).code(),
+            Err(refusal) => refusal.code(),
+        }
+    };
+    let call = &call;
+    let answers: Vec<Option<u16>> = thread::scope(|scope| {
+        let callers: Vec<_> =
+            phones.into_iter().map(|phone| scope.spawn(move || call(phone))).collect();
+        callers.into_iter().map(|caller| caller.join().expect("no panic")).collect()
+    });
+    let with = |code| answers.iter().filter(|answer| **answer == Some(code)).count();
+    assert_eq!((with(200), with(503)), (3, 5), "{answers:?}");
     expect_count(&stage, 0, 0);
 }
 
