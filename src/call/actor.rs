@@ -216,7 +216,6 @@ impl CallActor {
         self.drop_invites(false);
         self.drop_requests();
         self.desk.record(record, self.state.base_fields(), &self.keep);
-        self.publish(ctx);
         self.guard.finish();
         self.stop_if_done(ctx);
     }
