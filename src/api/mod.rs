@@ -22,6 +22,7 @@ mod accounts;
 mod alerts;
 mod api_keys;
 mod applications;
+mod call_bodies;
 mod calls;
 mod clients;
 mod conferences;
