@@ -41,6 +41,7 @@ async fn listing(state: &AppState, scope: Scope, query: &Query) -> Reply {
 
 pub(super) async fn create(principal: Principal, state: Data<AppState>, body: Body) -> Reply {
     let input = ApplicationInput::create(body.fields()?, state.check_verbs)?;
+    state.admit_urls(input.urls()).await?;
     let account = match principal.scope {
         Scope::Account(own) => own,
         Scope::ServiceProvider(_) => {
@@ -61,6 +62,7 @@ pub(super) async fn create_in_account(
 ) -> Reply {
     let account = principal.require_account(&state, &a).await?;
     let input = ApplicationInput::create(body.fields()?, state.check_verbs)?;
+    state.admit_urls(input.urls()).await?;
     let app = input.into_record(account.sid)?;
     state.store.applications().create(principal.scope, &app).await?;
     reply::created(&app.sid)
@@ -95,6 +97,7 @@ pub(super) async fn update(
         return Err(ApiError::Forbidden(INSUFFICIENT_PRIVILEGES));
     }
     let input = ApplicationInput::update(body.fields()?, state.check_verbs)?;
+    state.admit_urls(input.urls()).await?;
     state.store.applications().update(principal.scope, sid, input).await?;
     reply::no_content()
 }
@@ -107,6 +110,7 @@ pub(super) async fn update_in_account(
 ) -> Reply {
     let (scope, sid) = in_account(&principal, &state, &path).await?;
     let mut input = ApplicationInput::update(body.fields()?, state.check_verbs)?;
+    state.admit_urls(input.urls()).await?;
     // The path says whose it is.
     input.account_sid = None;
     state

@@ -15,7 +15,9 @@ use crate::call::actor::{Hangup, Update, Updated};
 use crate::call::originate::Order;
 use crate::directory::LiveCall;
 use crate::media_io::quality::Quality;
-use crate::model::call::{BadCall, CreateCall, TargetKind, UpdateCall};
+use crate::model::call::{
+    BadCall, CreateCall, TargetKind, UpdateCall, urls_in_create, urls_in_update,
+};
 use crate::model::{Account, AccountSid, CallSid, Direction, Scope};
 use crate::verb;
 
@@ -32,7 +34,9 @@ pub(super) async fn create(
         return Err(ApiError::BadRequest(text));
     }
     let account = principal.require_account(&state, &a).await?;
-    let create = CreateCall::parse(&body.value()?)?;
+    let body = body.value()?;
+    let create = CreateCall::parse(&body)?;
+    state.admit_urls(urls_in_create(&body)).await?;
     let order = check(&state, account, create).await?;
     let doors = state.doors()?;
     let placed = doors.desk.place(&doors.stack, order).await;
@@ -128,7 +132,9 @@ pub(super) async fn update(
     let (a, sid) = &*path;
     let account = principal.reach_account(&state, a).await?;
     let sid = CallSid::parse(sid).ok_or(ApiError::MalformedSid)?;
-    let update = UpdateCall::parse(&body.value()?)?;
+    let body = body.value()?;
+    let update = UpdateCall::parse(&body)?;
+    state.admit_urls(urls_in_update(&body)).await?;
     let call = state.doors()?.live.call(account, sid).ok_or(ApiError::NotFound)?;
     let gone = || ApiError::unprocessable(format!("call session is gone for call_sid {sid}"));
     let actor = call.actor.ok_or_else(gone)?;

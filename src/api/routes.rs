@@ -3,9 +3,9 @@
 use super::service_providers as providers;
 use super::table::{Path, path};
 use super::{
-    accounts, alerts, api_keys, applications, calls, clients, conferences, openapi, participants,
-    phone_numbers, predefined_carriers, recent_calls, registered_sip_users, sip_gateways,
-    voip_carriers,
+    accounts, alerts, api_keys, app_env, applications, bucket_test, calls, clients, conferences,
+    openapi, participants, phone_numbers, predefined_carriers, recent_calls, registered_sip_users,
+    sip_gateways, voip_carriers,
 };
 
 /// Everything under `/v1`.
@@ -54,6 +54,8 @@ pub(super) fn routes() -> Vec<Path> {
             .get("Read an application", applications::read_in_account)
             .put("Change an application", applications::update_in_account)
             .delete("Delete an application", applications::delete_in_account),
+        path("/Accounts/{a}/BucketCredentialTest")
+            .post("Try out the credentials of a bucket", bucket_test::test),
         path("/Accounts/{a}/CallCount").get("How many calls are live", calls::count),
         path("/Accounts/{a}/Calls")
             .get("List calls", calls::list)
@@ -93,6 +95,7 @@ pub(super) fn routes() -> Vec<Path> {
             .get("The secret that signs webhooks", accounts::webhook_secret),
         path("/ApiKeys").post("Make an API key", api_keys::create),
         path("/ApiKeys/{sid}").delete("Delete an API key", api_keys::delete),
+        path("/AppEnv").get("Which settings an application takes", app_env::read),
         path("/Applications")
             .get("List applications", applications::list)
             .post("Make an application", applications::create),

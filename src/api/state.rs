@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use actix::Addr;
+use futures_util::future::try_join_all;
 
 use super::error::ApiError;
 use super::reply::Wire;
@@ -11,6 +12,7 @@ use super::system::Metrics;
 use crate::call::desk::Desk;
 use crate::config::Config;
 use crate::directory::Live;
+use crate::hook::HookClient;
 use crate::model::application::VerbCheck;
 use crate::model::{Account, Client, FormerClient, SipGateway, VoipCarrier};
 use crate::sip_io::registrations::Registrations;
@@ -27,6 +29,8 @@ pub struct AppState {
     pub metrics: Metrics,
     /// Checks the verbs of an `app_json`.
     pub check_verbs: VerbCheck,
+    /// Sends what handlers ask of applications and object stores, and checks URLs.
+    pub hooks: HookClient,
     doors: Option<Arc<Doors>>,
     on_change: Arc<dyn Fn(Change) + Send + Sync>,
 }
@@ -56,10 +60,29 @@ pub enum Change {
 }
 
 impl AppState {
-    pub fn new(store: Store, config: Arc<Config>, check_verbs: VerbCheck) -> Self {
+    pub fn new(
+        store: Store,
+        config: Arc<Config>,
+        check_verbs: VerbCheck,
+        hooks: HookClient,
+    ) -> Self {
         let wire = Wire(config.api.wire);
         let metrics = Metrics::install();
-        Self { store, config, wire, metrics, check_verbs, doors: None, on_change: Arc::new(|_| {}) }
+        let on_change = Arc::new(|_| {});
+        Self { store, config, wire, metrics, check_verbs, hooks, doors: None, on_change }
+    }
+
+    /// Refuses URLs that lead to where this server may not go: 400, beginning with the property. To
+    /// be asked before anything is saved.
+    pub(super) async fn admit_urls<U: AsRef<str>>(
+        &self,
+        urls: impl IntoIterator<Item = (&'static str, U)>,
+    ) -> Result<(), ApiError> {
+        let checks = urls.into_iter().map(|(property, url)| async move {
+            let checked = self.hooks.check_address(url.as_ref()).await;
+            checked.map_err(|refused| ApiError::bad_request(format!("{property} {refused}")))
+        });
+        try_join_all(checks).await.map(drop)
     }
 
     /// Opens the way to calls; until then every request about them is answered 480.

@@ -141,6 +141,11 @@ impl Fields {
         }
     }
 
+    /// Everything that nobody has taken.
+    pub fn into_map(self) -> Map<String, Value> {
+        self.map
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.map.contains_key(name)
     }

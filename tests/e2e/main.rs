@@ -4,6 +4,7 @@
 //! seen and heard outside of it. Needs the Debian packages `baresip-core`, `sip-tester`, `kamailio` and
 //! `openssl`, and the npm packages of `tests/e2e/node`; `make test` installs them.
 
+mod addresses;
 mod application;
 mod bad_input;
 mod bad_requests;
