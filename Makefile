@@ -43,6 +43,9 @@ test: cargo build-tools test-tools
 	cargo clippy --workspace --all-targets -- -D warnings
 	$(call say,tests)
 	cargo test --workspace
+	$(call say,the store and the REST API on PostgreSQL)
+	TRUNKLINE_TEST_STORE=postgres cargo test --lib store::
+	TRUNKLINE_TEST_STORE=postgres cargo test --test it -- api:: store::
 	$(call say,a small load run: 12 calls for 3 seconds)
 	cargo run --quiet -p trunkline-load -- --spawn target/debug/trunkline -n 12 --seconds 3 --json
 	$(call say,all passed)
@@ -109,7 +112,8 @@ build-tools:
 	@scripts/install-packages cc:build-essential cmake:cmake
 
 test-tools: $(NODE_PACKAGES)
-	@scripts/install-packages sipp:sip-tester baresip:baresip-core openssl:openssl kamailio:kamailio
+	@scripts/install-packages sipp:sip-tester baresip:baresip-core openssl:openssl kamailio:kamailio \
+	  initdb:postgresql
 
 $(NODE_PACKAGES): tests/e2e/node/package.json
 	@scripts/install-packages node:nodejs npm:npm
