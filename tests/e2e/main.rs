@@ -1,8 +1,8 @@
 //! The server from outside: foreign phones, foreign applications, bad weather. One binary.
 //!
 //! Every scenario starts the built server on ports of its own (see `stage`) and asserts on what is
-//! seen and heard outside of it. Needs the Debian packages `baresip-core`, `sip-tester`, `kamailio` and
-//! `openssl`, and the npm packages of `tests/e2e/node`; `make test` installs them.
+//! seen and heard outside of it. Needs the Debian packages `baresip-core`, `sip-tester`, `kamailio`, `openssl`
+//! and `postgresql`, and the npm packages of `tests/e2e/node`; `make test` installs them.
 
 mod application;
 mod bad_input;
@@ -21,6 +21,7 @@ mod node_client;
 mod outbound;
 mod phone_transfer;
 mod phones;
+mod postgres;
 mod proxies;
 mod rates;
 mod scenarios;
