@@ -4,8 +4,8 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once};
 
-use actix_web::dev::ServerHandle;
 use ::support::postgres::{self, Database};
+use actix_web::dev::ServerHandle;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use serde_json::{Value, json};
@@ -133,6 +133,13 @@ impl TestApi {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_as(change, |state| state).await
+    }
+
+    pub(crate) async fn start_as(
+        change: impl FnOnce(&mut Config),
+        adapt: impl FnOnce(AppState) -> AppState,
+    ) -> Self {
         static CRYPTO: Once = Once::new();
         CRYPTO.call_once(|| {
             rustls::crypto::ring::default_provider().install_default().unwrap();
@@ -150,6 +157,7 @@ impl TestApi {
         let heard = changes.clone();
         let state = AppState::new(store, Arc::new(config), check_verbs)
             .with_on_change(move |change| heard.lock().unwrap().push(change));
+        let state = adapt(state);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let server = api::serve(listener, state.clone()).unwrap();
