@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde_json::json;
-use support::{Postgres, wait};
+use support::rtp_peer::Voice;
+use support::{Postgres, RtpPeer, wait};
 
 use crate::stage::{LEVEL_DB, SOON, Stage};
 
@@ -28,6 +29,7 @@ fn calls_go_on_without_the_database_and_are_on_record_when_it_is_back() {
     let mut alice = stage.caller("alice", ALICE_HZ);
     let bob = stage.caller("bob", BOB_HZ);
     let mut carol = stage.caller("carol", 1_200.0);
+    let mut unlucky = stage.phone("unlucky");
     postgres.stop().expect("PostgreSQL ends");
     let rest = &stage.tenant.rest;
     let lists = || rest.get("/v1/Applications").expect("an answer");
@@ -38,6 +40,10 @@ fn calls_go_on_without_the_database_and_are_on_record_when_it_is_back() {
     wait::expect("bob hears alice", SOON, || {
         bob.rtp.listen(Duration::from_millis(60)).first_with(ALICE_HZ, LEVEL_DB - 3.0).is_some()
     });
+    // Whose call it is cannot be asked.
+    let rtp = RtpPeer::start(Voice::Silence);
+    let refused = unlucky.call(&stage.uri("1000"), &rtp).err().expect("no call");
+    assert!(refused.code() >= Some(500), "{refused}");
     alice.hang_up();
     assert_eq!(stage.statuses(&alice.call_sid), ["trying", "in-progress", "completed"]);
 
