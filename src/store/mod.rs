@@ -77,8 +77,8 @@ type Db = sqlx::Any;
 type Row = sqlx::any::AnyRow;
 type Tx = Transaction<'static, Db>;
 
-/// How long a key that another server of the same database deleted may still be taken here.
-const TOKEN_MAX_AGE: Duration = Duration::from_secs(5);
+/// How long a token or a limit that another server of the same database changed may still hold here.
+const MAX_AGE: Duration = Duration::from_secs(5);
 
 /// A handle to the store; clones are the same store.
 #[derive(Clone, Debug)]
@@ -142,12 +142,12 @@ impl Store {
         let seal = Seal::open(config.key.as_ref(), dir)?;
         let database = Database::open(config).await?;
         check_key(&database, &seal).await?;
-        let max_age = database.is_shared().then_some(TOKEN_MAX_AGE);
+        let max_age = database.is_shared().then_some(MAX_AGE);
         let inner = Inner {
             keys: TokenCache::new(max_age),
             sessions: TokenCache::new(max_age),
             hasher: Hasher::default(),
-            limits: LimitCache::default(),
+            limits: LimitCache::new(max_age),
             sweep: idempotency::Sweep::default(),
             journal: Journal::start(database.clone(), config.journal_capacity),
             database,
