@@ -29,12 +29,13 @@ pub use self::sip::{Listen, ListenTransport, Reliable, Sip, Transfers};
 pub use units::{PortRange, parse_duration};
 
 /// Variables whose names are fixed because scripts rely on them, and the key each one sets.
-pub const FIXED_VARIABLES: [(&str, &str); 7] = [
+pub const FIXED_VARIABLES: [(&str, &str); 8] = [
     ("TRUNKLINE_HTTP_LISTEN", "http.listen"),
     ("TRUNKLINE_SIP_LISTEN", "sip.listen"),
     ("TRUNKLINE_MEDIA_IP", "media.ip"),
     ("TRUNKLINE_RTP_PORTS", "rtp.ports"),
     ("TRUNKLINE_DATA_DIR", "store.data_dir"),
+    ("TRUNKLINE_STORE_URL", "store.url"),
     ("TRUNKLINE_ADMIN_KEY", "api.admin_key"),
     ("TRUNKLINE_LOG", "log.filter"),
 ];
@@ -68,6 +69,14 @@ pub struct Http {
     pub request_timeout: Duration,
     #[serde(with = "units::duration")]
     pub keep_alive: Duration,
+    /// Connections at once; more wait until one is closed.
+    pub max_connections: usize,
+    /// Requests of one token. Zero: as many as it likes.
+    pub rate_per_second: u32,
+    pub rate_burst: u32,
+    /// Requests with tokens that nobody has, from one address. Zero: no limit.
+    pub auth_failures_per_second: u32,
+    pub auth_failures_burst: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,6 +97,9 @@ pub struct Rtp {
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
     pub data_dir: PathBuf,
+    /// PostgreSQL, as in `postgres://user:password@host/database`. Unset: SQLite in `data_dir`.
+    #[serde(with = "units::optional_secret")]
+    pub url: Option<Secret>,
     /// Seals readable secrets at rest: 32 bytes in base64. Unset: kept in `data_dir/server.key`.
     #[serde(with = "units::optional_secret")]
     pub key: Option<Secret>,
@@ -212,9 +224,16 @@ impl Config {
 
     /// Refuses values that can be read but cannot work.
     pub fn check(&self) -> Result<(), Error> {
-        let rules: [(&'static str, bool, &'static str); 11] = [
+        let rules: [(&'static str, bool, &'static str); 15] = [
             ("http.workers", (1..=64).contains(&self.http.workers), "must be 1 to 64"),
             ("http.max_body_bytes", self.http.max_body_bytes >= 1024, "must be at least 1024"),
+            (
+                "http.max_connections",
+                self.http.max_connections >= self.http.workers,
+                "must not be less than workers",
+            ),
+            ("http.rate_burst", self.http.rate_burst > 0, "must not be zero"),
+            ("http.auth_failures_burst", self.http.auth_failures_burst > 0, "must not be zero"),
             (
                 "rtp.jitter_min",
                 self.rtp.jitter_min <= self.rtp.jitter_start,
@@ -224,6 +243,11 @@ impl Config {
                 "rtp.jitter_max",
                 self.rtp.jitter_start <= self.rtp.jitter_max,
                 "is below jitter_start",
+            ),
+            (
+                "store.url",
+                self.store.url.as_ref().is_none_or(|url| units::is_postgres_url(&url.0)),
+                "must be like postgres://user:password@host/database",
             ),
             (
                 "store.read_connections",
@@ -324,6 +348,11 @@ impl Default for Http {
             max_body_bytes: 1024 * 1024,
             request_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
+            max_connections: 4096,
+            rate_per_second: 0,
+            rate_burst: 100,
+            auth_failures_per_second: 0,
+            auth_failures_burst: 20,
         }
     }
 }
@@ -344,6 +373,7 @@ impl Default for Store {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("./data"),
+            url: None,
             key: None,
             read_connections: 4,
             journal_capacity: 16_384,

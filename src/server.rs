@@ -71,6 +71,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let registered = store.registrations().take_live().await.context("cannot read the store")?;
     let shell = Shell::open(&config)?;
     let first = shell.first();
+    let own_sbcs = shell.own_sbcs();
     let sip_address = first.public;
     let media_ip = config.media_ip();
     let peers = Peers::default();
@@ -111,6 +112,8 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         registrations: registrations.clone(),
         resolver,
         trunks: trunks.clone(),
+        tally: Arc::default(),
+        throttle: Arc::default(),
         control: control.handle(),
         media_ip,
         sip_address,
@@ -127,7 +130,8 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     };
     let on_change = follow::listener(followers, control.handle());
     let doors = Doors { live: live.clone(), registrations, desk, stack: stack.clone(), trunks };
-    let rest = api::serve(http, state.with_doors(doors).with_on_change(on_change))?;
+    let state = state.with_doors(doors).with_own_sbcs(own_sbcs).with_on_change(on_change);
+    let rest = api::serve(http, state)?;
     let handle = rest.handle();
     let rest = actix::spawn(rest);
     tracing::info!(rest = %http_address, sip = %sip_address, media = %media_ip, "ready");

@@ -25,7 +25,7 @@ pub struct Principal {
 }
 
 /// What stands behind a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Holder {
     Key(ApiKeySid),
     /// A user who is logged in.
@@ -77,16 +77,32 @@ impl FromRequest for Anyone {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let state = request.app_data::<web::Data<AppState>>().cloned();
         let token = bearer(request);
+        let request = request.clone();
         Box::pin(async move {
             let state = state.ok_or(ApiError::Internal)?;
-            let token = token?;
-            let now = Timestamp::now();
-            let known = match state.door.signer.read(&token, now) {
-                Some(claims) => user(&state, &token, claims, now).await?,
-                None => key(&state, &token, now).await?,
+            state.throttle.let_try(&request)?;
+            let found = match token {
+                Ok(token) => Self::holding(&state, &token).await,
+                Err(error) => Err(error),
             };
-            known.map(Self).ok_or(ApiError::InvalidToken)
+            match &found {
+                Ok(Self(principal)) => state.throttle.count(&request, principal.holder)?,
+                Err(ApiError::InvalidToken) => state.throttle.failed(&request),
+                Err(_) => {}
+            }
+            found
         })
+    }
+}
+
+impl Anyone {
+    async fn holding(state: &AppState, token: &str) -> Result<Self, ApiError> {
+        let now = Timestamp::now();
+        let known = match state.door.signer.read(token, now) {
+            Some(claims) => user(state, token, claims, now).await?,
+            None => key(state, token, now).await?,
+        };
+        known.map(Self).ok_or(ApiError::InvalidToken)
     }
 }
 

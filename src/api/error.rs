@@ -38,6 +38,8 @@ pub enum ApiError {
     TooLarge,
     /// 422: a duplicate, an object in use, a state that does not allow it.
     Unprocessable(String),
+    /// 429: more requests than the limiter lets pass.
+    TooMany,
     /// 480: this server can place no call now.
     Unavailable,
     /// 429: more passwords to be checked than there is time for.
@@ -98,6 +100,7 @@ impl fmt::Display for ApiError {
             Self::BadRequest(text) | Self::Unprocessable(text) => text,
             Self::NotFound => "not found",
             Self::TooLarge => "request entity too large",
+            Self::TooMany => "too many requests",
             Self::Unavailable => "no available feature servers at this time",
             Self::Busy => "too many logins at once, try again",
             Self::Internal => "internal server error",
@@ -115,7 +118,7 @@ impl ResponseError for ApiError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Busy => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy | Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             // HTTP does not define 480; jambonz uses it.
             Self::Unavailable => {
                 StatusCode::from_u16(480).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)

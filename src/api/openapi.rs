@@ -82,8 +82,11 @@ fn operation_json(path: &Path, summary: &str, id: String, operation: &Operation)
         "security": if operation.is_secured { json!([{"bearer": []}]) } else { json!([]) },
         "responses": responses(operation),
     });
-    if !operation.query.is_empty() {
-        entry["parameters"] = operation.query.iter().map(|param| param.to_json()).collect();
+    let query = operation.query.iter().map(|param| param.to_json("query"));
+    let headers = operation.headers.iter().map(|param| param.to_json("header"));
+    let parameters: Vec<Value> = query.chain(headers).collect();
+    if !parameters.is_empty() {
+        entry["parameters"] = parameters.into();
     }
     if let Some(schema) = &operation.body {
         entry["requestBody"] = json!({"content": {"application/json": {"schema": schema}}});

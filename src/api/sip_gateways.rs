@@ -12,7 +12,11 @@ use crate::model::sip_gateway::{INVALID_CARRIER, MISSING_CARRIER};
 use crate::model::{Protocol, Scope, SipGateway, SipGatewayInput, SipGatewaySid, VoipCarrierSid};
 use crate::store::Found;
 
-body!(NewSipGateway = SipGatewayInput::create, "ipv4": "192.0.2.1");
+body!(
+    NewSipGateway = SipGatewayInput::create,
+    "ipv4": "192.0.2.1",
+    "voip_carrier_sid": "00000000-0000-4000-8000-000000000000",
+);
 body!(SipGatewayUpdate = SipGatewayInput::update);
 
 /// Whose gateways.

@@ -9,15 +9,17 @@ use actix::Addr;
 
 use super::attempts::Attempts;
 use super::error::ApiError;
+use super::idempotency::Running;
 use super::jwt::Signer;
 use super::reply::Wire;
 use super::system::Metrics;
+use super::throttle::Throttle;
 use crate::call::desk::Desk;
 use crate::config::Config;
 use crate::directory::Live;
 use crate::model::account::random_text;
 use crate::model::application::VerbCheck;
-use crate::model::{Account, Client, FormerClient, Secret, SipGateway, VoipCarrier};
+use crate::model::{Account, Client, FormerClient, Sbc, Secret, SipGateway, VoipCarrier};
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::StackActor;
 use crate::sip_io::trunks::Trunks;
@@ -33,6 +35,10 @@ pub struct AppState {
     /// Checks the verbs of an `app_json`.
     pub check_verbs: VerbCheck,
     pub(super) door: Arc<FrontDoor>,
+    /// The addresses SIP is spoken at here.
+    pub own_sbcs: Arc<[Sbc]>,
+    pub(super) throttle: Arc<Throttle>,
+    pub(super) running: Arc<Running>,
     doors: Option<Arc<Doors>>,
     on_change: Arc<dyn Fn(Change) + Send + Sync>,
 }
@@ -74,16 +80,30 @@ pub enum Change {
 
 impl AppState {
     pub fn new(store: Store, config: Arc<Config>, check_verbs: VerbCheck) -> Self {
-        let wire = Wire(config.api.wire);
-        let metrics = Metrics::install();
-        let door = Arc::new(FrontDoor::new(&config, LOGIN_DELAY));
-        let on_change = Arc::new(|_| {});
-        Self { store, config, wire, metrics, check_verbs, door, doors: None, on_change }
+        Self {
+            wire: Wire(config.api.wire),
+            metrics: Metrics::install(),
+            check_verbs,
+            door: Arc::new(FrontDoor::new(&config, LOGIN_DELAY)),
+            own_sbcs: Arc::new([]),
+            throttle: Arc::new(Throttle::new(&config.http)),
+            running: Arc::default(),
+            doors: None,
+            on_change: Arc::new(|_| {}),
+            store,
+            config,
+        }
     }
 
     /// Answers to a login are held back this long instead.
     pub fn with_login_delay(mut self, delay: RangeInclusive<Duration>) -> Self {
         self.door = Arc::new(FrontDoor::new(&self.config, delay));
+        self
+    }
+
+    /// Tells which addresses SIP is spoken at here.
+    pub fn with_own_sbcs(mut self, sbcs: Vec<Sbc>) -> Self {
+        self.own_sbcs = sbcs.into();
         self
     }
 

@@ -84,7 +84,7 @@ pub enum Invalid {
     Unknown(String),
     #[error("{name} must be {expected}")]
     Wrong { name: &'static str, expected: &'static str },
-    #[error("{name} must be one of {}", choices.join(", "))]
+    #[error("{name} must be {}", any_of(choices))]
     NotOneOf { name: &'static str, choices: &'static [&'static str] },
     #[error("{name} is longer than {max} characters")]
     TooLong { name: &'static str, max: usize },
@@ -104,6 +104,14 @@ pub enum Invalid {
     /// A property refused by a grammar that explains itself.
     #[error("{name}: {reason}")]
     Grammar { name: &'static str, reason: String },
+}
+
+/// `a, b or c`
+fn any_of(words: &[&str]) -> String {
+    match words {
+        [rest @ .., last] if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 /// The properties of one object, taken out one by one. `Debug` shows names, since values may be

@@ -16,7 +16,7 @@ pub struct Sessions<'s> {
 }
 
 /// Names a session without giving its token away.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionId(TokenHash);
 
 impl fmt::Debug for SessionId {

@@ -1,12 +1,13 @@
 //! People who log in at the portal. Passwords are kept as hashes; whatever takes rights away from a
 //! user ends its sessions in the same transaction.
 
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::Row as _;
 
 use super::column::{Columns, flag};
 use super::page::push_scope;
 use super::sessions::SessionId;
-use super::{Db, Error, Found, Row, Store, Tx, accounts};
+use super::sql::QueryBuilder;
+use super::{Error, Found, Row, Store, Tx, accounts};
 use crate::model::user::folded;
 use crate::model::{
     AccountSid, Invalid, PasswordChange, PasswordSettings, PasswordSettingsInput, Patch, Scope,
@@ -53,7 +54,7 @@ impl Users<'_> {
 
     /// Those within reach, by name.
     pub async fn list(&self, scope: Scope) -> Result<Vec<User>, Error> {
-        let mut query = QueryBuilder::<Db>::new(SELECT);
+        let mut query = QueryBuilder::new(SELECT);
         query.push("1 = 1");
         push_scope(&mut query, scope, "u.account_sid", "p.service_provider_sid");
         query.push(" ORDER BY u.name, u.user_sid");
@@ -71,7 +72,7 @@ impl Users<'_> {
         login: &str,
         password: &Secret,
     ) -> Result<Option<Opened>, Error> {
-        let mut query = QueryBuilder::<Db>::new(SELECT);
+        let mut query = QueryBuilder::new(SELECT);
         query.push("u.user_sid = (SELECT user_sid FROM user_logins WHERE login = ");
         query.push_bind(folded(login)).push(")");
         let row = query.build().fetch_optional(self.store.read()).await?;
@@ -450,7 +451,7 @@ async fn write(tx: &mut Tx, user: &User) -> Result<(), Error> {
     Ok(())
 }
 
-fn by_sid(sid: UserSid) -> QueryBuilder<Db> {
+fn by_sid(sid: UserSid) -> QueryBuilder {
     let mut query = QueryBuilder::new(SELECT);
     query.push("u.user_sid = ").push_bind(sid);
     query
