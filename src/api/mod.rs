@@ -24,6 +24,7 @@ mod api_keys;
 mod app_env;
 mod applications;
 mod bucket_test;
+mod call_bodies;
 mod calls;
 mod clients;
 mod conferences;
