@@ -22,7 +22,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["model"]),
     ("store", &["model", "config"]),
     ("media_io", &["media"]),
-    ("sip_io", &["sip", "model", "routing", "store", "call::desk"]),
+    ("rate", &[]),
+    ("sip_io", &["sip", "model", "rate", "routing", "store", "call::desk"]),
     (
         "participant",
         &["media", "media_io", "model", "verb", "conference::actor", "conference::message"],
@@ -88,6 +89,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "verb",
             "directory",
             "hook::payload",
+            "rate",
             // The guard of every URL, asked before one is saved, and what handlers fetch through it.
             "hook::HookClient",
             "media_io::quality",
@@ -146,6 +148,7 @@ const DECIDERS: &[&str] = &[
     "src/call/refer.rs",
     "src/call/tries.rs",
     "src/participant/playlist.rs",
+    "src/rate.rs",
     "src/sip_io/trunks/health.rs",
     "src/sip_io/trunks/registration.rs",
 ];

@@ -3,6 +3,7 @@
 
 use ::support::{HookServer, Reply};
 use serde_json::{Value, json};
+use trunkline::config::Hook;
 
 use crate::support::{Answer, NOBODY, TestApi};
 
@@ -24,7 +25,15 @@ const FORBIDDEN: [&str; 12] = [
 ];
 
 async fn strict() -> TestApi {
-    TestApi::start_with(|config| config.hook.allowed_networks.clear()).await
+    TestApi::start_with(|config| config.hook = Hook::default()).await
+}
+
+async fn on_loopback() -> TestApi {
+    TestApi::start_with(|config| {
+        config.hook = Hook::default();
+        config.hook.allow_loopback();
+    })
+    .await
 }
 
 fn refused(answer: &Answer, property: &str, url: &str) {
@@ -124,6 +133,7 @@ async fn no_hook_of_a_call_leads_into_the_servers_own_network() {
 #[actix_web::test]
 async fn the_configuration_opens_what_it_names() {
     let api = TestApi::start_with(|config| {
+        config.hook = Hook::default();
         config.hook.allowed_networks = vec!["10.1.0.0/16".parse().unwrap()];
     })
     .await;
@@ -141,11 +151,7 @@ async fn the_configuration_opens_what_it_names() {
     save("later", &format!("http://{}.example/", "x".repeat(64))).await.expect(201);
     api.stop().await;
 
-    let api = TestApi::start_with(|config| {
-        config.hook.allowed_networks.clear();
-        config.hook.allow_private_networks = true;
-    })
-    .await;
+    let api = TestApi::start_with(|config| config.hook.allow_private_networks = true).await;
     let provider = api.new_provider("p").await;
     let account = api.new_account(&provider, "a").await;
     for (number, url) in FORBIDDEN.iter().enumerate() {
@@ -157,7 +163,7 @@ async fn the_configuration_opens_what_it_names() {
 
 #[actix_web::test]
 async fn an_application_says_which_settings_it_takes() {
-    let api = TestApi::start().await;
+    let api = on_loopback().await;
     let account = {
         let provider = api.new_provider("p").await;
         api.new_account(&provider, "a").await
@@ -200,7 +206,7 @@ async fn an_application_says_which_settings_it_takes() {
 
 #[actix_web::test]
 async fn the_credentials_of_a_bucket_are_tried_out() {
-    let api = TestApi::start().await;
+    let api = on_loopback().await;
     let provider = api.new_provider("p").await;
     let account = api.new_account(&provider, "a").await;
     let other = api.new_account(&provider, "b").await;
