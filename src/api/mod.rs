@@ -25,6 +25,7 @@ mod accounts;
 mod alerts;
 mod api_keys;
 mod applications;
+mod call_bodies;
 mod call_traces;
 mod calls;
 mod clients;

@@ -26,6 +26,15 @@ pub enum Error {
     Database(#[from] sqlx::Error),
     #[error("migrating the database")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("store.url is not a URL such as postgres://user:password@host/database")]
+    BadUrl,
+    /// PostgreSQL did not come up in time, or refuses us. `place` names no user and no password.
+    #[error("PostgreSQL at {place} cannot be reached")]
+    Unreachable { place: String, source: sqlx::Error },
+    #[error("PostgreSQL {found} is too old, {at_least} or later is needed")]
+    TooOld { found: String, at_least: i64 },
+    #[error("the PostgreSQL database holds text as {found}; make one with ENCODING 'UTF8'")]
+    NotUtf8 { found: String },
     /// A stored value that the store itself would never have written.
     #[error("column {column} holds what it should not")]
     Corrupt { column: &'static str },
