@@ -129,6 +129,10 @@ pub struct Api {
     pub wire: WireStyle,
     #[serde(with = "units::optional_secret")]
     pub admin_key: Option<Secret>,
+    /// Whether a new server begins with a service provider and an account.
+    pub default_tenant: bool,
+    /// Whether account tokens may only make so many applications, carriers, gateways and numbers.
+    pub creation_quotas: bool,
 }
 
 /// How dates and numbers leave the API (contract rest.md §1.8).

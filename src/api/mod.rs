@@ -34,6 +34,7 @@ mod participants;
 mod phone_numbers;
 mod portal;
 mod predefined_carriers;
+mod quotas;
 mod recent_calls;
 mod registered_sip_users;
 mod sbcs;

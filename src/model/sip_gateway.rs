@@ -135,6 +135,18 @@ impl SipGatewayInput {
         Ok(input)
     }
 
+    /// # Errors
+    /// When it names a network of fewer bits than `least`.
+    pub fn check_netmask(&self, least: u8) -> Result<(), Invalid> {
+        match self.netmask {
+            Patch::Value(bits) if bits < least => {
+                let reason = format!("must be at least {least}");
+                Err(Invalid::Grammar { name: "netmask", reason })
+            }
+            Patch::Value(_) | Patch::Null | Patch::Absent => Ok(()),
+        }
+    }
+
     /// The record of a create; its carrier has been found to be within reach by then.
     pub fn into_record(mut self, carrier: VoipCarrierSid) -> Result<SipGateway, Invalid> {
         self.voip_carrier_sid = None;
