@@ -13,6 +13,7 @@ mod sip;
 mod units;
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use figment::providers::{Format, Toml};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Secret;
+use crate::model::user::MAX_PASSWORD;
 
 pub use self::media::{Codec, Media, Opus};
 pub use self::sip::{Listen, ListenTransport, Reliable, Sip, Transfers};
@@ -39,6 +41,9 @@ pub const FIXED_VARIABLES: [(&str, &str); 8] = [
 ];
 
 const PREFIX: &str = "TRUNKLINE__";
+
+const JWT_LIFETIMES: RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(365 * 86_400);
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -123,12 +128,20 @@ pub struct Call {
     pub ended_retention: Duration,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Api {
     pub wire: WireStyle,
     #[serde(with = "units::optional_secret")]
     pub admin_key: Option<Secret>,
+    /// Of the user `admin`, which is made at the first start with a password here.
+    #[serde(with = "units::optional_secret")]
+    pub admin_password: Option<Secret>,
+    /// Signs the tokens of people who log in. Unset: kept in `data_dir/jwt.key`.
+    #[serde(with = "units::optional_secret")]
+    pub jwt_secret: Option<Secret>,
+    #[serde(with = "units::duration")]
+    pub jwt_lifetime: Duration,
     /// Whether a new server begins with a service provider and an account.
     pub default_tenant: bool,
     /// Whether account tokens may only make so many applications, carriers, gateways and numbers.
@@ -215,7 +228,7 @@ impl Config {
 
     /// Refuses values that can be read but cannot work.
     pub fn check(&self) -> Result<(), Error> {
-        let rules: [(&'static str, bool, &'static str); 12] = [
+        let rules: [(&'static str, bool, &'static str); 15] = [
             ("http.workers", (1..=64).contains(&self.http.workers), "must be 1 to 64"),
             ("http.max_body_bytes", self.http.max_body_bytes >= 1024, "must be at least 1024"),
             (
@@ -251,6 +264,22 @@ impl Config {
                 "api.admin_key",
                 self.api.admin_key.as_ref().is_none_or(|key| units::is_token(&key.0)),
                 "must be 8 to 256 visible ASCII characters",
+            ),
+            (
+                "api.admin_password",
+                self.api.admin_password.as_ref().is_none_or(|p| p.0.len() <= MAX_PASSWORD),
+                "must have 255 octets at most",
+            ),
+            (
+                // RFC 7518 §3.2: as long as the hash at least.
+                "api.jwt_secret",
+                self.api.jwt_secret.as_ref().is_none_or(|secret| secret.0.len() >= 32),
+                "must have 32 octets at least",
+            ),
+            (
+                "api.jwt_lifetime",
+                JWT_LIFETIMES.contains(&self.api.jwt_lifetime),
+                "must be 1m to 365d",
             ),
         ];
         let rules = rules.into_iter().chain(self.sip.rules()).chain(self.media.rules());
@@ -372,6 +401,20 @@ impl Default for Call {
         Self {
             max_duration: Duration::from_secs(180 * 60),
             ended_retention: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            wire: WireStyle::default(),
+            admin_key: None,
+            admin_password: Some(Secret("admin".to_owned())),
+            jwt_secret: None,
+            jwt_lifetime: Duration::from_secs(3600),
+            default_tenant: false,
+            creation_quotas: false,
         }
     }
 }

@@ -34,7 +34,7 @@ use crate::sip_io::registrations::Registrations;
 use crate::sip_io::tls::Tls;
 use crate::sip_io::trunks::Trunks;
 use crate::sip_io::trunks::keeper::Leave;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::verb;
 use crate::welcome::Welcome;
 use follow::Followers;
@@ -57,6 +57,11 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let store = Store::open(&config.store).await.context("cannot open the store")?;
     let _lock = lock(&config)?;
     let welcome = Welcome::prepare(&store, &mut config, demo).await?;
+    if config.api.jwt_secret.is_none() {
+        let file = config.store.data_dir.join("jwt.key");
+        let secret = store::kept_key(&file).context("cannot keep the secret of logins")?;
+        config.api.jwt_secret = Some(secret);
+    }
     let config = Arc::new(config);
     let state = AppState::new(store.clone(), config.clone(), check_verbs);
 
@@ -107,6 +112,8 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         registrations: registrations.clone(),
         resolver,
         trunks: trunks.clone(),
+        tally: Arc::default(),
+        throttle: Arc::default(),
         control: control.handle(),
         media_ip,
         sip_address,

@@ -148,7 +148,7 @@ pub(super) struct AccountView {
 }
 
 impl AccountView {
-    fn new(account: &Account, wire: Wire) -> Self {
+    pub(super) fn new(account: &Account, wire: Wire) -> Self {
         Self {
             account_sid: account.sid,
             name: account.name.clone(),

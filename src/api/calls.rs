@@ -17,11 +17,11 @@ use super::reply::{Accepted, Array, CreatedAs, Either, Json, NoContent, Reply};
 use super::state::{AppState, Doors};
 use crate::call::CallSnapshot;
 use crate::call::actor::{Hangup, Update, Updated};
-use crate::call::originate::Order;
+use crate::call::originate::{Full, NotPlaced, Order};
 use crate::directory::LiveCall;
 use crate::media_io::quality::Quality;
 use crate::model::call::{BadCall, CreateCall, TargetKind, UpdateCall};
-use crate::model::{Account, AccountSid, CallSid, Direction, Scope};
+use crate::model::{Account, AccountSid, CallSid, Scope};
 use crate::verb;
 
 /// Places a call; answers when its INVITE is on the wire.
@@ -31,7 +31,7 @@ pub(super) async fn create(
     a: Path<String>,
     key: IdempotencyKey,
     body: Body<NewCall>,
-) -> Reply<CreatedAs<Placed>> {
+) -> Reply<CreatedAs<PlacedCall>> {
     if let Scope::ServiceProvider(_) = principal.scope {
         let sid = AccountSid::parse(&a).ok_or(ApiError::MalformedSid)?;
         let text = format!("unauthorized createCall request for account {sid}");
@@ -45,10 +45,9 @@ pub(super) async fn create(
     CreatedAs::reply(&placed)
 }
 
-/// A call on its way.
+/// What is known of a call that is on its way.
 #[derive(Deserialize, Serialize, ToSchema)]
-#[schema(as = PlacedCall)]
-pub(super) struct Placed {
+pub(super) struct PlacedCall {
     sid: CallSid,
     /// Of SIP.
     #[serde(rename = "callId")]
@@ -59,12 +58,12 @@ async fn place(
     state: Data<AppState>,
     account: Account,
     create: CreateCall,
-) -> Result<Placed, ApiError> {
+) -> Result<PlacedCall, ApiError> {
     let order = check(&state, account, create).await?;
     let doors = state.doors()?;
-    let placed = doors.desk.place(&doors.stack, order).await;
-    let placed = placed.map_err(|_| ApiError::Unavailable)?;
-    Ok(Placed { sid: placed.sid, call_id: placed.call_id })
+    let placed = doors.desk.place(&doors.stack, order).await?;
+    let placed = placed.await.map_err(|_| ApiError::Unavailable)?;
+    Ok(PlacedCall { sid: placed.sid, call_id: placed.call_id })
 }
 
 /// What only the store and the verb grammar can tell about a well-formed request.
@@ -195,27 +194,22 @@ pub(super) async fn delete(
     NoContent::reply()
 }
 
+/// The live calls, as the account's limits count them.
 pub(super) async fn count(
     principal: Principal,
     state: Data<AppState>,
     a: Path<String>,
 ) -> Reply<Json<CallCount>> {
     let account = principal.reach_account(&state, &a).await?;
-    let calls = state.doors()?.live.calls(account);
-    let live = |direction: Direction| {
-        calls.iter().filter(|c| c.actor.is_some() && c.snapshot.direction == direction).count()
-    };
-    Json::reply(&CallCount {
-        inbound: live(Direction::Inbound),
-        outbound: live(Direction::Outbound),
-    })
+    let count = state.doors()?.desk.call_count(account);
+    Json::reply(&CallCount { inbound: count.inbound, outbound: count.outbound })
 }
 
 /// Live calls.
 #[derive(Serialize, ToSchema)]
 pub(super) struct CallCount {
-    inbound: usize,
-    outbound: usize,
+    inbound: u32,
+    outbound: u32,
 }
 
 /// How a list is narrowed.
@@ -249,5 +243,19 @@ async fn find<'s>(
 impl From<BadCall> for ApiError {
     fn from(bad: BadCall) -> Self {
         Self::BadRequest(bad.to_string())
+    }
+}
+
+impl From<NotPlaced> for ApiError {
+    fn from(why: NotPlaced) -> Self {
+        match why {
+            NotPlaced::Full(Full::Account(_)) => {
+                Self::unprocessable("the account has as many calls as it may have")
+            }
+            NotPlaced::Full(Full::ServiceProvider) => {
+                Self::unprocessable("the service provider has as many calls as it may have")
+            }
+            NotPlaced::Store(error) => error.into(),
+        }
     }
 }

@@ -3,15 +3,28 @@
 use super::service_providers as providers;
 use super::table::{Path, path};
 use super::{
-    accounts, alerts, api_keys, applications, call_traces, calls, clients, conferences, openapi,
-    participants, phone_numbers, portal, predefined_carriers, recent_calls, registered_sip_users,
-    sbcs, sip_gateways, sip_realms, system_information, voip_carriers,
+    accounts, alerts, api_keys, applications, call_traces, calls, clients, conferences, limits,
+    login, openapi, participants, password_settings, phone_numbers, portal, predefined_carriers,
+    recent_calls, registered_sip_users, sbcs, sip_gateways, sip_realms, system_information, users,
+    voip_carriers,
 };
 
 /// Everything under `/v1`.
 pub(super) fn routes() -> Vec<Path> {
     vec![
         path("/openapi.json").get("This description", openapi::document),
+        path("/login").post("Log in", login::login),
+        path("/logout").post("Log out", login::logout),
+        path("/change-password").post("Change the own password", login::change_password),
+        path("/Users").get("List users", users::list).post("Make a user", users::create),
+        path("/Users/me").get("Who is logged in", users::me),
+        path("/Users/{sid}")
+            .get("Read a user", users::read)
+            .put("Change a user", users::update)
+            .delete("Delete a user", users::delete),
+        path("/PasswordSettings")
+            .get("What new passwords must be", password_settings::read)
+            .post("Say what new passwords must be", password_settings::replace),
         path("/ServiceProviders")
             .get("List service providers", providers::list)
             .post("Make a service provider", providers::create),
@@ -50,6 +63,10 @@ pub(super) fn routes() -> Vec<Path> {
             .get("What a vendor of speech offers: nothing", portal::voices_of_provider),
         path("/ServiceProviders/{sp}/Alerts")
             .get("List the alerts of a service provider", alerts::list_of_provider),
+        path("/ServiceProviders/{sp}/Limits")
+            .get("List the limits of a service provider", limits::list_of_provider)
+            .post("Set a limit of a service provider", limits::set_of_provider)
+            .delete("Take limits of a service provider away", limits::delete_of_provider),
         path("/Accounts")
             .get("List accounts", accounts::list)
             .post("Make an account", accounts::create),
@@ -93,6 +110,10 @@ pub(super) fn routes() -> Vec<Path> {
             .get("Where a user is registered", registered_sip_users::read),
         path("/Accounts/{a}/RecentCalls")
             .get("List the ended calls of an account", recent_calls::list_of_account),
+        path("/Accounts/{a}/Limits")
+            .get("List the limits of an account", limits::list_of_account)
+            .post("Set a limit of an account", limits::set_of_account)
+            .delete("Take limits of an account away", limits::delete_of_account),
         path("/Accounts/{a}/RecentCalls/{call_id}")
             .get("The trace of a call: none", call_traces::trace_of_account),
         path("/Accounts/{a}/RecentCalls/{call_id}/logs")

@@ -85,7 +85,7 @@ pub(super) struct ServiceProviderView {
 }
 
 impl ServiceProviderView {
-    fn new(provider: &ServiceProvider) -> Self {
+    pub(super) fn new(provider: &ServiceProvider) -> Self {
         Self {
             service_provider_sid: provider.sid,
             name: provider.name.clone(),

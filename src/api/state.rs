@@ -1,20 +1,25 @@
 //! What handlers work with.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::Addr;
 
+use super::attempts::Attempts;
 use super::error::ApiError;
 use super::idempotency::Running;
+use super::jwt::Signer;
 use super::reply::Wire;
 use super::system::Metrics;
 use super::throttle::Throttle;
 use crate::call::desk::Desk;
 use crate::config::Config;
 use crate::directory::Live;
+use crate::model::account::random_text;
 use crate::model::application::VerbCheck;
-use crate::model::{Account, Client, FormerClient, Sbc, SipGateway, VoipCarrier};
+use crate::model::{Account, Client, FormerClient, Sbc, Secret, SipGateway, VoipCarrier};
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::StackActor;
 use crate::sip_io::trunks::Trunks;
@@ -29,6 +34,7 @@ pub struct AppState {
     pub metrics: Metrics,
     /// Checks the verbs of an `app_json`.
     pub check_verbs: VerbCheck,
+    pub(super) door: Arc<FrontDoor>,
     /// The addresses SIP is spoken at here.
     pub own_sbcs: Arc<[Sbc]>,
     pub(super) throttle: Arc<Throttle>,
@@ -36,6 +42,17 @@ pub struct AppState {
     doors: Option<Arc<Doors>>,
     on_change: Arc<dyn Fn(Change) + Send + Sync>,
 }
+
+/// Where people come in.
+pub(super) struct FrontDoor {
+    pub(super) signer: Signer,
+    pub(super) attempts: Attempts,
+    /// How long an answer to a login is held back: something between the two.
+    pub(super) delay: RangeInclusive<Duration>,
+}
+
+const LOGIN_DELAY: RangeInclusive<Duration> =
+    Duration::from_millis(200)..=Duration::from_millis(1000);
 
 /// Where the facade reaches calls, rooms and registrations.
 pub struct Doors {
@@ -63,21 +80,25 @@ pub enum Change {
 
 impl AppState {
     pub fn new(store: Store, config: Arc<Config>, check_verbs: VerbCheck) -> Self {
-        let wire = Wire(config.api.wire);
-        let metrics = Metrics::install();
-        let throttle = Arc::new(Throttle::new(&config.http));
         Self {
-            store,
-            config,
-            wire,
-            metrics,
+            wire: Wire(config.api.wire),
+            metrics: Metrics::install(),
             check_verbs,
+            door: Arc::new(FrontDoor::new(&config, LOGIN_DELAY)),
             own_sbcs: Arc::new([]),
-            throttle,
+            throttle: Arc::new(Throttle::new(&config.http)),
             running: Arc::default(),
             doors: None,
             on_change: Arc::new(|_| {}),
+            store,
+            config,
         }
+    }
+
+    /// Answers to a login are held back this long instead.
+    pub fn with_login_delay(mut self, delay: RangeInclusive<Duration>) -> Self {
+        self.door = Arc::new(FrontDoor::new(&self.config, delay));
+        self
     }
 
     /// Tells which addresses SIP is spoken at here.
@@ -104,6 +125,14 @@ impl AppState {
 
     pub(super) fn announce(&self, change: Change) {
         (self.on_change)(change);
+    }
+}
+
+impl FrontDoor {
+    /// Without a secret tokens are good until this process ends.
+    fn new(config: &Config, delay: RangeInclusive<Duration>) -> Self {
+        let secret = config.api.jwt_secret.clone().unwrap_or_else(|| Secret(random_text(43)));
+        Self { signer: Signer::new(&secret), attempts: Attempts::default(), delay }
     }
 }
 

@@ -8,15 +8,34 @@ use std::time::{Duration, Instant};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use actix_web::{HttpMessage, HttpRequest};
 
+use super::auth::Holder;
 use super::error::ApiError;
 use crate::config::Http;
-use crate::model::ApiKeySid;
+use crate::model::{ApiKeySid, UserSid};
 use crate::rate::{Buckets, Level, group};
 
 #[derive(Debug)]
 pub(super) struct Throttle {
-    holders: Mutex<Buckets<ApiKeySid>>,
+    holders: Mutex<Buckets<Asker>>,
     failures: Mutex<Buckets<IpAddr>>,
+}
+
+/// Whom a token counts for: all that one user is logged in with are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Asker {
+    Key(ApiKeySid),
+    User(UserSid),
+    Signer,
+}
+
+impl From<Holder> for Asker {
+    fn from(holder: Holder) -> Self {
+        match holder {
+            Holder::Key(sid) => Self::Key(sid),
+            Holder::User(sid, _) => Self::User(sid),
+            Holder::Signer => Self::Signer,
+        }
+    }
 }
 
 /// What the answer to a request says about the limit it fell under.
@@ -39,14 +58,15 @@ impl Throttle {
     ///
     /// # Errors
     /// [`ApiError::TooMany`]
-    pub(super) fn count(&self, request: &HttpRequest, holder: ApiKeySid) -> Result<(), ApiError> {
+    pub(super) fn count(&self, request: &HttpRequest, holder: Holder) -> Result<(), ApiError> {
         let now = Instant::now();
         let mut holders = lock(&self.holders);
         if !holders.is_on() {
             return Ok(());
         }
-        let is_admitted = holders.admit(now, holder);
-        let level = holders.level(now, holder);
+        let asker = Asker::from(holder);
+        let is_admitted = holders.admit(now, asker);
+        let level = holders.level(now, asker);
         Verdict { level, is_refused: !is_admitted }.settle(request)
     }
 

@@ -123,9 +123,11 @@ impl Accounts<'_> {
         Ok(record.webhook_secret)
     }
 
-    /// Keys, applications, numbers, carriers and clients go with it; records of its calls stay.
+    /// Keys, users, applications, numbers, carriers, clients and limits go with it; records of its
+    /// calls stay.
     /// Returns what was deleted.
     pub async fn delete(&self, scope: Scope, sid: AccountSid) -> Result<Account, Error> {
+        let _limits = self.store.inner.limits.changing();
         let mut tx = self.store.begin().await?;
         let account = in_tx(&mut tx, scope, sid, self.store.seal()).await?;
         // These first: they reference applications, which the cascade would take in any order.
@@ -138,6 +140,7 @@ impl Accounts<'_> {
         }
         tx.commit().await?;
         self.store.inner.keys.clear();
+        self.store.inner.sessions.clear();
         Ok(account)
     }
 }

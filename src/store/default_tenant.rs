@@ -14,9 +14,8 @@ impl Store {
             .bind(META)
             .fetch_optional(&mut *tx)
             .await?;
-        let other = sqlx::query("SELECT 1 FROM service_providers LIMIT 1")
-            .fetch_optional(&mut *tx)
-            .await?;
+        let other =
+            sqlx::query("SELECT 1 FROM service_providers LIMIT 1").fetch_optional(&mut *tx).await?;
         if known.is_some() || other.is_some() {
             return Ok(None);
         }

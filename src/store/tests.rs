@@ -8,8 +8,8 @@ use support::postgres;
 use super::*;
 use crate::model::{
     Account, AccountInput, Application, ApplicationInput, Client, ClientInput, DigestAlgorithm,
-    Fields, FormerClient, PasswordTrace, PhoneNumberInput, Registration, Scope, Secret,
-    ServiceProvider, SipGatewayInput, Timestamp, VoipCarrierInput,
+    Fields, FormerClient, LimitCategory, LimitInput, LimitOwner, PasswordTrace, PhoneNumberInput,
+    Registration, Scope, Secret, ServiceProvider, SipGatewayInput, Timestamp, VoipCarrierInput,
 };
 
 /// A store with one account; its directory goes away with it, and its database on PostgreSQL.
@@ -149,6 +149,42 @@ async fn trunks_come_with_their_gateways_in_order() {
     let expected =
         [("own", vec!["a.example", "b.example", "c.example"], true), ("shared", vec![], false)];
     assert_eq!(shape.collect::<Vec<_>>(), expected);
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn what_is_enforced_follows_every_change() {
+    let mut fixture = Fixture::new().await;
+    let (sid, provider) = (fixture.account.sid, fixture.account.service_provider_sid);
+    let enforced = async |store: &Store| {
+        let calls = store.limits().calls(sid, provider).await.unwrap();
+        let devices = store.limits().devices(sid).await.unwrap();
+        (calls.account, calls.service_provider, devices)
+    };
+    let (account, all) = (LimitOwner::Account(sid), LimitOwner::ServiceProvider(provider));
+    let (calls, devices) = (LimitCategory::VoiceCallSession, LimitCategory::Device);
+    let store = fixture.store.clone();
+    let set = async |owner, category, quantity| {
+        let input = LimitInput { category, quantity };
+        store.limits().set(Scope::Admin, owner, input).await.unwrap();
+        enforced(&store).await
+    };
+    assert_eq!(enforced(&store).await, (None, None, None));
+    assert_eq!(set(account, LimitCategory::ApiRate, 5).await, (None, None, None));
+    assert_eq!(set(account, calls, 3).await, (Some(3), None, None));
+    assert_eq!(set(all, calls, 0).await, (Some(3), Some(0), None));
+    assert_eq!(set(all, devices, 9).await, (Some(3), Some(0), None));
+    assert_eq!(set(account, devices, 7).await, (Some(3), Some(0), Some(7)));
+    assert_eq!(set(account, calls, 4).await, (Some(4), Some(0), Some(7)));
+    fixture.reopen().await;
+    let store = &fixture.store;
+    assert_eq!(enforced(store).await, (Some(4), Some(0), Some(7)));
+    store.limits().delete(Scope::Admin, account, Some(calls)).await.unwrap();
+    assert_eq!(enforced(store).await, (None, Some(0), Some(7)));
+    store.accounts().delete(Scope::Admin, sid).await.unwrap();
+    assert_eq!(enforced(store).await, (None, Some(0), None));
+    store.service_providers().delete(provider).await.unwrap();
+    assert_eq!(enforced(store).await, (None, None, None));
     fixture.end().await;
 }
 

@@ -9,6 +9,7 @@ mod clients;
 mod idempotency;
 mod installation;
 mod isolation;
+mod limits;
 mod phone_numbers;
 mod portal;
 mod records;

@@ -115,6 +115,35 @@ impl Rest {
         read("POST", path, request.header("Content-Type", "application/json").send(body))
     }
 
+    /// Any request, for clients with habits of their own: those headers and `Authorization`; a `body` goes as
+    /// it is.
+    ///
+    /// # Errors
+    /// As [`Rest::get`].
+    ///
+    /// # Panics
+    /// When the arguments make no request.
+    pub fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Result<Answer> {
+        let mut request = ureq::http::Request::builder().method(method).uri(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if !self.token.is_empty() {
+            request = request.header("Authorization", format!("Bearer {}", self.token));
+        }
+        let sent = match body {
+            Some(text) => self.agent.run(request.body(text).expect("a request")),
+            None => self.agent.run(request.body(()).expect("a request")),
+        };
+        read(method, path, sent)
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
