@@ -205,7 +205,7 @@ pub const INVALID_CARRIER: &str = "invalid voip_carrier_sid";
 
 impl Fields {
     /// A 16-bit number of at least `min`.
-    fn number(&mut self, name: &'static str, min: u16) -> Result<Patch<u16>, Invalid> {
+    pub(super) fn number(&mut self, name: &'static str, min: u16) -> Result<Patch<u16>, Invalid> {
         self.integer(name, i64::from(min)..=i64::from(u16::MAX))?.try_map(|number| {
             u16::try_from(number)
                 .map_err(|_| Invalid::Wrong { name, expected: "an integer in range" })
