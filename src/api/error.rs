@@ -145,6 +145,7 @@ impl From<store::Error> for ApiError {
             store::Error::Duplicate(text) | store::Error::InUse(text) => {
                 Self::Unprocessable(text.to_owned())
             }
+            store::Error::Full => Self::unprocessable(error.to_string()),
             store::Error::Invalid(invalid) => invalid.into(),
             fault => Self::internal(&fault),
         }

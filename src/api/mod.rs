@@ -28,6 +28,7 @@ mod conferences;
 mod participants;
 mod phone_numbers;
 mod predefined_carriers;
+mod queues;
 mod recent_calls;
 mod registered_sip_users;
 mod service_providers;

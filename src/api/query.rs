@@ -80,6 +80,17 @@ impl<Q> Query<Q> {
         parse(text).map(Some).ok_or_else(|| invalid(name))
     }
 
+    /// One of a closed set.
+    pub fn one_of(
+        &self,
+        name: &'static str,
+        choices: &'static [&'static str],
+    ) -> Result<Option<&'static str>, ApiError> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let known = choices.iter().find(|choice| **choice == text);
+        known.copied().map(Some).ok_or_else(|| invalid(name))
+    }
+
     /// `page` and `page_size`; `None` when no page is asked for.
     pub fn page(&self) -> Result<Option<Page>, ApiError> {
         let Some(page) = self.get("page") else { return Ok(None) };

@@ -4,7 +4,7 @@ use super::service_providers as providers;
 use super::table::{Path, path};
 use super::{
     accounts, alerts, api_keys, applications, calls, clients, conferences, openapi, participants,
-    phone_numbers, predefined_carriers, recent_calls, registered_sip_users, sip_gateways,
+    phone_numbers, predefined_carriers, queues, recent_calls, registered_sip_users, sip_gateways,
     voip_carriers,
 };
 
@@ -64,9 +64,12 @@ pub(super) fn routes() -> Vec<Path> {
             .put("Control a live call", calls::update)
             .post("Control a live call", calls::update)
             .delete("End a call", calls::delete),
-        path("/Accounts/{a}/Conferences").get("List conferences", conferences::list),
+        path("/Accounts/{a}/Conferences")
+            .get("List conferences", conferences::list)
+            .post("Lay down a conference", conferences::create),
         path("/Accounts/{a}/Conferences/{conference}")
             .get("Read a conference", conferences::read)
+            .put("Change or control a conference", conferences::update)
             .delete("End a conference", conferences::delete),
         path("/Accounts/{a}/Conferences/{conference}/Participants")
             .get("List participants", participants::list),
@@ -74,6 +77,16 @@ pub(super) fn routes() -> Vec<Path> {
             .get("Read a participant", participants::read)
             .put("Change a participant", participants::update)
             .delete("Remove a participant", participants::delete),
+        path("/Accounts/{a}/Queues")
+            .get("List queues", queues::list)
+            .post("Lay down a queue", queues::create),
+        path("/Accounts/{a}/Queues/{queue}")
+            .get("Read a queue", queues::read)
+            .put("Change a queue", queues::update)
+            .delete("Delete a queue", queues::delete),
+        path("/Accounts/{a}/Queues/{queue}/Calls").get("List queued calls", queues::calls),
+        path("/Accounts/{a}/Queues/{queue}/Calls/{queued_call}")
+            .get("Read a queued call", queues::call),
         path("/Accounts/{a}/RegisteredSipUsers")
             .get("List registered users", registered_sip_users::list)
             .post("Where users are registered", registered_sip_users::details),

@@ -57,6 +57,7 @@ sid! {
     VoipCarrierSid,
     SipGatewaySid,
     ConferenceSid,
+    QueueSid,
     WebhookSid,
     PredefinedCarrierSid,
 }

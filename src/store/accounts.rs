@@ -113,9 +113,10 @@ impl Accounts<'_> {
         Ok(record.webhook_secret)
     }
 
-    /// Keys, applications, numbers, carriers and clients go with it; records of its calls stay.
+    /// Keys, applications, numbers, carriers, clients, conferences and queues go with it; records of its calls stay.
     /// Returns what was deleted.
     pub async fn delete(&self, scope: Scope, sid: AccountSid) -> Result<Account, Error> {
+        let _turn = self.store.shelving().await;
         let mut tx = self.store.begin().await?;
         let account = in_tx(&mut tx, scope, sid, self.store.seal()).await?;
         // These first: they reference applications, which the cascade would take in any order.
@@ -128,6 +129,8 @@ impl Accounts<'_> {
         }
         tx.commit().await?;
         self.store.inner.keys.clear();
+        self.store.inner.conferences.clear(sid);
+        self.store.inner.queues.clear(sid);
         Ok(account)
     }
 }

@@ -14,16 +14,19 @@ mod applications;
 mod calls;
 mod clients;
 mod column;
+mod conferences;
 mod demo;
 mod error;
 mod journal;
 mod key_cache;
 mod page;
 mod phone_numbers;
+mod queues;
 mod registrations;
 mod routing;
 mod seal;
 mod service_providers;
+mod shelf;
 mod sip_gateways;
 mod voip_carriers;
 
@@ -41,10 +44,12 @@ pub use api_keys::{ApiKeys, Authenticated, Bootstrap};
 pub use applications::Applications;
 pub use calls::{CallQuery, Calls};
 pub use clients::Clients;
+pub use conferences::Conferences;
 pub use demo::{Demo, DemoSecrets, DemoUser};
 pub use error::Error;
 pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
+pub use queues::Queues;
 pub use registrations::{Registered, Registrations};
 pub use routing::{Claim, Routing};
 pub use service_providers::ServiceProviders;
@@ -54,8 +59,10 @@ pub use voip_carriers::{VoipCarrierQuery, VoipCarriers};
 use journal::Journal;
 use key_cache::KeyCache;
 use seal::Seal;
+use shelf::Shelf;
 
 use crate::config;
+use crate::model::{Conference, Queue};
 
 type Db = sqlx::Sqlite;
 type Row = sqlx::sqlite::SqliteRow;
@@ -75,6 +82,12 @@ struct Inner {
     seal: Seal,
     keys: KeyCache,
     journal: Journal,
+    /// All conferences and queues that REST defined: a call that enters one asks no database.
+    conferences: Shelf<Conference>,
+    queues: Shelf<Queue>,
+    /// Whoever changes a shelf, or deletes an account of it, comes one by one: so what is on the shelves
+    /// is what was committed last.
+    shelving: tokio::sync::Mutex<()>,
 }
 
 /// An object as seen from a scope.
@@ -124,8 +137,20 @@ impl Store {
         let read = pool(config.read_connections).connect_with(options.read_only(true)).await?;
         check_key(&write, &seal).await?;
         let journal = Journal::start(write.clone(), config.journal_capacity);
-        let inner = Inner { read, write, seal, keys: KeyCache::default(), journal };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner {
+            read,
+            write,
+            seal,
+            keys: KeyCache::default(),
+            journal,
+            conferences: Shelf::default(),
+            queues: Shelf::default(),
+            shelving: tokio::sync::Mutex::default(),
+        };
+        let store = Self { inner: Arc::new(inner) };
+        store.conferences().load().await?;
+        store.queues().load().await?;
+        Ok(store)
     }
 
     /// Writes what the journal still holds, then closes. Later requests fail.
@@ -173,6 +198,15 @@ impl Store {
         SipGateways { store: self }
     }
 
+    /// What REST laid down for rooms.
+    pub fn conferences(&self) -> Conferences<'_> {
+        Conferences { store: self }
+    }
+
+    pub fn queues(&self) -> Queues<'_> {
+        Queues { store: self }
+    }
+
     pub fn clients(&self) -> Clients<'_> {
         Clients { store: self }
     }
@@ -201,6 +235,11 @@ impl Store {
     /// A write transaction. Takes the write lock at once, so that it never fails half-way as busy.
     async fn begin(&self) -> Result<Tx, Error> {
         Ok(self.inner.write.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// The turn to change what is on the shelves.
+    async fn shelving(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.inner.shelving.lock().await
     }
 
     fn seal(&self) -> &Seal {

@@ -23,6 +23,7 @@ mod phone_transfer;
 mod phones;
 mod proxies;
 mod rates;
+mod rooms;
 mod scenarios;
 mod secure;
 mod signalling;

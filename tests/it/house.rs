@@ -60,6 +60,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "conference::actor",
             "conference::message",
             "conference::policy",
+            "conference::rules",
         ],
     ),
     (
@@ -76,6 +77,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "conference::message",
             "conference::news",
             "conference::policy",
+            "conference::rules",
             "conference::snapshot",
         ],
     ),

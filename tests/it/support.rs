@@ -41,7 +41,7 @@ pub(crate) struct TestApi {
     pub(crate) base: String,
     client: reqwest::Client,
     server: ServerHandle,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// An answer, read whole.
@@ -104,11 +104,23 @@ impl TestApi {
         config.store.data_dir = dir.path().to_owned();
         config.http.workers = 1;
         change(&mut config);
+        Self::open(dir, config, None).await
+    }
+
+    /// The same data directory in a new server.
+    pub(crate) async fn restart(self) -> Self {
+        self.server.stop(true).await;
+        self.state.store.close().await;
+        Self::open(self.dir, Config::clone(&self.state.config), Some(self.admin)).await
+    }
+
+    async fn open(dir: TempDir, config: Config, admin: Option<String>) -> Self {
         let store = Store::open(&config.store).await.unwrap();
-        let admin = match store.api_keys().bootstrap(config.api.admin_key.as_ref()).await.unwrap() {
+        let first = store.api_keys().bootstrap(config.api.admin_key.as_ref()).await.unwrap();
+        let admin = admin.unwrap_or_else(|| match first {
             Bootstrap::Generated(token) => token.0,
             _ => config.api.admin_key.clone().unwrap().0,
-        };
+        });
         let changes = Arc::new(Mutex::new(Vec::new()));
         let heard = changes.clone();
         let state = AppState::new(store, Arc::new(config), check_verbs)
@@ -119,7 +131,7 @@ impl TestApi {
         let handle = server.handle();
         actix_web::rt::spawn(server);
         let client = reqwest::Client::new();
-        Self { admin, state, changes, base, client, server: handle, _dir: dir }
+        Self { admin, state, changes, base, client, server: handle, dir }
     }
 
     /// What was announced since this was asked last.
