@@ -1,6 +1,7 @@
 # The few commands anyone types. `make` alone lists them.
 # They install what they need and is missing (Debian packages by apt-get, with sudo when you are not
-# root; npm packages into tests/e2e/node) and use no network once all is there.
+# root; npm packages into tests/e2e/node, Python packages into tests/e2e/python) and use no network
+# once all is there.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -11,6 +12,8 @@ N ?= 200
 ARGS ?=
 
 NODE_PACKAGES := tests/e2e/node/node_modules/.installed
+PYTHON := tests/e2e/python/.venv
+PYTHON_PACKAGES := $(PYTHON)/.installed
 say = @printf '\n== %s\n' "$(1)"
 
 # Target and seconds of `make fuzz`.
@@ -108,11 +111,20 @@ cargo:
 build-tools:
 	@scripts/install-packages cc:build-essential cmake:cmake
 
-test-tools: $(NODE_PACKAGES)
+test-tools: $(NODE_PACKAGES) $(PYTHON_PACKAGES)
 	@scripts/install-packages sipp:sip-tester baresip:baresip-core openssl:openssl kamailio:kamailio
 
 $(NODE_PACKAGES): tests/e2e/node/package.json
 	@scripts/install-packages node:nodejs npm:npm
 	$(call say,npm packages of the end-to-end tests)
 	cd tests/e2e/node && npm install --no-audit --no-fund
+	@touch $@
+
+# A venv brings pip only where ensurepip is, which Debian keeps in a package of its own.
+$(PYTHON_PACKAGES): tests/e2e/python/requirements.txt
+	@scripts/install-packages python3:python3
+	@python3 -c 'import ensurepip' 2>/dev/null || scripts/install-packages ensurepip:python3-venv
+	$(call say,Python packages of the end-to-end tests)
+	python3 -m venv $(PYTHON)
+	$(PYTHON)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

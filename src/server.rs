@@ -34,7 +34,7 @@ use crate::sip_io::registrations::Registrations;
 use crate::sip_io::tls::Tls;
 use crate::sip_io::trunks::Trunks;
 use crate::sip_io::trunks::keeper::Leave;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::verb;
 use crate::welcome::Welcome;
 use follow::Followers;
@@ -57,6 +57,11 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let store = Store::open(&config.store).await.context("cannot open the store")?;
     let _lock = lock(&config)?;
     let welcome = Welcome::prepare(&store, &mut config, demo).await?;
+    if config.api.jwt_secret.is_none() {
+        let file = config.store.data_dir.join("jwt.key");
+        let secret = store::kept_key(&file).context("cannot keep the secret of logins")?;
+        config.api.jwt_secret = Some(secret);
+    }
     let config = Arc::new(config);
     let state = AppState::new(store.clone(), config.clone(), check_verbs);
 
@@ -66,6 +71,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let registered = store.registrations().take_live().await.context("cannot read the store")?;
     let shell = Shell::open(&config)?;
     let first = shell.first();
+    let own_sbcs = shell.own_sbcs();
     let sip_address = first.public;
     let media_ip = config.media_ip();
     let peers = Peers::default();
@@ -106,6 +112,8 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         registrations: registrations.clone(),
         resolver,
         trunks: trunks.clone(),
+        tally: Arc::default(),
+        throttle: Arc::default(),
         control: control.handle(),
         media_ip,
         sip_address,
@@ -123,7 +131,8 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     };
     let on_change = follow::listener(followers, control.handle());
     let doors = Doors { live: live.clone(), registrations, desk, stack: stack.clone(), trunks };
-    let rest = api::serve(http, state.with_doors(doors).with_on_change(on_change))?;
+    let state = state.with_doors(doors).with_own_sbcs(own_sbcs).with_on_change(on_change);
+    let rest = api::serve(http, state)?;
     let handle = rest.handle();
     let rest = actix::spawn(rest);
     tracing::info!(rest = %http_address, sip = %sip_address, media = %media_ip, "ready");

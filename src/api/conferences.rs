@@ -76,7 +76,8 @@ pub(super) async fn list(
     let account = principal.reach_account(&state, &a).await?;
     let page = query.page()?;
     let part = query.get("name").map(str::to_lowercase);
-    let status = query.one_of("status", STATUSES)?;
+    let status =
+        query.one_of("status", |text| STATUSES.iter().copied().find(|known| *known == text))?;
     let mut rooms = rooms(&state, account);
     rooms.retain(|room| {
         part.as_ref().is_none_or(|part| room.name.to_lowercase().contains(part))

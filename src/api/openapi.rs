@@ -1,6 +1,7 @@
 //! `/v1/openapi.json`: the API's description (OpenAPI 3.1), made of the route table and of what its
 //! handlers say of themselves.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use actix_web::HttpResponse;
@@ -22,12 +23,14 @@ pub(super) async fn document() -> HttpResponse {
 pub fn description() -> Value {
     let mut paths = Map::new();
     let mut components = Map::from_iter([("Error".to_owned(), error_schema())]);
+    let mut ids = BTreeSet::new();
     for path in super::routes() {
         let mut item = Map::new();
         for method in path.methods() {
             let mut operation = method.describe();
             components.append(&mut operation.components);
-            let entry = operation_json(&path, method.summary(), method.handler(), &operation);
+            let id = operation_id(&mut ids, method.handler());
+            let entry = operation_json(&path, method.summary(), id, &operation);
             item.insert(method.name().to_ascii_lowercase(), entry);
         }
         let parameters: Vec<Value> = parameter_names(path.pattern()).map(path_parameter).collect();
@@ -60,18 +63,30 @@ pub fn description() -> Value {
     })
 }
 
-fn operation_json(path: &Path, summary: &str, handler: &str, operation: &Operation) -> Value {
+/// Resource and function of a handler; with a number where it serves more than one path or method.
+fn operation_id(ids: &mut BTreeSet<String>, handler: &str) -> String {
     let (module, function) = handler.rsplit_once("::").unwrap_or(("", handler));
-    let module = module.rsplit("::").next().unwrap_or_default();
+    let name = format!("{}.{function}", module.rsplit("::").next().unwrap_or_default());
+    let numbered = (2..).map(|n| format!("{name}.{n}"));
+    let free = std::iter::once(name.clone()).chain(numbered).find(|id| !ids.contains(id));
+    let id = free.unwrap_or(name);
+    ids.insert(id.clone());
+    id
+}
+
+fn operation_json(path: &Path, summary: &str, id: String, operation: &Operation) -> Value {
     let mut entry = json!({
         "summary": summary,
-        "operationId": format!("{module}.{function}"),
+        "operationId": id,
         "tags": [tag(path.pattern())],
         "security": if operation.is_secured { json!([{"bearer": []}]) } else { json!([]) },
         "responses": responses(operation),
     });
-    if !operation.query.is_empty() {
-        entry["parameters"] = operation.query.iter().map(|param| param.to_json()).collect();
+    let query = operation.query.iter().map(|param| param.to_json("query"));
+    let headers = operation.headers.iter().map(|param| param.to_json("header"));
+    let parameters: Vec<Value> = query.chain(headers).collect();
+    if !parameters.is_empty() {
+        entry["parameters"] = parameters.into();
     }
     if let Some(schema) = &operation.body {
         entry["requestBody"] = json!({"content": {"application/json": {"schema": schema}}});
@@ -159,8 +174,6 @@ fn error_schema() -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]

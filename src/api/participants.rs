@@ -61,7 +61,8 @@ pub(super) async fn list(
 ) -> Reply<Listed<ParticipantView>> {
     let account = principal.reach_account(&state, &path.0).await?;
     let page = query.page()?;
-    let wanted = query.one_of("status", STANDINGS)?;
+    let wanted =
+        query.one_of("status", |text| STANDINGS.iter().copied().find(|known| *known == text))?;
     let room = find(&state, account, &path.1)?;
     let mut members = Vec::new();
     // One that is laid down and not live is empty.

@@ -44,6 +44,24 @@ const MAX_PAGE_SIZE: u32 = 1000;
 const MAX_COUNT: u32 = 500;
 const MAX_ARGUMENTS: usize = 100;
 
+/// `page`, which the lists of records require.
+pub(super) const PAGE_OF_RECORDS: Param =
+    Param::required("page", ParamKind::Integer(1, u32::MAX as i64), "which page, from 1");
+
+/// Beside [`PAGE_OF_RECORDS`].
+pub(super) const COUNT: Param =
+    Param::required("count", ParamKind::Integer(1, MAX_COUNT as i64), "rows of a page");
+
+pub(super) const DAYS: Param = Param::optional(
+    "days",
+    ParamKind::Integer(0, u32::MAX as i64),
+    "only the last so many days; start and end count for nothing then",
+);
+
+pub(super) const START: Param = Param::optional("start", ParamKind::Date, "not before this");
+
+pub(super) const END: Param = Param::optional("end", ParamKind::Date, "not after this");
+
 impl<Q: 'static> FromRequest for Query<Q> {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
@@ -80,15 +98,14 @@ impl<Q> Query<Q> {
         parse(text).map(Some).ok_or_else(|| invalid(name))
     }
 
-    /// One of a closed set.
-    pub fn one_of(
+    /// One of a closed set. Given, it may not be empty: what is meant for one is not done to all.
+    pub fn one_of<T>(
         &self,
         name: &'static str,
-        choices: &'static [&'static str],
-    ) -> Result<Option<&'static str>, ApiError> {
-        let Some(text) = self.get(name) else { return Ok(None) };
-        let known = choices.iter().find(|choice| **choice == text);
-        known.copied().map(Some).ok_or_else(|| invalid(name))
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, ApiError> {
+        let Some((_, text)) = self.0.iter().find(|(key, _)| key == name) else { return Ok(None) };
+        parse(text).map(Some).ok_or_else(|| invalid(name))
     }
 
     /// `page` and `page_size`; `None` when no page is asked for.

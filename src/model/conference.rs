@@ -215,7 +215,7 @@ mod tests {
         assert!(muted.settings.is_empty() && muted.mute == Some(true));
         assert!(!update(json!({"locked": false})).unwrap().settings.is_empty());
         for (body, text) in [
-            (json!({"mute_status": "off"}), "mute_status must be one of mute, unmute"),
+            (json!({"mute_status": "off"}), "mute_status must be mute or unmute"),
             (json!({"hold_status": "hold"}), "hold_status is not supported yet"),
             (json!({"name": "x"}), "name may not be modified"),
         ] {

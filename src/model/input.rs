@@ -84,7 +84,7 @@ pub enum Invalid {
     Unknown(String),
     #[error("{name} must be {expected}")]
     Wrong { name: &'static str, expected: &'static str },
-    #[error("{name} must be one of {}", choices.join(", "))]
+    #[error("{name} must be {}", any_of(choices))]
     NotOneOf { name: &'static str, choices: &'static [&'static str] },
     #[error("{name} must be an array of {}", choices.join(", "))]
     NotWords { name: &'static str, choices: &'static [&'static str] },
@@ -114,6 +114,14 @@ pub enum Invalid {
     Grammar { name: &'static str, reason: String },
 }
 
+/// `a, b or c`
+fn any_of(words: &[&str]) -> String {
+    match words {
+        [rest @ .., last] if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
+}
+
 /// The properties of one object, taken out one by one. `Debug` shows names, since values may be
 /// secret.
 #[derive(Default)]
@@ -139,14 +147,16 @@ impl Fields {
         Self { map, notes: Some(notes) }
     }
 
-    fn note(&self, name: &str, kind: Kind) {
+    fn note(&mut self, name: &str, kind: Kind) {
         self.note_nullable(name, kind, true);
     }
 
-    fn note_nullable(&self, name: &str, kind: Kind, is_nullable: bool) {
-        if let Some(notes) = &self.notes {
-            notes.borrow_mut().note(name, kind, is_nullable);
+    fn note_nullable(&mut self, name: &str, kind: Kind, is_nullable: bool) {
+        let Some(notes) = &self.notes else { return };
+        if let Some(value @ Value::Null) = self.map.get_mut(name) {
+            *value = kind.sample();
         }
+        notes.borrow_mut().note(name, kind, is_nullable);
     }
 
     pub fn has(&self, name: &str) -> bool {

@@ -95,11 +95,8 @@ pub fn probe<T>(
         match missing {
             Some(name) if required.insert(name) => {
                 let own = samples.iter().find(|(sample, _)| *sample == name);
-                let known = shape.properties.iter().find(|property| property.name == name);
-                let value = own.map(|(_, value)| value.clone());
-                let value = value.or_else(|| known.map(|property| property.kind.sample()));
-                // Asked for before it is read: its kind is known in the next round.
-                given.insert(name.to_owned(), value.unwrap_or_else(|| json!("sample")));
+                // Null: whoever reads it puts a sample of its kind there.
+                given.insert(name.to_owned(), own.map_or(Value::Null, |(_, value)| value.clone()));
             }
             _ => {
                 for property in &mut shape.properties {

@@ -1,11 +1,12 @@
 //! Accounts: the tenants, and the secret that signs their webhooks.
 
 use serde_json::Value;
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::Row as _;
 
 use super::column::{Columns, flag, optional_hook};
 use super::page::push_scope;
-use super::{Db, Error, Found, Row, Seal, Store, Tx, applications, duplicate};
+use super::sql::QueryBuilder;
+use super::{Error, Found, Row, Seal, Store, Tx, applications, duplicate};
 use crate::model::account::{Commercial, new_webhook_secret};
 use crate::model::{
     Account, AccountInput, AccountSid, ApplicationSid, BucketCredential, Invalid, Scope, Secret,
@@ -45,13 +46,22 @@ impl Accounts<'_> {
         Ok(row.map(|row| row.try_get("service_provider_sid")).transpose()?)
     }
 
+    /// Whether some account, whoever's, has this realm.
+    pub async fn has_realm(&self, realm: &str) -> Result<bool, Error> {
+        let row = sqlx::query("SELECT 1 FROM accounts WHERE sip_realm = $1")
+            .bind(realm.to_ascii_lowercase())
+            .fetch_optional(self.store.read())
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// Those within reach, by name; with `provider`, only that provider's.
     pub async fn list(
         &self,
         scope: Scope,
         provider: Option<ServiceProviderSid>,
     ) -> Result<Vec<Account>, Error> {
-        let mut query = QueryBuilder::<Db>::new("SELECT * FROM accounts WHERE 1 = 1");
+        let mut query = QueryBuilder::new("SELECT * FROM accounts WHERE 1 = 1");
         push_scope(&mut query, scope, "account_sid", "service_provider_sid");
         if let Some(provider) = provider {
             query.push(" AND service_provider_sid = ").push_bind(provider);
@@ -113,10 +123,12 @@ impl Accounts<'_> {
         Ok(record.webhook_secret)
     }
 
-    /// Keys, applications, numbers, carriers, clients, conferences and queues go with it; records of its calls stay.
+    /// Keys, users, applications, numbers, carriers, clients, conferences, queues and limits go with
+    /// it; records of its calls stay.
     /// Returns what was deleted.
     pub async fn delete(&self, scope: Scope, sid: AccountSid) -> Result<Account, Error> {
         let _turn = self.store.shelving().await;
+        let _limits = self.store.inner.limits.changing();
         let mut tx = self.store.begin().await?;
         let account = in_tx(&mut tx, scope, sid, self.store.seal()).await?;
         // These first: they reference applications, which the cascade would take in any order.
@@ -131,6 +143,7 @@ impl Accounts<'_> {
         self.store.inner.keys.clear();
         self.store.inner.conferences.clear(sid);
         self.store.inner.queues.clear(sid);
+        self.store.inner.sessions.clear();
         Ok(account)
     }
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::Row as _;
 use tracing::warn;
 use uuid::Uuid;
 
 use super::column::flag;
-use super::key_cache::{CachedKey, TokenHash};
-use super::{Db, Error, Found, Row, Store, Tx};
+use super::key_cache::{CachedKey, TokenHash, hash, hex};
+use super::sql::QueryBuilder;
+use super::{Error, Found, Row, Store, Tx, users};
 use crate::model::{
     AccountSid, ApiKey, ApiKeySid, Invalid, Scope, Secret, ServiceProviderSid, Timestamp,
 };
@@ -85,7 +85,7 @@ impl ApiKeys<'_> {
         sqlx::query("UPDATE api_keys SET last_used = $2 WHERE api_key_sid = $1")
             .bind(sid)
             .bind(now)
-            .execute(&self.store.inner.write)
+            .execute(self.store.inner.database.write())
             .await?;
         Ok(())
     }
@@ -113,7 +113,7 @@ impl ApiKeys<'_> {
         account: Option<AccountSid>,
         provider: Option<ServiceProviderSid>,
     ) -> Result<Vec<ApiKey>, Error> {
-        let mut query = QueryBuilder::<Db>::new("SELECT * FROM api_keys WHERE 1 = 1");
+        let mut query = QueryBuilder::new("SELECT * FROM api_keys WHERE 1 = 1");
         if let Some(sid) = account {
             query.push(" AND account_sid = ").push_bind(sid);
         }
@@ -260,20 +260,8 @@ pub(super) async fn insert(
     Ok(key)
 }
 
-fn hash(token: &str) -> TokenHash {
-    Sha256::digest(token.as_bytes()).into()
-}
-
-fn hex(hash: &TokenHash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn read(row: &Row) -> Result<ApiKey, Error> {
-    let scope = match (row.try_get("account_sid")?, row.try_get("service_provider_sid")?) {
-        (Some(account), _) => Scope::Account(account),
-        (None, Some(provider)) => Scope::ServiceProvider(provider),
-        (None, None) => Scope::Admin,
-    };
+    let scope = users::scope(row)?;
     Ok(ApiKey {
         sid: row.try_get("api_key_sid")?,
         prefix: row.try_get("prefix")?,

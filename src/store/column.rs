@@ -9,9 +9,10 @@ use sqlx::{Database, Decode, Encode, Row as _, Type};
 use super::{Error, Row, Seal};
 use crate::model::{
     AccountSid, AlertType, ApiKeySid, ApplicationSid, CallSid, ClientSid, ConferenceSid,
-    DigestAlgorithm, Direction, DtmfType, Encryption, Hook, HookMethod, PhoneNumberSid, PlanType,
-    Protocol, QueueSid, RecordFormat, Secret, ServiceProviderSid, SipGatewaySid, StoredHook,
-    Timestamp, TrunkType, VoipCarrierSid, WebhookSid,
+    DigestAlgorithm, Direction, DtmfType, Encryption, Hook, HookMethod, LimitCategory, LimitSid,
+    PhoneNumberSid, PlanType, Protocol, QueueSid, RecordFormat, SbcAddressSid, Secret,
+    ServiceProviderSid, SipGatewaySid, StoredHook, Timestamp, TrunkType, UserSid, VoipCarrierSid,
+    WebhookSid,
 };
 
 macro_rules! text_columns {
@@ -68,6 +69,9 @@ text_columns! {
     AlertType: |v| v.as_str().to_owned(),
     VoipCarrierSid: |v| v.to_string(),
     SipGatewaySid: |v| v.to_string(),
+    LimitSid: |v| v.to_string(),
+    LimitCategory: |v| v.as_str().to_owned(),
+    SbcAddressSid: |v| v.to_string(),
     TrunkType: |v| v.as_str().to_owned(),
     DtmfType: |v| v.as_str().to_owned(),
     Protocol: |v| v.as_str().to_owned(),
@@ -75,6 +79,7 @@ text_columns! {
     QueueSid: |v| v.to_string(),
     Encryption: |v| v.as_str().to_owned(),
     DigestAlgorithm: |v| v.as_str().to_owned(),
+    UserSid: |v| v.to_string(),
 }
 
 impl<DB: Database> Type<DB> for Timestamp

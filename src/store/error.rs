@@ -22,6 +22,12 @@ pub enum Error {
     /// The object is in use; the text is for the client.
     #[error("{0}")]
     InUse(&'static str),
+    /// The password given is not that of the user.
+    #[error("wrong password")]
+    WrongPassword,
+    /// Too many wait for a password to be checked.
+    #[error("too many logins at once, try again")]
+    Busy,
     #[error(transparent)]
     Invalid(#[from] Invalid),
 
@@ -29,9 +35,20 @@ pub enum Error {
     Database(#[from] sqlx::Error),
     #[error("migrating the database")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("store.url is not a URL such as postgres://user:password@host/database")]
+    BadUrl,
+    /// PostgreSQL did not come up in time, or refuses us. `place` names no user and no password.
+    #[error("PostgreSQL at {place} cannot be reached")]
+    Unreachable { place: String, source: sqlx::Error },
+    #[error("PostgreSQL {found} is too old, {at_least} or later is needed")]
+    TooOld { found: String, at_least: i64 },
+    #[error("the PostgreSQL database holds text as {found}; make one with ENCODING 'UTF8'")]
+    NotUtf8 { found: String },
     /// A stored value that the store itself would never have written.
     #[error("column {column} holds what it should not")]
     Corrupt { column: &'static str },
+    #[error("a password cannot be hashed")]
+    Unhashable,
     /// Sealed with another key, or changed since.
     #[error("a sealed value cannot be opened")]
     Unsealable,

@@ -8,13 +8,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::Pool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::{error, warn};
 
 use super::registrations::{self, Registered};
-use super::{Db, Error, Tx, alerts, calls};
+use super::{Database, Error, alerts, calls};
 use crate::model::{Alert, CallRecord, Timestamp};
 
 pub(super) enum Entry {
@@ -39,9 +38,9 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 impl Journal {
-    pub(super) fn start(pool: Pool<Db>, capacity: usize) -> Self {
+    pub(super) fn start(database: Database, capacity: usize) -> Self {
         let (sender, receiver) = mpsc::channel(capacity);
-        let writer = tokio::spawn(write_all(pool, receiver));
+        let writer = tokio::spawn(write_all(database, receiver));
         Self { sender, writer: Mutex::new(Some(writer)), dropped: AtomicU64::new(0) }
     }
 
@@ -83,11 +82,11 @@ impl Journal {
     }
 }
 
-async fn write_all(pool: Pool<Db>, mut receiver: mpsc::Receiver<Entry>) {
+async fn write_all(database: Database, mut receiver: mpsc::Receiver<Entry>) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while receiver.recv_many(&mut batch, MAX_BATCH).await > 0 {
         let mut failures = 0u64;
-        while let Err(error) = commit(&pool, &batch).await {
+        while let Err(error) = commit(&database, &batch).await {
             if failures == 0 {
                 warn!(%error, cause = ?error, entries = batch.len(), "journal cannot be written, trying again");
             }
@@ -112,12 +111,12 @@ async fn write_all(pool: Pool<Db>, mut receiver: mpsc::Receiver<Entry>) {
     }
 }
 
-async fn commit(pool: &Pool<Db>, batch: &[Entry]) -> Result<(), Error> {
+async fn commit(database: &Database, batch: &[Entry]) -> Result<(), Error> {
     let is_record = |entry: &Entry| !matches!(entry, Entry::Flush(_) | Entry::Close);
     if !batch.iter().any(is_record) {
         return Ok(());
     }
-    let mut tx: Tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut tx = database.begin_append().await?;
     for entry in batch {
         match entry {
             Entry::Call(record) => calls::insert(&mut tx, record).await?,

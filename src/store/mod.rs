@@ -1,9 +1,7 @@
 //! The store: everything that outlives the process. One repository per noun; SQL lives nowhere else.
 //!
-//! SQLite today, one file in the data directory; the SQL is written so that PostgreSQL can follow.
-//! WAL with synchronous=NORMAL: what was committed survives the death of the process (kill -9
-//! included) because it is in the log file by then; a power cut may lose the last commits, never
-//! the consistency of the file. One connection writes, several read.
+//! SQLite, one file in the data directory, or PostgreSQL by a URL: the same repositories and the same
+//! SQL (database.rs says how each is opened and written to, sql.rs what keeps them alike).
 //!
 //! Call records, alerts and registrations take another door, the journal, which never makes a call wait.
 
@@ -15,28 +13,36 @@ mod calls;
 mod clients;
 mod column;
 mod conferences;
+mod database;
 mod demo;
 mod error;
+mod idempotency;
 mod journal;
 mod key_cache;
+mod limit_cache;
+mod limits;
 mod page;
+mod password;
 mod phone_numbers;
 mod queues;
 mod registrations;
 mod routing;
+mod sbcs;
 mod seal;
 mod service_providers;
+mod sessions;
 mod shelf;
 mod sip_gateways;
+mod sql;
+mod system_information;
+mod users;
 mod voip_carriers;
 
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Pool, Row as _, Transaction};
+use sqlx::{Pool, Row as _, Transaction};
 
 pub use accounts::Accounts;
 pub use alerts::{AlertQuery, Alerts};
@@ -47,26 +53,39 @@ pub use clients::Clients;
 pub use conferences::Conferences;
 pub use demo::{Demo, DemoSecrets, DemoUser};
 pub use error::Error;
+pub use idempotency::{FirstRequest, Idempotency};
+pub use limits::Limits;
 pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
 pub use queues::Queues;
 pub use registrations::{Registered, Registrations};
 pub use routing::{Claim, Routing};
+pub use sbcs::Sbcs;
+pub use seal::kept_key;
 pub use service_providers::ServiceProviders;
+pub use sessions::{Session, SessionId, Sessions};
 pub use sip_gateways::SipGateways;
+pub use users::{Opened, Users};
 pub use voip_carriers::{VoipCarrierQuery, VoipCarriers};
 
+use database::Database;
 use journal::Journal;
-use key_cache::KeyCache;
+use key_cache::{CachedKey, TokenCache};
+use limit_cache::LimitCache;
+use password::Hasher;
 use seal::Seal;
 use shelf::Shelf;
 
 use crate::config;
 use crate::model::{Conference, Queue};
 
-type Db = sqlx::Sqlite;
-type Row = sqlx::sqlite::SqliteRow;
+/// Which database it is, is known when it is opened.
+type Db = sqlx::Any;
+type Row = sqlx::any::AnyRow;
 type Tx = Transaction<'static, Db>;
+
+/// How long a key that another server of the same database deleted may still be taken here.
+const TOKEN_MAX_AGE: Duration = Duration::from_secs(5);
 
 /// A handle to the store; clones are the same store.
 #[derive(Clone, Debug)]
@@ -76,11 +95,12 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Inner {
-    read: Pool<Db>,
-    /// A single connection: writers queue here instead of failing as busy in SQLite.
-    write: Pool<Db>,
+    database: Database,
     seal: Seal,
-    keys: KeyCache,
+    keys: TokenCache<CachedKey>,
+    sessions: TokenCache<Session>,
+    hasher: Hasher,
+    limits: LimitCache,
     journal: Journal,
     /// All conferences and queues that REST defined: a call that enters one asks no database.
     conferences: Shelf<Conference>,
@@ -88,6 +108,7 @@ struct Inner {
     /// Whoever changes a shelf, or deletes an account of it, comes one by one: so what is on the shelves
     /// is what was committed last.
     shelving: tokio::sync::Mutex<()>,
+    sweep: idempotency::Sweep,
 }
 
 /// An object as seen from a scope.
@@ -117,11 +138,12 @@ impl<T> Found<T> {
 }
 
 impl Store {
-    /// Opens or makes the database in the data directory, brings it to this version's shape, and
-    /// starts the journal's writer on the current runtime.
+    /// Opens the database, or makes the one in the data directory, brings it to this version's shape,
+    /// and starts the journal's writer on the current runtime.
     ///
     /// # Errors
-    /// [`Error::WrongKey`] when the server key is not the one this database was sealed with.
+    /// [`Error::WrongKey`] when the server key is not the one this database was sealed with;
+    /// [`Error::Unreachable`] when PostgreSQL did not come up in time, or refuses us.
     pub async fn open(config: &config::Store) -> Result<Self, Error> {
         let dir = &config.data_dir;
         // It holds phone numbers and the server key: nobody else's business.
@@ -131,21 +153,21 @@ impl Store {
             .create(dir)
             .map_err(|source| Error::File { path: dir.clone(), source })?;
         let seal = Seal::open(config.key.as_ref(), dir)?;
-        let options = connect_options(&dir.join("trunkline.db"));
-        let write = pool(1).connect_with(options.clone()).await?;
-        sqlx::migrate!().run(&write).await?;
-        let read = pool(config.read_connections).connect_with(options.read_only(true)).await?;
-        check_key(&write, &seal).await?;
-        let journal = Journal::start(write.clone(), config.journal_capacity);
+        let database = Database::open(config).await?;
+        check_key(&database, &seal).await?;
+        let max_age = database.is_shared().then_some(TOKEN_MAX_AGE);
         let inner = Inner {
-            read,
-            write,
-            seal,
-            keys: KeyCache::default(),
-            journal,
+            keys: TokenCache::new(max_age),
+            sessions: TokenCache::new(max_age),
+            hasher: Hasher::default(),
+            limits: LimitCache::default(),
+            sweep: idempotency::Sweep::default(),
+            journal: Journal::start(database.clone(), config.journal_capacity),
             conferences: Shelf::default(),
             queues: Shelf::default(),
             shelving: tokio::sync::Mutex::default(),
+            database,
+            seal,
         };
         let store = Self { inner: Arc::new(inner) };
         store.conferences().load().await?;
@@ -156,8 +178,7 @@ impl Store {
     /// Writes what the journal still holds, then closes. Later requests fail.
     pub async fn close(&self) {
         self.inner.journal.close().await;
-        self.inner.read.close().await;
-        self.inner.write.close().await;
+        self.inner.database.close().await;
     }
 
     /// Waits until every call record, alert and registration handed over so far is committed.
@@ -180,6 +201,14 @@ impl Store {
 
     pub fn api_keys(&self) -> ApiKeys<'_> {
         ApiKeys { store: self }
+    }
+
+    pub fn users(&self) -> Users<'_> {
+        Users { store: self }
+    }
+
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions { store: self }
     }
 
     pub fn applications(&self) -> Applications<'_> {
@@ -211,6 +240,10 @@ impl Store {
         Clients { store: self }
     }
 
+    pub fn limits(&self) -> Limits<'_> {
+        Limits { store: self }
+    }
+
     pub fn calls(&self) -> Calls<'_> {
         Calls { store: self }
     }
@@ -223,18 +256,26 @@ impl Store {
         Registrations { store: self }
     }
 
+    pub fn sbcs(&self) -> Sbcs<'_> {
+        Sbcs { store: self }
+    }
+
+    pub fn idempotency(&self) -> Idempotency<'_> {
+        Idempotency { store: self }
+    }
+
     /// What the SIP side asks when a request comes in.
     pub fn routing(&self) -> Routing<'_> {
         Routing { store: self }
     }
 
     fn read(&self) -> &Pool<Db> {
-        &self.inner.read
+        self.inner.database.read()
     }
 
-    /// A write transaction. Takes the write lock at once, so that it never fails half-way as busy.
+    /// A write transaction: what it checks stays true until it commits, for no other runs beside it.
     async fn begin(&self) -> Result<Tx, Error> {
-        Ok(self.inner.write.begin_with("BEGIN IMMEDIATE").await?)
+        self.inner.database.begin().await
     }
 
     /// The turn to change what is on the shelves.
@@ -247,46 +288,23 @@ impl Store {
     }
 }
 
-fn connect_options(file: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(file)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
-        .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(5))
-        .disable_statement_logging()
-}
-
-fn pool(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(10))
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-}
-
 /// The first start leaves a sealed word behind; every later one must be able to open it.
-async fn check_key(pool: &Pool<Db>, seal: &Seal) -> Result<(), Error> {
+async fn check_key(database: &Database, seal: &Seal) -> Result<(), Error> {
     const NAME: &str = "seal_check";
+    let mut tx = database.begin().await?;
     let stored = sqlx::query("SELECT value FROM meta WHERE name = $1")
         .bind(NAME)
-        .fetch_optional(pool)
+        .fetch_optional(&mut *tx)
         .await?;
-    match stored {
-        Some(row) => {
-            seal.unseal(NAME, row.try_get("value")?).map(|_| ()).map_err(|_| Error::WrongKey)
-        }
-        None => {
-            sqlx::query("INSERT INTO meta (name, value) VALUES ($1, $2)")
-                .bind(NAME)
-                .bind(seal.seal(NAME, NAME)?)
-                .execute(pool)
-                .await?;
-            Ok(())
-        }
+    if let Some(row) = stored {
+        return seal.unseal(NAME, row.try_get("value")?).map(|_| ()).map_err(|_| Error::WrongKey);
     }
+    sqlx::query("INSERT INTO meta (name, value) VALUES ($1, $2)")
+        .bind(NAME)
+        .bind(seal.seal(NAME, NAME)?)
+        .execute(&mut *tx)
+        .await?;
+    Ok(tx.commit().await?)
 }
 
 /// Turns the violation of a unique constraint into the refusal that names the value.

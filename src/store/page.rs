@@ -1,8 +1,6 @@
 //! Lists: which page of them, how far they reach, how they are searched.
 
-use sqlx::QueryBuilder;
-
-use super::Db;
+use super::sql::QueryBuilder;
 use crate::model::{Scope, Timestamp};
 
 /// One page of a list. `number` counts from 1.
@@ -17,7 +15,7 @@ impl Page {
         i64::from(self.number.saturating_sub(1)).saturating_mul(i64::from(self.size))
     }
 
-    pub(super) fn push(self, query: &mut QueryBuilder<Db>) {
+    pub(super) fn push(self, query: &mut QueryBuilder) {
         query.push(" LIMIT ").push_bind(i64::from(self.size));
         query.push(" OFFSET ").push_bind(self.offset());
     }
@@ -53,7 +51,7 @@ pub struct Window {
 }
 
 impl Window {
-    pub(super) fn push(self, query: &mut QueryBuilder<Db>, column: &'static str) {
+    pub(super) fn push(self, query: &mut QueryBuilder, column: &'static str) {
         if let Some(from) = self.from {
             query.push(" AND ").push(column).push(" >= ").push_bind(from);
         }
@@ -65,7 +63,7 @@ impl Window {
 
 /// Limits a query to what `scope` reaches. The columns are SQL, never input.
 pub(super) fn push_scope(
-    query: &mut QueryBuilder<Db>,
+    query: &mut QueryBuilder,
     scope: Scope,
     account_column: &'static str,
     provider_column: &'static str,
@@ -81,10 +79,11 @@ pub(super) fn push_scope(
     }
 }
 
-/// Limits a query to rows whose column holds `text` somewhere, in any case.
-pub(super) fn push_containing(query: &mut QueryBuilder<Db>, column: &'static str, text: &str) {
-    query.push(" AND lower(").push(column).push(") LIKE lower(");
-    query.push_bind(containing(text)).push(") ESCAPE '\\'");
+/// Limits a query to rows whose column holds `text` somewhere, in any case of ASCII letters: lower()
+/// knows no others in SQLite, nor on PostgreSQL with the collation of our columns.
+pub(super) fn push_containing(query: &mut QueryBuilder, column: &'static str, text: &str) {
+    query.push(" AND lower(").push(column).push(") LIKE ");
+    query.push_bind(containing(&text.to_ascii_lowercase())).push(" ESCAPE '\\'");
 }
 
 /// A LIKE pattern in which the wildcards of `text` are plain characters.

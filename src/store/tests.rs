@@ -1,34 +1,36 @@
 //! Tests of what the SIP side asks the store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use support::postgres;
 
 use super::*;
 use crate::model::{
     Account, AccountInput, Application, ApplicationInput, Client, ClientInput, DigestAlgorithm,
-    Fields, FormerClient, PasswordTrace, PhoneNumberInput, Registration, Scope, Secret,
-    ServiceProvider, SipGatewayInput, Timestamp, VoipCarrierInput,
+    Fields, FormerClient, LimitCategory, LimitInput, LimitOwner, PasswordTrace, PhoneNumberInput,
+    Registration, Scope, Secret, ServiceProvider, SipGatewayInput, Timestamp, VoipCarrierInput,
 };
 
-/// A store with one account; its directory goes away with it.
+/// A store with one account; its directory goes away with it, and its database on PostgreSQL.
 struct Fixture {
     store: Store,
     account: Account,
     dir: PathBuf,
+    database: Option<postgres::Database<'static>>,
 }
 
 impl Fixture {
     async fn new() -> Self {
         let dir = std::env::temp_dir().join(format!("trunkline-store-{}", uuid::Uuid::new_v4()));
-        let config = config::Store { data_dir: dir.clone(), ..config::Store::default() };
-        let store = Store::open(&config).await.unwrap();
+        let database = postgres::wanted();
+        let store = Store::open(&settings(&dir, database.as_ref())).await.unwrap();
         let provider = ServiceProvider::new("p");
         store.service_providers().create(&provider).await.unwrap();
         let mut account = Account::new(provider.sid, "a");
         account.sip_realm = Some("sip.example.com".to_owned());
         store.accounts().create(&account).await.unwrap();
-        Self { store, account, dir }
+        Self { store, account, dir, database }
     }
 
     async fn application(&self, name: &str) -> Application {
@@ -57,14 +59,19 @@ impl Fixture {
     /// Closes it and opens it again, as a restart does.
     async fn reopen(&mut self) {
         self.store.close().await;
-        let config = config::Store { data_dir: self.dir.clone(), ..config::Store::default() };
-        self.store = Store::open(&config).await.unwrap();
+        let settings = settings(&self.dir, self.database.as_ref());
+        self.store = Store::open(&settings).await.unwrap();
     }
 
     async fn end(self) {
         self.store.close().await;
         std::fs::remove_dir_all(&self.dir).unwrap();
     }
+}
+
+fn settings(dir: &Path, database: Option<&postgres::Database<'_>>) -> config::Store {
+    let url = database.map(|database| Secret(database.url()));
+    config::Store { data_dir: dir.to_owned(), url, ..config::Store::default() }
 }
 
 fn fields(value: Value) -> Fields {
@@ -142,6 +149,42 @@ async fn trunks_come_with_their_gateways_in_order() {
     let expected =
         [("own", vec!["a.example", "b.example", "c.example"], true), ("shared", vec![], false)];
     assert_eq!(shape.collect::<Vec<_>>(), expected);
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn what_is_enforced_follows_every_change() {
+    let mut fixture = Fixture::new().await;
+    let (sid, provider) = (fixture.account.sid, fixture.account.service_provider_sid);
+    let enforced = async |store: &Store| {
+        let calls = store.limits().calls(sid, provider).await.unwrap();
+        let devices = store.limits().devices(sid).await.unwrap();
+        (calls.account, calls.service_provider, devices)
+    };
+    let (account, all) = (LimitOwner::Account(sid), LimitOwner::ServiceProvider(provider));
+    let (calls, devices) = (LimitCategory::VoiceCallSession, LimitCategory::Device);
+    let store = fixture.store.clone();
+    let set = async |owner, category, quantity| {
+        let input = LimitInput { category, quantity };
+        store.limits().set(Scope::Admin, owner, input).await.unwrap();
+        enforced(&store).await
+    };
+    assert_eq!(enforced(&store).await, (None, None, None));
+    assert_eq!(set(account, LimitCategory::ApiRate, 5).await, (None, None, None));
+    assert_eq!(set(account, calls, 3).await, (Some(3), None, None));
+    assert_eq!(set(all, calls, 0).await, (Some(3), Some(0), None));
+    assert_eq!(set(all, devices, 9).await, (Some(3), Some(0), None));
+    assert_eq!(set(account, devices, 7).await, (Some(3), Some(0), Some(7)));
+    assert_eq!(set(account, calls, 4).await, (Some(4), Some(0), Some(7)));
+    fixture.reopen().await;
+    let store = &fixture.store;
+    assert_eq!(enforced(store).await, (Some(4), Some(0), Some(7)));
+    store.limits().delete(Scope::Admin, account, Some(calls)).await.unwrap();
+    assert_eq!(enforced(store).await, (None, Some(0), Some(7)));
+    store.accounts().delete(Scope::Admin, sid).await.unwrap();
+    assert_eq!(enforced(store).await, (None, Some(0), None));
+    store.service_providers().delete(provider).await.unwrap();
+    assert_eq!(enforced(store).await, (None, None, None));
     fixture.end().await;
 }
 
@@ -270,5 +313,42 @@ async fn registrations_outlive_the_process_but_not_their_time_or_their_client() 
     fixture.store.registrations().keep(registered("alice", "sip.example.com", Vec::new()));
     fixture.reopen().await;
     assert!(fixture.store.registrations().take_live().await.unwrap().is_empty());
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn first_answers_are_kept_for_a_day_and_for_so_many_keys() {
+    let mut fixture = Fixture::new().await;
+    let account = fixture.account.sid;
+    let now = Timestamp::now();
+    let at = |seconds| now.plus(Duration::from_secs(seconds));
+    let answered = |answer: Option<&str>| {
+        Some(FirstRequest { request_hash: "h".to_owned(), answer: answer.map(str::to_owned) })
+    };
+    for n in 0..5 {
+        fixture.store.idempotency().begin(account, &n.to_string(), "h", at(n)).await.unwrap();
+    }
+    fixture.store.idempotency().answer(account, "1", "{}").await.unwrap();
+    fixture.store.idempotency().forget(account, "2").await.unwrap();
+    fixture.reopen().await;
+    let store = fixture.store.idempotency();
+    assert_eq!(store.find(account, "0", at(9)).await.unwrap(), answered(None));
+    assert_eq!(store.find(account, "1", at(9)).await.unwrap(), answered(Some("{}")));
+    assert_eq!(store.find(account, "2", at(9)).await.unwrap(), None);
+    let stranger = crate::model::AccountSid::random();
+    assert_eq!(store.find(stranger, "1", at(9)).await.unwrap(), None);
+    let tomorrow = at(24 * 3600 + 1);
+    assert_eq!(store.find(account, "1", tomorrow).await.unwrap(), None);
+    assert_eq!(store.find(account, "3", tomorrow).await.unwrap(), answered(None));
+    let mut tx = fixture.store.begin().await.unwrap();
+    idempotency::sweep(&mut tx, at(9), 2).await.unwrap();
+    tx.commit().await.unwrap();
+    for (key, known) in [("0", None), ("1", None), ("3", answered(None)), ("4", answered(None))] {
+        assert_eq!(store.find(account, key, at(9)).await.unwrap(), known, "{key}");
+    }
+    // One that is used again after its time begins anew.
+    store.begin(account, "3", "other", tomorrow).await.unwrap();
+    let anew = store.find(account, "3", tomorrow).await.unwrap().unwrap();
+    assert_eq!((anew.request_hash.as_str(), anew.answer), ("other", None));
     fixture.end().await;
 }

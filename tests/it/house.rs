@@ -22,7 +22,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["model"]),
     ("store", &["model", "config"]),
     ("media_io", &["media"]),
-    ("sip_io", &["sip", "model", "routing", "store", "call::desk"]),
+    ("rate", &[]),
+    ("sip_io", &["sip", "model", "rate", "routing", "store", "call::desk"]),
     (
         "participant",
         &["media", "media_io", "model", "verb", "conference::actor", "conference::message"],
@@ -90,6 +91,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "verb",
             "directory",
             "hook::payload",
+            "rate",
             "media_io::quality",
             "call::CallSnapshot",
             "call::actor",
@@ -145,6 +147,7 @@ const DECIDERS: &[&str] = &[
     "src/call/refer.rs",
     "src/call/tries.rs",
     "src/participant/playlist.rs",
+    "src/rate.rs",
     "src/sip_io/trunks/health.rs",
     "src/sip_io/trunks/registration.rs",
 ];

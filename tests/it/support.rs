@@ -4,25 +4,27 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once};
 
+use ::support::postgres::{self, Database};
 use actix_web::dev::ServerHandle;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use serde_json::{Value, json};
 use trunkline::api::{self, AppState, Change};
-use trunkline::config::Config;
+use trunkline::config::{self, Config};
+use trunkline::model::Secret;
 use trunkline::store::{Bootstrap, Store};
 
 /// A directory that goes away with its owner.
-pub(crate) struct TempDir(PathBuf);
+struct TempDir(PathBuf);
 
 impl TempDir {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let path = std::env::temp_dir().join(format!("trunkline-it-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -34,6 +36,42 @@ impl Drop for TempDir {
     }
 }
 
+/// Where a store is kept: a data directory and, when the tests run on PostgreSQL, a database. Both go
+/// away with their owner.
+pub(crate) struct Home {
+    dir: TempDir,
+    database: Option<Database<'static>>,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self { dir: TempDir::new(), database: postgres::wanted() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn url(&self) -> Option<Secret> {
+        self.database.as_ref().map(|database| Secret(database.url()))
+    }
+
+    /// What somebody who copies the database finds in it: every file of the data directory, one after
+    /// the other, and a dump of the database that is elsewhere.
+    pub(crate) fn copy(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.path()).unwrap();
+        let files = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        let dump = self.database.as_ref().map(|database| database.dump().unwrap());
+        files.chain(dump.into_iter().flatten()).collect()
+    }
+
+    /// The settings of a store in it.
+    pub(crate) fn store(&self) -> config::Store {
+        let data_dir = self.path().to_owned();
+        config::Store { data_dir, url: self.url(), ..config::Store::default() }
+    }
+}
+
 pub(crate) struct TestApi {
     pub(crate) admin: String,
     pub(crate) state: AppState,
@@ -41,7 +79,7 @@ pub(crate) struct TestApi {
     pub(crate) base: String,
     client: reqwest::Client,
     server: ServerHandle,
-    dir: TempDir,
+    pub(crate) home: Home,
 }
 
 /// An answer, read whole.
@@ -95,26 +133,38 @@ impl TestApi {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_as(change, |state| state).await
+    }
+
+    pub(crate) async fn start_as(
+        change: impl FnOnce(&mut Config),
+        adapt: impl FnOnce(AppState) -> AppState,
+    ) -> Self {
         static CRYPTO: Once = Once::new();
         CRYPTO.call_once(|| {
             rustls::crypto::ring::default_provider().install_default().unwrap();
         });
-        let dir = TempDir::new();
-        let mut config = Config::default();
-        config.store.data_dir = dir.path().to_owned();
+        let home = Home::new();
+        let mut config = Config { store: home.store(), ..Config::default() };
         config.http.workers = 1;
         change(&mut config);
-        Self::open(dir, config, None).await
+        Self::open(home, config, None, adapt).await
     }
 
-    /// The same data directory in a new server.
+    /// The same store in a new server.
     pub(crate) async fn restart(self) -> Self {
         self.server.stop(true).await;
         self.state.store.close().await;
-        Self::open(self.dir, Config::clone(&self.state.config), Some(self.admin)).await
+        let config = Config::clone(&self.state.config);
+        Self::open(self.home, config, Some(self.admin), |state| state).await
     }
 
-    async fn open(dir: TempDir, config: Config, admin: Option<String>) -> Self {
+    async fn open(
+        home: Home,
+        config: Config,
+        admin: Option<String>,
+        adapt: impl FnOnce(AppState) -> AppState,
+    ) -> Self {
         let store = Store::open(&config.store).await.unwrap();
         let first = store.api_keys().bootstrap(config.api.admin_key.as_ref()).await.unwrap();
         let admin = admin.unwrap_or_else(|| match first {
@@ -125,13 +175,14 @@ impl TestApi {
         let heard = changes.clone();
         let state = AppState::new(store, Arc::new(config), check_verbs)
             .with_on_change(move |change| heard.lock().unwrap().push(change));
+        let state = adapt(state);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let server = api::serve(listener, state.clone()).unwrap();
         let handle = server.handle();
         actix_web::rt::spawn(server);
         let client = reqwest::Client::new();
-        Self { admin, state, changes, base, client, server: handle, dir }
+        Self { admin, state, changes, base, client, server: handle, home }
     }
 
     /// What was announced since this was asked last.

@@ -176,8 +176,8 @@ async fn each_property_is_taken_or_refused_by_name() {
         (json!({"name": "hall"}), "name may not be modified"),
         (json!({"conference_sid": NOBODY}), "primary key conference_sid is immutable"),
         (json!({"colour": "red"}), "unknown property colour"),
-        (json!({"mute_status": "silence"}), "mute_status must be one of mute, unmute"),
-        (json!({"mute_status": null}), "mute_status must be one of mute, unmute"),
+        (json!({"mute_status": "silence"}), "mute_status must be mute or unmute"),
+        (json!({"mute_status": null}), "mute_status must be mute or unmute"),
         (json!({"hold_status": "hold"}), "hold_status is not supported yet"),
         (json!({"announce": {"verb": "say", "text": "hi"}}), "announce is not supported yet"),
         (json!({"record": {"action": "start"}}), "record is not supported yet"),
@@ -370,10 +370,7 @@ async fn passwords_of_hooks_are_sealed_in_the_file() {
     let queue = json!({"name": "q", "wait_hook": hook});
     let queues = format!("/Accounts/{}/Queues", account.sid);
     api.post(&account.key, &queues, queue).await.expect(201);
-    for file in std::fs::read_dir(&api.state.config.store.data_dir).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
-        let found = bytes.windows(12).any(|window| window == b"hunter2-conf");
-        assert!(!found, "a password in clear");
-    }
+    let copy = api.home.copy();
+    assert!(!copy.windows(12).any(|window| window == b"hunter2-conf"), "a password in clear");
     api.stop().await;
 }
