@@ -257,13 +257,16 @@ impl DirectoryActor {
         rules
     }
 
-    fn forget(&mut self, id: RoomId) {
+    /// The room is over, and if it `was_used` so is what was laid down for it and is not to stay.
+    fn forget(&mut self, id: RoomId, was_used: bool) {
         let Some(room) = self.rooms.remove(&id) else { return };
         room.actor.do_send(room::Close);
         let Identity { sid, account, name, .. } = room.identity;
         // In this order: whoever lays something down for a live room looks afterwards whether it lives.
         write(&self.live.conferences).remove(&sid);
-        self.store.conferences().expire(account, &name);
+        if was_used {
+            self.store.conferences().expire(account, &name);
+        }
         self.names.remove(&(account, name));
     }
 
@@ -344,6 +347,8 @@ impl Handler<ConferenceChanged> for DirectoryActor {
 pub struct ConferenceEmpty {
     pub room: RoomId,
     pub joins: u64,
+    /// Whether anybody was ever in: if not, a definition that is not to stay still waits for its first.
+    pub was_used: bool,
 }
 
 impl Handler<ConferenceEmpty> for DirectoryActor {
@@ -352,7 +357,7 @@ impl Handler<ConferenceEmpty> for DirectoryActor {
     fn handle(&mut self, empty: ConferenceEmpty, _: &mut Context<Self>) {
         // A join still on its way keeps the room; it will report empty again.
         if self.rooms.get(&empty.room).is_some_and(|room| room.joins == empty.joins) {
-            self.forget(empty.room);
+            self.forget(empty.room, empty.was_used);
         }
     }
 }
@@ -366,7 +371,7 @@ impl Handler<ConferenceGone> for DirectoryActor {
     type Result = ();
 
     fn handle(&mut self, ConferenceGone(room): ConferenceGone, _: &mut Context<Self>) {
-        self.forget(room);
+        self.forget(room, true);
     }
 }
 

@@ -146,8 +146,9 @@ impl ConferenceActor {
                 Effect::Beep => self.beep(),
                 Effect::Notify { event, about, members } => self.notify(event, about, members),
                 Effect::Empty => {
-                    let room = self.identity.room;
-                    self.directory.do_send(ConferenceEmpty { room, joins: self.joins });
+                    let (room, was_used) = (self.identity.room, self.policy.was_used());
+                    let empty = ConferenceEmpty { room, joins: self.joins, was_used };
+                    self.directory.do_send(empty);
                 }
             }
         }

@@ -159,6 +159,11 @@ impl Policy {
         self.started
     }
 
+    /// Whether anybody was ever let in.
+    pub fn was_used(&self) -> bool {
+        self.next_id > 0
+    }
+
     pub fn joined(&self) -> &[Member] {
         &self.joined
     }
@@ -184,6 +189,8 @@ impl Policy {
         }
         if let Some(why) = self.refusal(entry.call) {
             out.push(Effect::Refuse { call: entry.call, why });
+            // It may have been opened for this call alone.
+            self.close_if_empty(out);
             return;
         }
         self.next_id += 1;
@@ -505,6 +512,18 @@ mod tests {
         let out = enter(&mut room, &plain);
         assert!(out.contains(&Effect::Seat { call: plain.call, muted: false }));
         assert!(out.contains(&Effect::Beep));
+    }
+
+    #[test]
+    fn a_room_that_was_locked_before_anybody_came_closes_again() {
+        let mut room = Policy::new(Settings { locked: true, ..Settings::default() });
+        let a = entry(true);
+        let refused = Effect::Refuse { call: a.call, why: Refusal::Locked };
+        assert_eq!(enter(&mut room, &a), [refused, Effect::Empty]);
+        assert!(!room.was_used());
+        room.settle(Settings::default());
+        enter(&mut room, &a);
+        assert!(room.was_used());
     }
 
     #[test]

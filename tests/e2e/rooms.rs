@@ -174,8 +174,10 @@ fn a_room_that_a_verb_opened_takes_settings_and_goes_with_its_last_participant()
     support::wait::expect("the room is gone", SOON, || stage.get("/Conferences") == json!([]));
 
     // Laid down for one meeting: it waits for the first, and goes with the last.
-    let sid = lay_down(&stage, &json!({"name": "desk", "persistent": false}));
-    assert_eq!(stage.get("/Conferences"), json!(["desk"]));
+    let sid = lay_down(&stage, &json!({"name": "desk", "persistent": false, "locked": true}));
+    let mut erin = stage.caller("erin", BOB_HZ);
+    expect_refusal(&stage, &mut erin, "conference locked");
+    assert_eq!(stage.put("/Conferences/desk", &json!({"locked": false})), 204);
     let mut dave = stage.caller("dave", BOB_HZ);
     wait_for_count(&stage, 1);
     assert_eq!(stage.get("/Conferences/desk")["conference_sid"], json!(sid));

@@ -21,7 +21,6 @@ use trunkline::conference::message::{
 };
 use trunkline::conference::policy::{Entry, Exit, Refusal};
 use trunkline::conference::rules::Starter;
-use trunkline::config;
 use trunkline::directory::{DirectoryActor, Enter, Live};
 use trunkline::hook::{BaseFields, CallFacts, HookClient, HookConfig};
 use trunkline::media_io::hub::{MediaPlane, Place};
