@@ -21,8 +21,8 @@ use figment::Figment;
 use figment::providers::{Format, Toml};
 use serde::{Deserialize, Serialize};
 
-use crate::model::Secret;
 use crate::model::user::MAX_PASSWORD;
+use crate::model::{AddressPolicy, Network, Secret};
 
 pub use self::media::{Codec, Media, Opus};
 pub use self::sip::{Listen, ListenTransport, Reliable, Sip, Transfers};
@@ -117,6 +117,24 @@ pub struct Hook {
     pub max_reply_bytes: usize,
     /// Whether hooks may go to loopback, link-local and private addresses.
     pub allow_private_networks: bool,
+    /// The networks of that kind that they may go to all the same.
+    #[serde(with = "units::list")]
+    pub allowed_networks: Vec<Network>,
+}
+
+impl Hook {
+    /// Allows hooks on this machine.
+    pub fn allow_loopback(&mut self) {
+        self.allowed_networks.extend(Network::LOOPBACK);
+    }
+
+    /// Where the URLs of tenants may lead.
+    pub fn address_policy(&self) -> AddressPolicy {
+        AddressPolicy {
+            allow_private_networks: self.allow_private_networks,
+            allowed_networks: self.allowed_networks.clone(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -387,7 +405,8 @@ impl Default for Hook {
             timeout: Duration::from_secs(10),
             user_agent: "jambonz".to_owned(),
             max_reply_bytes: 1024 * 1024,
-            allow_private_networks: true,
+            allow_private_networks: false,
+            allowed_networks: Vec::new(),
         }
     }
 }

@@ -63,7 +63,8 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         config.api.jwt_secret = Some(secret);
     }
     let config = Arc::new(config);
-    let state = AppState::new(store.clone(), config.clone(), check_verbs);
+    let hooks = HookClient::new(&hook_config(&config)).context("cannot build the HTTP client")?;
+    let state = AppState::new(store.clone(), config.clone(), check_verbs, hooks.clone());
 
     let http = TcpListener::bind(config.http.listen)
         .with_context(|| format!("cannot bind the REST API to {}", config.http.listen))?;
@@ -84,7 +85,6 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let plane = MediaPlane::start(config.media_arbiters(), config.media.realtime_priority);
     let plane = Arc::new(plane.context("cannot start the media clock")?);
     let (control, signalling) = (Arbiter::new(), Arbiter::new());
-    let hooks = HookClient::new(&hook_config(&config)).context("cannot build the HTTP client")?;
     let live = Arc::new(Live::default());
     let registrations = Arc::new(Registrations::default());
     let trunks = Arc::new(Trunks::new(store.clone()));
@@ -219,7 +219,7 @@ fn hook_config(config: &Config) -> HookConfig {
         timeout: hook.timeout,
         user_agent: hook.user_agent.clone(),
         max_reply_bytes: hook.max_reply_bytes,
-        allow_private_networks: hook.allow_private_networks,
+        addresses: hook.address_policy(),
     }
 }
 

@@ -20,7 +20,9 @@ use crate::call::actor::{Hangup, Update, Updated};
 use crate::call::originate::{Full, NotPlaced, Order};
 use crate::directory::LiveCall;
 use crate::media_io::quality::Quality;
-use crate::model::call::{BadCall, CreateCall, TargetKind, UpdateCall};
+use crate::model::call::{
+    BadCall, CreateCall, TargetKind, UpdateCall, urls_in_create, urls_in_update,
+};
 use crate::model::{Account, AccountSid, CallSid, Scope};
 use crate::verb;
 
@@ -40,6 +42,7 @@ pub(super) async fn create(
     let account = principal.require_account(&state, &a).await?;
     let body = body.value()?;
     let create = CreateCall::parse(&body)?;
+    state.admit_urls(urls_in_create(&body)).await?;
     let place = place(state.clone(), account.clone(), create);
     let placed = key.once(&state, account.sid, ("calls", &body), place).await?;
     CreatedAs::reply(&placed)
@@ -154,7 +157,9 @@ pub(super) async fn update(
     let (a, sid) = &*path;
     let account = principal.reach_account(&state, a).await?;
     let sid = CallSid::parse(sid).ok_or(ApiError::MalformedSid)?;
-    let update = UpdateCall::parse(&body.value()?)?;
+    let body = body.value()?;
+    let update = UpdateCall::parse(&body)?;
+    state.admit_urls(urls_in_update(&body)).await?;
     let call = state.doors()?.live.call(account, sid).ok_or(ApiError::NotFound)?;
     let gone = || ApiError::unprocessable(format!("call session is gone for call_sid {sid}"));
     let actor = call.actor.ok_or_else(gone)?;

@@ -120,6 +120,7 @@ pub(super) async fn create(
 ) -> Reply<Created> {
     let account = principal.require_account(&state, &a).await?.sid;
     let (name, input) = ConferenceInput::create(body.fields()?)?;
+    state.admit_urls(input.urls()).await?;
     let mut record = Conference::new(account, name);
     input.apply(&mut record)?;
     let conferences = state.store.conferences();
@@ -160,6 +161,7 @@ pub(super) async fn update(
 ) -> Reply<NoContent> {
     let account = principal.reach_account(&state, &path.0).await?;
     let ConferenceUpdate { settings, mute } = ConferenceInput::update(body.fields()?)?;
+    state.admit_urls(settings.urls()).await?;
     let room = find(&state, account, &path.1)?;
     if mute.is_some() && room.status() != "in-progress" {
         return Err(ApiError::unprocessable("the conference is not in progress"));

@@ -30,7 +30,7 @@ pub fn description() -> Value {
             let mut operation = method.describe();
             components.append(&mut operation.components);
             let id = operation_id(&mut ids, method.handler());
-            let entry = operation_json(&path, method.summary(), id, &operation);
+            let entry = operation_json(&path, method.summary(), &id, &operation);
             item.insert(method.name().to_ascii_lowercase(), entry);
         }
         let parameters: Vec<Value> = parameter_names(path.pattern()).map(path_parameter).collect();
@@ -74,7 +74,7 @@ fn operation_id(ids: &mut BTreeSet<String>, handler: &str) -> String {
     id
 }
 
-fn operation_json(path: &Path, summary: &str, id: String, operation: &Operation) -> Value {
+fn operation_json(path: &Path, summary: &str, id: &str, operation: &Operation) -> Value {
     let mut entry = json!({
         "summary": summary,
         "operationId": id,
@@ -136,8 +136,7 @@ fn either(one: &Value, other: &Value) -> Value {
 
 /// The resource a path is about: its last word in capitals.
 fn tag(pattern: &str) -> &str {
-    let words = pattern.split('/').filter(|word| word.starts_with(char::is_uppercase));
-    words.last().unwrap_or("Session")
+    pattern.rsplit('/').find(|word| word.starts_with(char::is_uppercase)).unwrap_or("Session")
 }
 
 fn parameter_names(pattern: &str) -> impl Iterator<Item = &str> {

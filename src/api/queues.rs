@@ -76,6 +76,7 @@ pub(super) async fn create(
 ) -> Reply<Created> {
     let account = principal.require_account(&state, &a).await?.sid;
     let (name, input) = QueueInput::create(body.fields()?)?;
+    state.admit_urls(input.urls()).await?;
     let mut record = Queue::new(account, name);
     input.apply(&mut record)?;
     let made = state.store.queues().create(principal.scope, record).await?;
@@ -100,6 +101,7 @@ pub(super) async fn update(
 ) -> Reply<NoContent> {
     let account = principal.reach_account(&state, &path.0).await?;
     let input = QueueInput::update(body.fields()?)?;
+    state.admit_urls(input.urls()).await?;
     let queues = state.store.queues();
     let queue = queues.find(account, &path.1).ok_or(ApiError::NotFound)?;
     queues.update(principal.scope, account, queue.sid, input).await?;

@@ -3,10 +3,10 @@
 use super::service_providers as providers;
 use super::table::{Path, path};
 use super::{
-    accounts, alerts, api_keys, applications, call_traces, calls, clients, conferences, limits,
-    login, openapi, participants, password_settings, phone_numbers, portal, predefined_carriers,
-    queues, recent_calls, registered_sip_users, sbcs, sip_gateways, sip_realms, system_information,
-    users, voip_carriers,
+    accounts, alerts, api_keys, app_env, applications, bucket_test, call_traces, calls, clients,
+    conferences, limits, login, openapi, participants, password_settings, phone_numbers, portal,
+    predefined_carriers, queues, recent_calls, registered_sip_users, sbcs, sip_gateways,
+    sip_realms, system_information, users, voip_carriers,
 };
 
 /// Everything under `/v1`.
@@ -83,6 +83,8 @@ pub(super) fn routes() -> Vec<Path> {
             .get("Read an application", applications::read_in_account)
             .put("Change an application", applications::update_in_account)
             .delete("Delete an application", applications::delete_in_account),
+        path("/Accounts/{a}/BucketCredentialTest")
+            .post("Try out the credentials of a bucket", bucket_test::test),
         path("/Accounts/{a}/CallCount").get("How many calls are live", calls::count),
         path("/Accounts/{a}/Calls")
             .get("List calls", calls::list)
@@ -160,6 +162,7 @@ pub(super) fn routes() -> Vec<Path> {
             .get("The secret that signs webhooks", accounts::webhook_secret),
         path("/ApiKeys").post("Make an API key", api_keys::create),
         path("/ApiKeys/{sid}").delete("Delete an API key", api_keys::delete),
+        path("/AppEnv").get("Which settings an application takes", app_env::read),
         path("/Applications")
             .get("List applications", applications::list)
             .post("Make an application", applications::create),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
+use futures_util::future::try_join_all;
 
 use super::attempts::Attempts;
 use super::error::ApiError;
@@ -17,6 +18,7 @@ use super::throttle::Throttle;
 use crate::call::desk::Desk;
 use crate::config::Config;
 use crate::directory::Live;
+use crate::hook::HookClient;
 use crate::model::account::random_text;
 use crate::model::application::VerbCheck;
 use crate::model::{
@@ -41,6 +43,8 @@ pub struct AppState {
     pub own_sbcs: Arc<[Sbc]>,
     pub(super) throttle: Arc<Throttle>,
     pub(super) running: Arc<Running>,
+    /// Sends what handlers ask of applications and object stores, and checks URLs.
+    pub hooks: HookClient,
     doors: Option<Arc<Doors>>,
     on_change: Arc<dyn Fn(Change) + Send + Sync>,
 }
@@ -83,11 +87,17 @@ pub enum Change {
 }
 
 impl AppState {
-    pub fn new(store: Store, config: Arc<Config>, check_verbs: VerbCheck) -> Self {
+    pub fn new(
+        store: Store,
+        config: Arc<Config>,
+        check_verbs: VerbCheck,
+        hooks: HookClient,
+    ) -> Self {
         Self {
             wire: Wire(config.api.wire),
             metrics: Metrics::install(),
             check_verbs,
+            hooks,
             door: Arc::new(FrontDoor::new(&config, LOGIN_DELAY)),
             own_sbcs: Arc::new([]),
             throttle: Arc::new(Throttle::new(&config.http)),
@@ -109,6 +119,19 @@ impl AppState {
     pub fn with_own_sbcs(mut self, sbcs: Vec<Sbc>) -> Self {
         self.own_sbcs = sbcs.into();
         self
+    }
+
+    /// Refuses URLs that lead to where this server may not go: 400, beginning with the property. To
+    /// be asked before anything is saved.
+    pub(super) async fn admit_urls<U: AsRef<str>>(
+        &self,
+        urls: impl IntoIterator<Item = (&'static str, U)>,
+    ) -> Result<(), ApiError> {
+        let checks = urls.into_iter().map(|(property, url)| async move {
+            let checked = self.hooks.check_address(url.as_ref()).await;
+            checked.map_err(|refused| ApiError::bad_request(format!("{property} {refused}")))
+        });
+        try_join_all(checks).await.map(drop)
     }
 
     /// Opens the way to calls; until then every request about them is answered 480.

@@ -126,6 +126,12 @@ impl ConferenceInput {
         Ok(input)
     }
 
+    /// Property and URL of every hook it brings.
+    pub fn urls(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let hooks = [&self.wait_hook, &self.status_hook].into_iter();
+        hooks.filter_map(|hook| hook.as_ref().value()?.named_url())
+    }
+
     /// Whether nothing is to change.
     pub fn is_empty(&self) -> bool {
         self.persistent.is_absent()

@@ -2,6 +2,7 @@
 //! an input that exists is already correct in shape; what needs the database is the store's to say.
 
 pub mod account;
+pub mod address_policy;
 pub mod alert;
 pub mod api_key;
 pub mod application;
@@ -37,6 +38,7 @@ pub mod voip_carrier;
 mod word;
 
 pub use account::{Account, AccountInput, PlanType, RecordFormat};
+pub use address_policy::AddressPolicy;
 pub use alert::{Alert, AlertRow, AlertType};
 pub use api_key::{ApiKey, ApiKeyInput};
 pub use application::{Application, ApplicationInput, Speech};

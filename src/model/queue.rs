@@ -66,6 +66,11 @@ impl QueueInput {
         Ok(input)
     }
 
+    /// Property and URL of the hook it brings.
+    pub fn urls(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.wait_hook.as_ref().value().and_then(HookInput::named_url).into_iter()
+    }
+
     pub fn apply(self, record: &mut Queue) -> Result<(), Invalid> {
         self.persistent.apply_or(|| true, &mut record.persistent);
         self.max_length.apply(&mut record.max_length);

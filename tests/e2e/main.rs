@@ -5,6 +5,7 @@
 //! `openssl`, the npm packages of `tests/e2e/node` and the Python packages of `tests/e2e/python`;
 //! `make test` installs them.
 
+mod addresses;
 mod application;
 mod bad_input;
 mod bad_requests;

@@ -11,6 +11,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use serde_json::{Value, json};
 use trunkline::api::{self, AppState, Change};
 use trunkline::config::{self, Config};
+use trunkline::hook::{HookClient, HookConfig};
 use trunkline::model::Secret;
 use trunkline::store::{Bootstrap, Store};
 
@@ -147,6 +148,7 @@ impl TestApi {
         let home = Home::new();
         let mut config = Config { store: home.store(), ..Config::default() };
         config.http.workers = 1;
+        config.hook.allow_loopback();
         change(&mut config);
         Self::open(home, config, None, adapt).await
     }
@@ -173,7 +175,9 @@ impl TestApi {
         });
         let changes = Arc::new(Mutex::new(Vec::new()));
         let heard = changes.clone();
-        let state = AppState::new(store, Arc::new(config), check_verbs)
+        let addresses = config.hook.address_policy();
+        let hooks = HookClient::new(&HookConfig { addresses, ..HookConfig::default() }).unwrap();
+        let state = AppState::new(store, Arc::new(config), check_verbs, hooks)
             .with_on_change(move |change| heard.lock().unwrap().push(change));
         let state = adapt(state);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,6 +1,7 @@
 //! The REST API, resource by resource.
 
 mod accounts;
+mod addresses;
 mod api_keys;
 mod applications;
 mod auth;
