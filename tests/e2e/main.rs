@@ -31,6 +31,7 @@ mod portal;
 mod postgres;
 mod proxies;
 mod rates;
+mod rooms;
 mod scenarios;
 mod secure;
 mod signalling;

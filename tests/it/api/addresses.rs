@@ -93,6 +93,31 @@ async fn no_stored_hook_leads_into_the_servers_own_network() {
 }
 
 #[actix_web::test]
+async fn no_hook_of_a_conference_or_a_queue_leads_into_the_servers_own_network() {
+    let api = strict().await;
+    let provider = api.new_provider("p").await;
+    let account = api.new_account(&provider, "a").await;
+    for (kind, properties) in
+        [("Conferences", &["wait_hook", "status_hook"][..]), ("Queues", &["wait_hook"])]
+    {
+        let list = format!("/Accounts/{}/{kind}", account.sid);
+        api.post(&account.key, &list, json!({"name": "lobby"})).await.expect(201);
+        for url in FORBIDDEN {
+            for (property, hook) in properties.iter().zip([json!(url), json!({"url": url})]) {
+                let new = json!({"name": "hall", *property: hook});
+                refused(&api.post(&account.key, &list, new).await, property, url);
+                let change = json!({*property: hook});
+                let path = format!("{list}/lobby");
+                refused(&api.put(&account.key, &path, change).await, property, url);
+            }
+        }
+        let good = json!({"name": "hall", "wait_hook": "https://1.1.1.1/"});
+        api.post(&account.key, &list, good).await.expect(201);
+    }
+    api.stop().await;
+}
+
+#[actix_web::test]
 async fn no_hook_of_a_call_leads_into_the_servers_own_network() {
     let api = strict().await;
     let provider = api.new_provider("p").await;
