@@ -202,9 +202,8 @@ pub(super) fn is_token(text: &str) -> bool {
 }
 
 pub(super) fn is_postgres_url(text: &str) -> bool {
-    text.parse::<url::Url>().is_ok_and(|url| {
-        matches!(url.scheme(), "postgres" | "postgresql") && url.path().len() > 1
-    })
+    text.parse::<url::Url>()
+        .is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql") && url.path().len() > 1)
 }
 
 #[cfg(test)]

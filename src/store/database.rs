@@ -196,7 +196,9 @@ async fn within<T>(
     left: Duration,
     step: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
-    tokio::time::timeout(left, step).await.unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+    tokio::time::timeout(left, step)
+        .await
+        .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
 }
 
 /// Whether waiting may help: nobody listens yet, or the database says that it is starting. A wrong

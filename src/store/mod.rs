@@ -216,10 +216,7 @@ async fn check_key(database: &Database, seal: &Seal) -> Result<(), Error> {
         .fetch_optional(&mut *tx)
         .await?;
     if let Some(row) = stored {
-        return seal
-            .unseal(NAME, row.try_get("value")?)
-            .map(|_| ())
-            .map_err(|_| Error::WrongKey);
+        return seal.unseal(NAME, row.try_get("value")?).map(|_| ()).map_err(|_| Error::WrongKey);
     }
     sqlx::query("INSERT INTO meta (name, value) VALUES ($1, $2)")
         .bind(NAME)

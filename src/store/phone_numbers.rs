@@ -5,8 +5,7 @@ use sqlx::Row as _;
 use super::page::{push_containing, push_scope};
 use super::sql::QueryBuilder;
 use super::{
-    Error, Found, Listing, Page, Row, Store, Tx, accounts, applications, duplicate,
-    voip_carriers,
+    Error, Found, Listing, Page, Row, Store, Tx, accounts, applications, duplicate, voip_carriers,
 };
 use crate::model::{
     AccountSid, Invalid, Patch, PhoneNumber, PhoneNumberInput, PhoneNumberSid, Scope,
