@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         }
     };
     if arguments.demo {
-        config.hook.allow_private_networks = true;
+        config.hook.allow_loopback();
     }
     if arguments.check_config {
         print!("{}", config.to_masked_toml());

@@ -70,6 +70,7 @@ pub(super) async fn create(
     body: Body<NewApplication>,
 ) -> Reply<Created> {
     let input = ApplicationInput::create(body.fields()?, state.check_verbs)?;
+    state.admit_urls(input.urls()).await?;
     let account = match principal.scope {
         Scope::Account(own) => own,
         Scope::ServiceProvider(_) => {
@@ -90,6 +91,7 @@ pub(super) async fn create_in_account(
 ) -> Reply<Created> {
     let account = principal.require_account(&state, &a).await?;
     let input = ApplicationInput::create(body.fields()?, state.check_verbs)?;
+    state.admit_urls(input.urls()).await?;
     let app = input.into_record(account.sid)?;
     state.store.applications().create(principal.scope, &app).await?;
     Created::reply(&app.sid)
@@ -128,6 +130,7 @@ pub(super) async fn update(
         return Err(ApiError::Forbidden(INSUFFICIENT_PRIVILEGES));
     }
     let input = ApplicationInput::update(body.fields()?, state.check_verbs)?;
+    state.admit_urls(input.urls()).await?;
     state.store.applications().update(principal.scope, sid, input).await?;
     NoContent::reply()
 }
@@ -140,6 +143,7 @@ pub(super) async fn update_in_account(
 ) -> Reply<NoContent> {
     let (scope, sid) = in_account(&principal, &state, &path).await?;
     let mut input = ApplicationInput::update(body.fields()?, state.check_verbs)?;
+    state.admit_urls(input.urls()).await?;
     // The path says whose it is.
     input.account_sid = None;
     state

@@ -20,6 +20,7 @@ pub struct Operation {
     /// Without a token it is 401.
     pub(super) is_secured: bool,
     pub(super) query: &'static [Param],
+    pub(super) headers: &'static [Param],
     /// The schema of its body, of type `application/json`.
     pub(super) body: Option<Value>,
     pub(super) answers: Vec<Answered>,
@@ -38,7 +39,7 @@ pub(super) struct Answered {
     pub(super) content: Option<(&'static str, Value)>,
 }
 
-/// One query argument.
+/// One query argument, or one header.
 #[derive(Clone, Copy, Debug)]
 pub struct Param {
     pub name: &'static str,
@@ -254,8 +255,8 @@ fn hook_schema() -> Value {
 }
 
 impl Param {
-    /// As it stands in the document.
-    pub(super) fn to_json(self) -> Value {
+    /// As it stands in the document; `place` is `query` or `header`.
+    pub(super) fn to_json(self, place: &'static str) -> Value {
         let schema = match self.kind {
             ParamKind::Text | ParamKind::Date => json!({"type": "string"}),
             ParamKind::Integer(min, max) => {
@@ -267,7 +268,7 @@ impl Param {
         };
         json!({
             "name": self.name,
-            "in": "query",
+            "in": place,
             "required": self.is_required,
             "description": self.what,
             "schema": schema,

@@ -98,6 +98,16 @@ impl<Q> Query<Q> {
         parse(text).map(Some).ok_or_else(|| invalid(name))
     }
 
+    /// One of a closed set. Given, it may not be empty: what is meant for one is not done to all.
+    pub fn one_of<T>(
+        &self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, ApiError> {
+        let Some((_, text)) = self.0.iter().find(|(key, _)| key == name) else { return Ok(None) };
+        parse(text).map(Some).ok_or_else(|| invalid(name))
+    }
+
     /// `page` and `page_size`; `None` when no page is asked for.
     pub fn page(&self) -> Result<Option<Page>, ApiError> {
         let Some(page) = self.get("page") else { return Ok(None) };

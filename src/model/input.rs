@@ -151,6 +151,11 @@ impl Fields {
         notes.borrow_mut().note(name, kind, is_nullable);
     }
 
+    /// Everything that nobody has taken.
+    pub fn into_map(self) -> Map<String, Value> {
+        self.map
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.map.contains_key(name)
     }

@@ -2,6 +2,7 @@
 //! an input that exists is already correct in shape; what needs the database is the store's to say.
 
 pub mod account;
+pub mod address_policy;
 pub mod alert;
 pub mod api_key;
 pub mod application;
@@ -12,23 +13,28 @@ pub mod client;
 mod encryption;
 pub mod hook;
 pub mod input;
+pub mod limit;
 pub mod network;
 pub mod number;
 pub mod phone_number;
 pub mod predefined_carrier;
 pub mod registration;
+pub mod sbc;
 pub mod scope;
 pub mod service_provider;
 pub mod shape;
 pub mod sid;
 pub mod sip_gateway;
 pub mod sip_text;
+pub mod system_information;
 pub mod timestamp;
 pub mod trunk;
+pub mod user;
 pub mod voip_carrier;
 mod word;
 
 pub use account::{Account, AccountInput, PlanType, RecordFormat};
+pub use address_policy::AddressPolicy;
 pub use alert::{Alert, AlertRow, AlertType};
 pub use api_key::{ApiKey, ApiKeyInput};
 pub use application::{Application, ApplicationInput, Speech};
@@ -39,14 +45,18 @@ pub use client::{Client, ClientAuth, ClientInput, DigestAlgorithm, FormerClient,
 pub use encryption::Encryption;
 pub use hook::{Hook, HookInput, HookMethod, Secret, StoredHook};
 pub use input::{Fields, Invalid, Patch};
+pub use limit::{CallLimits, Limit, LimitCategory, LimitInput, LimitOwner};
 pub use network::Network;
 pub use phone_number::{PhoneNumber, PhoneNumberInput};
 pub use predefined_carrier::{PREDEFINED_CARRIERS, PredefinedCarrier};
 pub use registration::Registration;
+pub use sbc::Sbc;
 pub use scope::Scope;
 pub use service_provider::{ServiceProvider, ServiceProviderInput};
 pub use sid::*;
 pub use sip_gateway::{Protocol, SipGateway, SipGatewayInput};
+pub use system_information::{SystemInformation, SystemInformationInput};
 pub use timestamp::Timestamp;
 pub use trunk::Trunk;
+pub use user::{Login, PasswordChange, PasswordSettings, PasswordSettingsInput, User, UserInput};
 pub use voip_carrier::{DtmfType, TrunkType, VoipCarrier, VoipCarrierInput};

@@ -9,9 +9,9 @@ use sqlx::{Database, Decode, Encode, Row as _, Type};
 use super::{Error, Row, Seal};
 use crate::model::{
     AccountSid, AlertType, ApiKeySid, ApplicationSid, CallSid, ClientSid, DigestAlgorithm,
-    Direction, DtmfType, Encryption, Hook, HookMethod, PhoneNumberSid, PlanType, Protocol,
-    RecordFormat, Secret, ServiceProviderSid, SipGatewaySid, StoredHook, Timestamp, TrunkType,
-    VoipCarrierSid, WebhookSid,
+    Direction, DtmfType, Encryption, Hook, HookMethod, LimitCategory, LimitSid, PhoneNumberSid,
+    PlanType, Protocol, RecordFormat, SbcAddressSid, Secret, ServiceProviderSid, SipGatewaySid,
+    StoredHook, Timestamp, TrunkType, UserSid, VoipCarrierSid, WebhookSid,
 };
 
 macro_rules! text_columns {
@@ -68,11 +68,15 @@ text_columns! {
     AlertType: |v| v.as_str().to_owned(),
     VoipCarrierSid: |v| v.to_string(),
     SipGatewaySid: |v| v.to_string(),
+    LimitSid: |v| v.to_string(),
+    LimitCategory: |v| v.as_str().to_owned(),
+    SbcAddressSid: |v| v.to_string(),
     TrunkType: |v| v.as_str().to_owned(),
     DtmfType: |v| v.as_str().to_owned(),
     Protocol: |v| v.as_str().to_owned(),
     Encryption: |v| v.as_str().to_owned(),
     DigestAlgorithm: |v| v.as_str().to_owned(),
+    UserSid: |v| v.to_string(),
 }
 
 impl<DB: Database> Type<DB> for Timestamp

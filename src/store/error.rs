@@ -19,6 +19,12 @@ pub enum Error {
     /// The object is in use; the text is for the client.
     #[error("{0}")]
     InUse(&'static str),
+    /// The password given is not that of the user.
+    #[error("wrong password")]
+    WrongPassword,
+    /// Too many wait for a password to be checked.
+    #[error("too many logins at once, try again")]
+    Busy,
     #[error(transparent)]
     Invalid(#[from] Invalid),
 
@@ -38,6 +44,8 @@ pub enum Error {
     /// A stored value that the store itself would never have written.
     #[error("column {column} holds what it should not")]
     Corrupt { column: &'static str },
+    #[error("a password cannot be hashed")]
+    Unhashable,
     /// Sealed with another key, or changed since.
     #[error("a sealed value cannot be opened")]
     Unsealable,

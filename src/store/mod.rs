@@ -15,16 +15,24 @@ mod column;
 mod database;
 mod demo;
 mod error;
+mod idempotency;
 mod journal;
 mod key_cache;
+mod limit_cache;
+mod limits;
 mod page;
+mod password;
 mod phone_numbers;
 mod registrations;
 mod routing;
+mod sbcs;
 mod seal;
 mod service_providers;
+mod sessions;
 mod sip_gateways;
 mod sql;
+mod system_information;
+mod users;
 mod voip_carriers;
 
 use std::os::unix::fs::DirBuilderExt;
@@ -41,17 +49,25 @@ pub use calls::{CallQuery, Calls};
 pub use clients::Clients;
 pub use demo::{Demo, DemoSecrets, DemoUser};
 pub use error::Error;
+pub use idempotency::{FirstRequest, Idempotency};
+pub use limits::Limits;
 pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
 pub use registrations::{Registered, Registrations};
 pub use routing::{Claim, Routing};
+pub use sbcs::Sbcs;
+pub use seal::kept_key;
 pub use service_providers::ServiceProviders;
+pub use sessions::{Session, SessionId, Sessions};
 pub use sip_gateways::SipGateways;
+pub use users::{Opened, Users};
 pub use voip_carriers::{VoipCarrierQuery, VoipCarriers};
 
 use database::Database;
 use journal::Journal;
-use key_cache::KeyCache;
+use key_cache::{CachedKey, TokenCache};
+use limit_cache::LimitCache;
+use password::Hasher;
 use seal::Seal;
 
 use crate::config;
@@ -62,7 +78,7 @@ type Row = sqlx::any::AnyRow;
 type Tx = Transaction<'static, Db>;
 
 /// How long a key that another server of the same database deleted may still be taken here.
-const KEY_MAX_AGE: Duration = Duration::from_secs(5);
+const TOKEN_MAX_AGE: Duration = Duration::from_secs(5);
 
 /// A handle to the store; clones are the same store.
 #[derive(Clone, Debug)]
@@ -74,8 +90,12 @@ pub struct Store {
 struct Inner {
     database: Database,
     seal: Seal,
-    keys: KeyCache,
+    keys: TokenCache<CachedKey>,
+    sessions: TokenCache<Session>,
+    hasher: Hasher,
+    limits: LimitCache,
     journal: Journal,
+    sweep: idempotency::Sweep,
 }
 
 /// An object as seen from a scope.
@@ -122,9 +142,17 @@ impl Store {
         let seal = Seal::open(config.key.as_ref(), dir)?;
         let database = Database::open(config).await?;
         check_key(&database, &seal).await?;
-        let keys = KeyCache::new(database.is_shared().then_some(KEY_MAX_AGE));
-        let journal = Journal::start(database.clone(), config.journal_capacity);
-        let inner = Inner { database, seal, keys, journal };
+        let max_age = database.is_shared().then_some(TOKEN_MAX_AGE);
+        let inner = Inner {
+            keys: TokenCache::new(max_age),
+            sessions: TokenCache::new(max_age),
+            hasher: Hasher::default(),
+            limits: LimitCache::default(),
+            sweep: idempotency::Sweep::default(),
+            journal: Journal::start(database.clone(), config.journal_capacity),
+            database,
+            seal,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -156,6 +184,14 @@ impl Store {
         ApiKeys { store: self }
     }
 
+    pub fn users(&self) -> Users<'_> {
+        Users { store: self }
+    }
+
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions { store: self }
+    }
+
     pub fn applications(&self) -> Applications<'_> {
         Applications { store: self }
     }
@@ -176,6 +212,10 @@ impl Store {
         Clients { store: self }
     }
 
+    pub fn limits(&self) -> Limits<'_> {
+        Limits { store: self }
+    }
+
     pub fn calls(&self) -> Calls<'_> {
         Calls { store: self }
     }
@@ -186,6 +226,14 @@ impl Store {
 
     pub fn registrations(&self) -> Registrations<'_> {
         Registrations { store: self }
+    }
+
+    pub fn sbcs(&self) -> Sbcs<'_> {
+        Sbcs { store: self }
+    }
+
+    pub fn idempotency(&self) -> Idempotency<'_> {
+        Idempotency { store: self }
     }
 
     /// What the SIP side asks when a request comes in.

@@ -5,6 +5,7 @@
 //! `openssl`, the npm packages of `tests/e2e/node` and the Python packages of `tests/e2e/python`;
 //! `make test` installs them.
 
+mod addresses;
 mod application;
 mod bad_input;
 mod bad_requests;
@@ -19,8 +20,10 @@ mod every_method;
 mod flood;
 mod fork;
 mod holding;
+mod idempotency;
 mod in_dialog;
 mod isolation;
+mod limits;
 mod node_client;
 mod outbound;
 mod phone_transfer;

@@ -22,7 +22,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["model"]),
     ("store", &["model", "config"]),
     ("media_io", &["media"]),
-    ("sip_io", &["sip", "model", "routing", "store", "call::desk"]),
+    ("rate", &[]),
+    ("sip_io", &["sip", "model", "rate", "routing", "store", "call::desk"]),
     (
         "participant",
         &["media", "media_io", "model", "verb", "conference::actor", "conference::message"],
@@ -88,6 +89,9 @@ const ROOMS: &[(&str, &[&str])] = &[
             "verb",
             "directory",
             "hook::payload",
+            "rate",
+            // The guard of every URL, asked before one is saved, and what handlers fetch through it.
+            "hook::HookClient",
             "media_io::quality",
             "call::CallSnapshot",
             "call::actor",
@@ -118,6 +122,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("sqlx", &["src/store/"]),
     ("reqwest", &["src/hook/"]),
     ("hyper", &["src/hook/"]),
+    ("rusty_s3", &["src/hook/"]),
     ("rustls", &["src/hook/", "src/sip_io/tls"]),
     ("tokio_rustls", &["src/sip_io/tls"]),
     ("tokio_tungstenite", &["src/sip_io/ws.rs"]),
@@ -143,6 +148,7 @@ const DECIDERS: &[&str] = &[
     "src/call/refer.rs",
     "src/call/tries.rs",
     "src/participant/playlist.rs",
+    "src/rate.rs",
     "src/sip_io/trunks/health.rs",
     "src/sip_io/trunks/registration.rs",
 ];

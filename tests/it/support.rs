@@ -11,6 +11,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use serde_json::{Value, json};
 use trunkline::api::{self, AppState, Change};
 use trunkline::config::{self, Config};
+use trunkline::hook::{HookClient, HookConfig};
 use trunkline::model::Secret;
 use trunkline::store::{Bootstrap, Store};
 
@@ -133,6 +134,13 @@ impl TestApi {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_as(change, |state| state).await
+    }
+
+    pub(crate) async fn start_as(
+        change: impl FnOnce(&mut Config),
+        adapt: impl FnOnce(AppState) -> AppState,
+    ) -> Self {
         static CRYPTO: Once = Once::new();
         CRYPTO.call_once(|| {
             rustls::crypto::ring::default_provider().install_default().unwrap();
@@ -140,6 +148,7 @@ impl TestApi {
         let home = Home::new();
         let mut config = Config { store: home.store(), ..Config::default() };
         config.http.workers = 1;
+        config.hook.allow_loopback();
         change(&mut config);
         let store = Store::open(&config.store).await.unwrap();
         let admin = match store.api_keys().bootstrap(config.api.admin_key.as_ref()).await.unwrap() {
@@ -148,8 +157,11 @@ impl TestApi {
         };
         let changes = Arc::new(Mutex::new(Vec::new()));
         let heard = changes.clone();
-        let state = AppState::new(store, Arc::new(config), check_verbs)
+        let addresses = config.hook.address_policy();
+        let hooks = HookClient::new(&HookConfig { addresses, ..HookConfig::default() }).unwrap();
+        let state = AppState::new(store, Arc::new(config), check_verbs, hooks)
             .with_on_change(move |change| heard.lock().unwrap().push(change));
+        let state = adapt(state);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let server = api::serve(listener, state.clone()).unwrap();

@@ -16,6 +16,8 @@ pub struct Rest {
     agent: Agent,
     base: String,
     token: String,
+    /// Sent along, name and value.
+    header: Option<(String, String)>,
 }
 
 /// One answer, whatever its status.
@@ -55,13 +57,20 @@ impl Rest {
             .timeout_global(Some(TIME_LIMIT))
             .build()
             .into();
-        Self { agent, base: base.trim_end_matches('/').to_owned(), token: token.to_owned() }
+        let base = base.trim_end_matches('/').to_owned();
+        Self { agent, base, token: token.to_owned(), header: None }
     }
 
     /// The same server with another token.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
-        Self { agent: self.agent.clone(), base: self.base.clone(), token: token.to_owned() }
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
+    /// The same with one more header in each request.
+    #[must_use]
+    pub fn with_header(&self, name: &str, value: &str) -> Self {
+        Self { header: Some((name.to_owned(), value.to_owned())), ..self.clone() }
     }
 
     #[must_use]
@@ -140,6 +149,10 @@ impl Rest {
     }
 
     fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        let request = match &self.header {
+            Some((name, value)) => request.header(name, value),
+            None => request,
+        };
         if self.token.is_empty() {
             return request;
         }
