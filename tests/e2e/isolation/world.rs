@@ -176,6 +176,35 @@ impl World {
         self.tokens.push(Token { rest, name: format!("key of {mark}"), party });
     }
 
+    /// Somebody of the last party, who is logged in.
+    fn add_user(&mut self, whose: &Value, mark: &str) {
+        const PASSWORD: &str = "Pa55-word-of-user";
+        let mut body = whose.clone();
+        for (name, value) in [
+            ("name", json!(format!("user {mark}"))),
+            ("email", json!(format!("{mark}@example.com"))),
+            ("initial_password", json!(PASSWORD)),
+            ("is_active", json!(true)),
+            ("force_change", json!(false)),
+        ] {
+            body[name] = value;
+        }
+        let made = self.admin.post("/v1/Users", &body).expect("an answer");
+        let sid = made.json["user_sid"].as_str().unwrap_or_else(|| panic!("{}", made.text));
+        self.note("Users", sid, Some(format!("/Users/{sid}")));
+        let login = json!({"username": format!("{mark}@example.com"), "password": PASSWORD});
+        let session = self.admin.post("/v1/login", &login).expect("an answer");
+        let rest = self.admin.with_token(session.json["token"].as_str().expect("a token"));
+        let party = self.parties.len() - 1;
+        self.tokens.push(Token { rest, name: format!("user of {mark}"), party });
+    }
+
+    fn add_limit(&mut self, under: &str) {
+        let path = format!("{under}/Limits");
+        let sid = self.make(&path, &json!({"category": "device", "quantity": 100}));
+        self.note("Limits", &sid, Some(path));
+    }
+
     fn add_provider(&mut self, mark: &str) {
         let mark = format!("{mark}zzp");
         let sid = self.make("/ServiceProviders", &json!({"name": format!("provider {mark}")}));
@@ -191,9 +220,15 @@ impl World {
         let body = json!({"name": format!("shared {mark}"), "service_provider_sid": provider});
         let carrier = self.add("VoipCarriers", &body);
         let gateway = self.add("SipGateways", &gateway(&carrier));
-        let shown = vec![sid.clone(), mark.to_owned(), carrier, gateway];
+        let address = json!({"ipv4": "192.0.2.9", "service_provider_sid": provider});
+        let address = self.make("/Sbcs", &address);
+        self.note("Sbcs", &address, None);
+        let shown = vec![sid.clone(), mark.to_owned(), carrier, gateway, address];
         self.parties.last_mut().expect("a party").shown = shown;
-        self.add_key(&json!({"service_provider_sid": provider}), mark);
+        let whose = json!({"service_provider_sid": provider});
+        self.add_key(&whose, mark);
+        self.add_user(&whose, mark);
+        self.add_limit(&format!("/ServiceProviders/{provider}"));
     }
 
     fn add_account(&mut self, mark: &str, provider: usize) {
@@ -215,7 +250,10 @@ impl World {
         });
         self.note("Accounts", a, Some(format!("/Accounts/{a}")));
         self.note("WebhookSecret", a, Some(format!("/Accounts/{a}/WebhookSecret")));
-        self.add_key(&json!({"account_sid": a}), mark);
+        let whose = json!({"account_sid": a});
+        self.add_key(&whose, mark);
+        self.add_user(&whose, mark);
+        self.add_limit(&format!("/Accounts/{a}"));
         let application = self.add(
             "Applications",
             &json!({
