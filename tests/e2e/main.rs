@@ -25,6 +25,7 @@ mod in_dialog;
 mod isolation;
 mod limits;
 mod node_client;
+mod openapi;
 mod outbound;
 mod phone_transfer;
 mod phones;
