@@ -497,7 +497,7 @@ mod tests {
         assert!(!out.contains(&Effect::Beep));
         enter(&mut room, &third);
         let full = Effect::Refuse { call: fourth.call, why: Refusal::Full };
-        assert_eq!(enter(&mut room, &fourth), [full.clone()]);
+        assert_eq!(enter(&mut room, &fourth), std::slice::from_ref(&full));
 
         // Taken back while the room is live: the verbs' limit is the one that holds.
         room.settle(Settings::default());
