@@ -52,6 +52,7 @@ pub(super) async fn create(
 #[derive(Deserialize, Serialize, ToSchema)]
 pub(super) struct PlacedCall {
     sid: CallSid,
+    /// Of SIP.
     #[serde(rename = "callId")]
     call_id: String,
 }
