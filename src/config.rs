@@ -89,6 +89,9 @@ pub struct Store {
     pub read_connections: u32,
     /// Call records and alerts waiting to be written; beyond this they are dropped and counted.
     pub journal_capacity: usize,
+    /// Bytes of them that are kept in `data_dir/journal.ndjson` while the database takes none; 0: it
+    /// is not used.
+    pub journal_spill_bytes: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -199,7 +202,7 @@ impl Config {
 
     /// Refuses values that can be read but cannot work.
     pub fn check(&self) -> Result<(), Error> {
-        let rules: [(&'static str, bool, &'static str); 8] = [
+        let rules: [(&'static str, bool, &'static str); 9] = [
             ("http.workers", (1..=64).contains(&self.http.workers), "must be 1 to 64"),
             ("http.max_body_bytes", self.http.max_body_bytes >= 1024, "must be at least 1024"),
             (
@@ -218,6 +221,11 @@ impl Config {
                 "must be 1 to 64",
             ),
             ("store.journal_capacity", self.store.journal_capacity > 0, "must not be zero"),
+            (
+                "store.journal_spill_bytes",
+                matches!(self.store.journal_spill_bytes, 0 | 1_048_576..),
+                "must be 0 or at least 1048576",
+            ),
             ("hook.timeout", !self.hook.timeout.is_zero(), "must not be zero"),
             (
                 "api.admin_key",
@@ -318,6 +326,7 @@ impl Default for Store {
             key: None,
             read_connections: 4,
             journal_capacity: 16_384,
+            journal_spill_bytes: 64 * 1024 * 1024,
         }
     }
 }

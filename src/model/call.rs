@@ -13,10 +13,10 @@ pub use input::BadCall;
 pub use sip_request::{Content, SipRequest};
 pub use update::{CloseAs, Command, UpdateCall};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Who placed the call, seen from the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     Inbound,

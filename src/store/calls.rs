@@ -3,7 +3,7 @@
 use sqlx::{QueryBuilder, Row as _};
 
 use super::column::Columns;
-use super::journal::Entry;
+use super::journal::Record;
 use super::page::{push_containing, push_scope};
 use super::{Db, Error, Listing, Page, Row, Store, Tx, Window};
 use crate::model::{CallRecord, CallSid, Direction, Scope, number};
@@ -28,7 +28,7 @@ impl Calls<'_> {
     /// Hands over the record of a call that just ended. Returns at once; it is committed within
     /// milliseconds. Accounts with `disable_cdrs` are left out there.
     pub fn record_ended(&self, record: CallRecord) {
-        self.store.inner.journal.write(Entry::Call(Box::new(record)));
+        self.store.inner.journal.write(Record::Call(Box::new(record)));
     }
 
     pub async fn get(&self, scope: Scope, sid: CallSid) -> Result<Option<CallRecord>, Error> {

@@ -22,6 +22,12 @@ pub enum Error {
     #[error(transparent)]
     Invalid(#[from] Invalid),
 
+    /// The database has not answered in time.
+    #[error("the database does not answer")]
+    Silent,
+    /// Another process has opened the same data directory.
+    #[error("another server uses {dir}; set TRUNKLINE_DATA_DIR to another folder")]
+    Locked { dir: PathBuf },
     #[error("database")]
     Database(#[from] sqlx::Error),
     #[error("migrating the database")]
@@ -39,4 +45,19 @@ pub enum Error {
     WrongKey,
     #[error("{path}")]
     File { path: PathBuf, source: std::io::Error },
+}
+
+impl Error {
+    /// Whether the database refuses the values themselves (a constraint, a text it cannot hold): then
+    /// trying again leads nowhere.
+    pub(super) fn is_refusal(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return false };
+        let Some(code) = error.code() else { return false };
+        if code.len() == 5 {
+            // SQLSTATE: data exceptions and integrity constraint violations.
+            return code.starts_with("22") || code.starts_with("23");
+        }
+        // SQLite, extended result codes: TOOBIG, CONSTRAINT, MISMATCH.
+        code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 18..=20))
+    }
 }

@@ -27,9 +27,10 @@ mod service_providers;
 mod sip_gateways;
 mod voip_carriers;
 
+use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -51,7 +52,7 @@ pub use service_providers::ServiceProviders;
 pub use sip_gateways::SipGateways;
 pub use voip_carriers::{VoipCarrierQuery, VoipCarriers};
 
-use journal::Journal;
+use journal::{Journal, Spill};
 use key_cache::KeyCache;
 use seal::Seal;
 
@@ -75,6 +76,8 @@ struct Inner {
     seal: Seal,
     keys: KeyCache,
     journal: Journal,
+    /// Held while it is open.
+    lock: Mutex<Option<File>>,
 }
 
 /// An object as seen from a scope.
@@ -108,7 +111,8 @@ impl Store {
     /// starts the journal's writer on the current runtime.
     ///
     /// # Errors
-    /// [`Error::WrongKey`] when the server key is not the one this database was sealed with.
+    /// [`Error::WrongKey`] when the server key is not the one this database was sealed with,
+    /// [`Error::Locked`] when another process has it open.
     pub async fn open(config: &config::Store) -> Result<Self, Error> {
         let dir = &config.data_dir;
         // It holds phone numbers and the server key: nobody else's business.
@@ -117,14 +121,18 @@ impl Store {
             .mode(0o700)
             .create(dir)
             .map_err(|source| Error::File { path: dir.clone(), source })?;
+        let lock = lock(dir)?;
         let seal = Seal::open(config.key.as_ref(), dir)?;
         let options = connect_options(&dir.join("trunkline.db"));
         let write = pool(1).connect_with(options.clone()).await?;
         sqlx::migrate!().run(&write).await?;
         let read = pool(config.read_connections).connect_with(options.read_only(true)).await?;
         check_key(&write, &seal).await?;
-        let journal = Journal::start(write.clone(), config.journal_capacity);
-        let inner = Inner { read, write, seal, keys: KeyCache::default(), journal };
+        let mut spill = Spill::open(dir, config.journal_spill_bytes)?;
+        journal::replay(&write, &mut spill).await?;
+        let journal = Journal::start(write.clone(), config.journal_capacity, spill);
+        let lock = Mutex::new(Some(lock));
+        let inner = Inner { read, write, seal, keys: KeyCache::default(), journal, lock };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -133,6 +141,9 @@ impl Store {
         self.inner.journal.close().await;
         self.inner.read.close().await;
         self.inner.write.close().await;
+        if let Ok(mut lock) = self.inner.lock.lock() {
+            *lock = None;
+        }
     }
 
     /// Waits until every call record, alert and registration handed over so far is committed.
@@ -206,6 +217,14 @@ impl Store {
     fn seal(&self) -> &Seal {
         &self.inner.seal
     }
+}
+
+/// Keeps every other process off the same data directory, for as long as the file is held.
+fn lock(dir: &Path) -> Result<File, Error> {
+    let path = dir.join("lock");
+    let file = File::create(&path).map_err(|source| Error::File { path, source })?;
+    file.try_lock().map_err(|_| Error::Locked { dir: dir.to_owned() })?;
+    Ok(file)
 }
 
 fn connect_options(file: &Path) -> SqliteConnectOptions {
