@@ -92,6 +92,11 @@ pub struct Store {
     /// Bytes of them that are kept in `data_dir/journal.ndjson` while the database takes none; 0: it
     /// is not used.
     pub journal_spill_bytes: u64,
+    /// How long records are kept from the start of the call, or from the alert; zero: for ever.
+    #[serde(with = "units::duration")]
+    pub keep_calls: Duration,
+    #[serde(with = "units::duration")]
+    pub keep_alerts: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -327,6 +332,8 @@ impl Default for Store {
             read_connections: 4,
             journal_capacity: 16_384,
             journal_spill_bytes: 64 * 1024 * 1024,
+            keep_calls: Duration::from_secs(365 * 86_400),
+            keep_alerts: Duration::from_secs(30 * 86_400),
         }
     }
 }

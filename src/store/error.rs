@@ -25,6 +25,8 @@ pub enum Error {
     /// The database has not answered in time.
     #[error("the database does not answer")]
     Silent,
+    #[error("the copy of the database is damaged")]
+    Damaged,
     /// Another process has opened the same data directory.
     #[error("another server uses {dir}; set TRUNKLINE_DATA_DIR to another folder")]
     Locked { dir: PathBuf },
@@ -54,8 +56,8 @@ impl Error {
         let Self::Database(sqlx::Error::Database(error)) = self else { return false };
         let Some(code) = error.code() else { return false };
         if code.len() == 5 {
-            // SQLSTATE: data exceptions and integrity constraint violations.
-            return code.starts_with("22") || code.starts_with("23");
+            // SQLSTATE: data exceptions, integrity constraint violations, limits of the program.
+            return ["22", "23", "54"].iter().any(|class| code.starts_with(class));
         }
         // SQLite, extended result codes: TOOBIG, CONSTRAINT, MISMATCH.
         code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 18..=20))

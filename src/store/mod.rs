@@ -11,6 +11,8 @@ mod accounts;
 mod alerts;
 mod api_keys;
 mod applications;
+mod backup;
+mod call_days;
 mod calls;
 mod clients;
 mod column;
@@ -21,6 +23,7 @@ mod key_cache;
 mod page;
 mod phone_numbers;
 mod registrations;
+mod retention;
 mod routing;
 mod seal;
 mod service_providers;
@@ -35,11 +38,13 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Pool, Row as _, Transaction};
+use tokio::task::AbortHandle;
 
 pub use accounts::Accounts;
 pub use alerts::{AlertQuery, Alerts};
 pub use api_keys::{ApiKeys, Authenticated, Bootstrap};
 pub use applications::Applications;
+pub use backup::{Backup, back_up};
 pub use calls::{CallQuery, Calls};
 pub use clients::Clients;
 pub use demo::{Demo, DemoSecrets, DemoUser};
@@ -54,9 +59,13 @@ pub use voip_carriers::{VoipCarrierQuery, VoipCarriers};
 
 use journal::{Journal, Spill};
 use key_cache::KeyCache;
+use retention::Retention;
 use seal::Seal;
 
 use crate::config;
+
+/// The database in the data directory.
+const FILE: &str = "trunkline.db";
 
 type Db = sqlx::Sqlite;
 type Row = sqlx::sqlite::SqliteRow;
@@ -76,6 +85,7 @@ struct Inner {
     seal: Seal,
     keys: KeyCache,
     journal: Journal,
+    retention: AbortHandle,
     /// Held while it is open.
     lock: Mutex<Option<File>>,
 }
@@ -123,7 +133,7 @@ impl Store {
             .map_err(|source| Error::File { path: dir.clone(), source })?;
         let lock = lock(dir)?;
         let seal = Seal::open(config.key.as_ref(), dir)?;
-        let options = connect_options(&dir.join("trunkline.db"));
+        let options = connect_options(&dir.join(FILE));
         let write = pool(1).connect_with(options.clone()).await?;
         sqlx::migrate!().run(&write).await?;
         let read = pool(config.read_connections).connect_with(options.read_only(true)).await?;
@@ -131,13 +141,17 @@ impl Store {
         let mut spill = Spill::open(dir, config.journal_spill_bytes)?;
         journal::replay(&write, &mut spill).await?;
         let journal = Journal::start(write.clone(), config.journal_capacity, spill);
+        let retention = tokio::spawn(Retention::new(config).run(write.clone())).abort_handle();
         let lock = Mutex::new(Some(lock));
-        let inner = Inner { read, write, seal, keys: KeyCache::default(), journal, lock };
+        let keys = KeyCache::default();
+        let inner = Inner { read, write, seal, keys, journal, retention, lock };
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Writes what the journal still holds, then closes. Later requests fail.
+    /// Writes what the journal still holds, then closes. Later requests fail. With SQLite all is in
+    /// the one file then.
     pub async fn close(&self) {
+        self.inner.retention.abort();
         self.inner.journal.close().await;
         self.inner.read.close().await;
         self.inner.write.close().await;

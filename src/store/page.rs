@@ -17,6 +17,11 @@ impl Page {
         i64::from(self.number.saturating_sub(1)).saturating_mul(i64::from(self.size))
     }
 
+    /// Whether a list of `total` ends before it.
+    pub(super) fn is_beyond(self, total: i64) -> bool {
+        self.offset() >= total
+    }
+
     pub(super) fn push(self, query: &mut QueryBuilder<Db>) {
         query.push(" LIMIT ").push_bind(i64::from(self.size));
         query.push(" OFFSET ").push_bind(self.offset());
@@ -83,8 +88,13 @@ pub(super) fn push_scope(
 
 /// Limits a query to rows whose column holds `text` somewhere, in any case.
 pub(super) fn push_containing(query: &mut QueryBuilder<Db>, column: &'static str, text: &str) {
-    query.push(" AND lower(").push(column).push(") LIKE lower(");
-    query.push_bind(containing(text)).push(") ESCAPE '\\'");
+    let (open, close) = match text.chars().any(char::is_alphabetic) {
+        true => ("lower(", ")"),
+        // Digits have no case, and a list of calls is long.
+        false => ("", ""),
+    };
+    query.push(" AND ").push(open).push(column).push(close).push(" LIKE ").push(open);
+    query.push_bind(containing(text)).push(close).push(" ESCAPE '\\'");
 }
 
 /// A LIKE pattern in which the wildcards of `text` are plain characters.

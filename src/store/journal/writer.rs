@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::spill::Spill;
 use super::{Dropped, Entry, Record};
+use crate::store::call_days::CallDays;
 use crate::store::{Db, Error, Tx, alerts, calls, registrations};
 
 /// How old a record may get before it goes into the spill file.
@@ -248,13 +249,15 @@ async fn commit(pool: &Pool<Db>, records: &[Record], dropped: &Dropped) -> Resul
 async fn commit_together(pool: &Pool<Db>, records: &[Record]) -> Result<(), Error> {
     let work = async {
         let mut tx: Tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut days = CallDays::default();
         for record in records {
             match record {
-                Record::Call(record) => calls::insert(&mut tx, record).await?,
+                Record::Call(record) => calls::insert(&mut tx, record, &mut days).await?,
                 Record::Alert(raised) => alerts::insert(&mut tx, raised).await?,
                 Record::Registered(user) => registrations::replace(&mut tx, user).await?,
             }
         }
+        days.write(&mut tx).await?;
         Ok(tx.commit().await?)
     };
     timeout(ATTEMPT_WITHIN, work).await.unwrap_or(Err(Error::Silent))
