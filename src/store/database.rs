@@ -39,6 +39,9 @@ enum Kind {
     Postgres,
 }
 
+/// SQLite's, in the data directory.
+pub(super) const FILE: &str = "trunkline.db";
+
 /// Committed writes stay when the process dies; a missing parent is refused.
 const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
      PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000";
@@ -70,7 +73,7 @@ impl Database {
         match &config.url {
             Some(url) => Self::open_postgres(url, config.read_connections).await,
             None => {
-                let file = config.data_dir.join("trunkline.db");
+                let file = config.data_dir.join(FILE);
                 Self::open_sqlite(&file, config.read_connections).await
             }
         }

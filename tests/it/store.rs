@@ -212,10 +212,13 @@ async fn lists_are_in_the_order_of_bytes_and_searches_know_ascii_letters() {
 #[actix_web::test]
 async fn what_a_writer_has_checked_holds_until_it_commits_whoever_else_writes() {
     let home = Home::new();
-    let stores = [
-        Store::open(&home.store()).await.unwrap(),
-        Store::open(&home.store()).await.unwrap(),
-    ];
+    let servers = home.servers(2);
+    let first = Store::open(&servers[0]).await.unwrap();
+    let second = match servers.get(1) {
+        Some(server) => Store::open(server).await.unwrap(),
+        None => first.clone(),
+    };
+    let stores = [first, second];
     let provider = ServiceProvider::new("p");
     stores[0].service_providers().create(&provider).await.unwrap();
     let account = Account::new(provider.sid, "a");

@@ -66,6 +66,18 @@ impl Home {
         files.chain(dump.into_iter().flatten()).collect()
     }
 
+    /// The settings of several servers that share the database; with SQLite there is only one.
+    pub(crate) fn servers(&self, count: usize) -> Vec<config::Store> {
+        let count = if self.database.is_some() { count } else { 1 };
+        let key = Some(Secret("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned()));
+        let of = |number| config::Store {
+            data_dir: self.path().join(format!("server{number}")),
+            key: key.clone(),
+            ..self.store()
+        };
+        (0..count).map(of).collect()
+    }
+
     /// The settings of a store in it.
     pub(crate) fn store(&self) -> config::Store {
         let data_dir = self.path().to_owned();
