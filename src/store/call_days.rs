@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-
 use super::sql::QueryBuilder;
 use super::{Error, Store, Tx, Window};
 use crate::model::{AccountSid, Scope, ServiceProviderSid, Timestamp};

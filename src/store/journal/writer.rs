@@ -80,7 +80,8 @@ impl Writer {
 
     async fn write(&mut self, batch: Batch) {
         let records = Arc::new(batch.records);
-        let (database, shared, dropped) = (self.database.clone(), records.clone(), self.dropped.clone());
+        let (database, shared, dropped) =
+            (self.database.clone(), records.clone(), self.dropped.clone());
         let mut attempt: Attempt = Box::pin(async move {
             commit(&database, &shared, &dropped).await?;
             Ok(0)

@@ -1,17 +1,24 @@
 //! Tests of retention, and that the totals of lists follow what comes and goes.
 
+use support::postgres;
+
 use super::super::{AlertQuery, CallQuery, Page, Store, Window};
 use super::*;
-use crate::model::{Account, CallRecord, Direction, Scope, ServiceProvider};
+use crate::model::{Account, CallRecord, Direction, Scope, Secret, ServiceProvider};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-async fn store() -> (Store, std::path::PathBuf, Account) {
+/// Where a store is: its directory and, on PostgreSQL, its database.
+type Home = (std::path::PathBuf, Option<postgres::Database<'static>>);
+
+async fn store() -> (Store, Home, Account) {
     let dir = std::env::temp_dir().join(format!("trunkline-keep-{}", uuid::Uuid::new_v4()));
+    let database = postgres::wanted();
     // What is swept here is swept by hand.
     let zero = Duration::ZERO;
     let config = config::Store {
         data_dir: dir.clone(),
+        url: database.as_ref().map(|database| Secret(database.url())),
         keep_calls: zero,
         keep_alerts: zero,
         ..config::Store::default()
@@ -21,7 +28,7 @@ async fn store() -> (Store, std::path::PathBuf, Account) {
     store.service_providers().create(&provider).await.unwrap();
     let account = Account::new(provider.sid, "a");
     store.accounts().create(&account).await.unwrap();
-    (store, dir, account)
+    (store, (dir, database), account)
 }
 
 fn call(account: &Account, attempted_at: Timestamp) -> CallRecord {
@@ -63,7 +70,7 @@ async fn total(store: &Store, scope: Scope, narrow: &CallQuery) -> i64 {
 
 #[tokio::test]
 async fn totals_are_what_counting_gives_and_what_is_too_old_goes() {
-    let (store, dir, account) = store().await;
+    let (store, home, account) = store().await;
     let now = Timestamp::now();
     // 1,200 calls of 40 days, none of them exactly at an end of the windows below.
     for number in 0..1200u32 {
@@ -112,12 +119,12 @@ async fn totals_are_what_counting_gives_and_what_is_too_old_goes() {
     let swept = retention.sweep(&store.inner.database, now).await.unwrap();
     assert_eq!(swept, Swept { calls: 0, alerts: 0 });
     store.close().await;
-    std::fs::remove_dir_all(dir).unwrap();
+    std::fs::remove_dir_all(home.0).unwrap();
 }
 
 #[tokio::test]
 async fn alerts_go_by_their_own_age_and_zero_keeps_for_ever() {
-    let (store, dir, account) = store().await;
+    let (store, home, account) = store().await;
     for _ in 0..700 {
         store.alerts().write(crate::model::Alert {
             account_sid: account.sid,
@@ -138,5 +145,5 @@ async fn alerts_go_by_their_own_age_and_zero_keeps_for_ever() {
         assert_eq!(listing.total, left, "{alerts:?}");
     }
     store.close().await;
-    std::fs::remove_dir_all(dir).unwrap();
+    std::fs::remove_dir_all(home.0).unwrap();
 }
