@@ -27,12 +27,13 @@ pub use self::sip::{Listen, ListenTransport, Reliable, Sip, Transfers};
 pub use units::{PortRange, parse_duration};
 
 /// Variables whose names are fixed because scripts rely on them, and the key each one sets.
-pub const FIXED_VARIABLES: [(&str, &str); 7] = [
+pub const FIXED_VARIABLES: [(&str, &str); 8] = [
     ("TRUNKLINE_HTTP_LISTEN", "http.listen"),
     ("TRUNKLINE_SIP_LISTEN", "sip.listen"),
     ("TRUNKLINE_MEDIA_IP", "media.ip"),
     ("TRUNKLINE_RTP_PORTS", "rtp.ports"),
     ("TRUNKLINE_DATA_DIR", "store.data_dir"),
+    ("TRUNKLINE_STORE_URL", "store.url"),
     ("TRUNKLINE_ADMIN_KEY", "api.admin_key"),
     ("TRUNKLINE_LOG", "log.filter"),
 ];
@@ -83,6 +84,9 @@ pub struct Rtp {
 #[serde(default, deny_unknown_fields)]
 pub struct Store {
     pub data_dir: PathBuf,
+    /// PostgreSQL, as in `postgres://user:password@host/database`. Unset: SQLite in `data_dir`.
+    #[serde(with = "units::optional_secret")]
+    pub url: Option<Secret>,
     /// Seals readable secrets at rest: 32 bytes in base64. Unset: kept in `data_dir/server.key`.
     #[serde(with = "units::optional_secret")]
     pub key: Option<Secret>,
@@ -207,7 +211,7 @@ impl Config {
 
     /// Refuses values that can be read but cannot work.
     pub fn check(&self) -> Result<(), Error> {
-        let rules: [(&'static str, bool, &'static str); 9] = [
+        let rules: [(&'static str, bool, &'static str); 10] = [
             ("http.workers", (1..=64).contains(&self.http.workers), "must be 1 to 64"),
             ("http.max_body_bytes", self.http.max_body_bytes >= 1024, "must be at least 1024"),
             (
@@ -219,6 +223,11 @@ impl Config {
                 "rtp.jitter_max",
                 self.rtp.jitter_start <= self.rtp.jitter_max,
                 "is below jitter_start",
+            ),
+            (
+                "store.url",
+                self.store.url.as_ref().is_none_or(|url| units::is_postgres_url(&url.0)),
+                "must be like postgres://user:password@host/database",
             ),
             (
                 "store.read_connections",
@@ -328,6 +337,7 @@ impl Default for Store {
     fn default() -> Self {
         Self {
             data_dir: PathBuf::from("./data"),
+            url: None,
             key: None,
             read_connections: 4,
             journal_capacity: 16_384,

@@ -1,34 +1,50 @@
 //! `/Accounts` and the webhook secret (contract rest.md §2.5, §2.14).
 
 use actix_web::web::{Data, Path};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
+use super::describe::{Param, ParamKind, QueryShape, body};
 use super::error::{ApiError, INSUFFICIENT_PERMISSIONS};
-use super::reply::{self, Reply, Wire, flag};
+use super::reply::{Array, Created, Flag, HookView, Json, NoContent, Reply, Wire};
 use super::{AppState, Body, Change, Principal, Query};
-use crate::model::{Account, AccountInput, Invalid, Scope};
+use crate::model::{
+    Account, AccountInput, AccountSid, ApplicationSid, Invalid, Scope, ServiceProviderSid,
+};
 
-pub(super) async fn list(principal: Principal, state: Data<AppState>) -> Reply {
+body!(NewAccount = AccountInput::create);
+body!(AccountUpdate = AccountInput::update);
+
+pub(super) async fn list(principal: Principal, state: Data<AppState>) -> Reply<Array<AccountView>> {
     let accounts = state.store.accounts().list(principal.scope, None).await?;
-    reply::ok(&accounts.iter().map(|account| view(account, state.wire)).collect::<Vec<_>>())
+    Array::reply(&accounts.iter().map(|a| AccountView::new(a, state.wire)).collect::<Vec<_>>())
 }
 
 pub(super) async fn list_of_provider(
     principal: Principal,
     state: Data<AppState>,
     sp: Path<String>,
-) -> Reply {
+) -> Reply<Array<AccountView>> {
     let provider = principal.require_service_provider(&state, &sp).await?;
     let accounts = state.store.accounts().list(principal.scope, Some(provider.sid)).await?;
-    reply::ok(&accounts.iter().map(|account| view(account, state.wire)).collect::<Vec<_>>())
+    Array::reply(&accounts.iter().map(|a| AccountView::new(a, state.wire)).collect::<Vec<_>>())
 }
 
-pub(super) async fn read(principal: Principal, state: Data<AppState>, a: Path<String>) -> Reply {
+pub(super) async fn read(
+    principal: Principal,
+    state: Data<AppState>,
+    a: Path<String>,
+) -> Reply<Json<AccountView>> {
     let account = principal.require_account(&state, &a).await?;
-    reply::ok(&view(&account, state.wire))
+    Json::reply(&AccountView::new(&account, state.wire))
 }
 
-pub(super) async fn create(principal: Principal, state: Data<AppState>, body: Body) -> Reply {
+pub(super) async fn create(
+    principal: Principal,
+    state: Data<AppState>,
+    body: Body<NewAccount>,
+) -> Reply<Created> {
     if let Scope::Account(_) = principal.scope {
         return Err(ApiError::Forbidden(INSUFFICIENT_PERMISSIONS));
     }
@@ -39,15 +55,15 @@ pub(super) async fn create(principal: Principal, state: Data<AppState>, body: Bo
     let mut account = Account::new(provider, name);
     input.apply(&mut account)?;
     state.store.accounts().create(&account).await?;
-    reply::created(&account.sid)
+    Created::reply(&account.sid)
 }
 
 pub(super) async fn update(
     principal: Principal,
     state: Data<AppState>,
     a: Path<String>,
-    body: Body,
-) -> Reply {
+    body: Body<AccountUpdate>,
+) -> Reply<NoContent> {
     let account = principal.require_account(&state, &a).await?;
     let fields = body.fields()?;
     if let Scope::Account(_) = principal.scope {
@@ -57,58 +73,108 @@ pub(super) async fn update(
     let (before, after) =
         state.store.accounts().update(principal.scope, account.sid, input).await?;
     state.announce(Change::Account { before: before.into(), after: Some(after.into()) });
-    reply::no_content()
+    NoContent::reply()
 }
 
-pub(super) async fn delete(principal: Principal, state: Data<AppState>, a: Path<String>) -> Reply {
+pub(super) async fn delete(
+    principal: Principal,
+    state: Data<AppState>,
+    a: Path<String>,
+) -> Reply<NoContent> {
     let account = principal.require_account(&state, &a).await?;
     let before = state.store.accounts().delete(principal.scope, account.sid).await?;
     state.announce(Change::Account { before: before.into(), after: None });
-    reply::no_content()
+    NoContent::reply()
 }
 
 pub(super) async fn webhook_secret(
     principal: Principal,
     state: Data<AppState>,
     a: Path<String>,
-    query: Query,
-) -> Reply {
+    query: Query<Regenerate>,
+) -> Reply<Json<WebhookSecretView>> {
     let account = principal.require_account(&state, &a).await?;
     let secret = if query.is_set("regenerate") {
         state.store.accounts().replace_webhook_secret(principal.scope, account.sid).await?
     } else {
         account.webhook_secret
     };
-    reply::ok(&json!({"webhook_secret": secret}))
+    Json::reply(&WebhookSecretView { webhook_secret: secret.0 })
 }
 
-fn view(account: &Account, wire: Wire) -> Value {
-    let commercial = &account.commercial;
-    json!({
-        "account_sid": account.sid,
-        "name": account.name,
-        "sip_realm": account.sip_realm,
-        "service_provider_sid": account.service_provider_sid,
-        "registration_hook": reply::hook(account.registration_hook.as_ref()),
-        "queue_event_hook": reply::hook(account.queue_event_hook.as_ref()),
-        "device_calling_application_sid": account.device_calling_application_sid,
-        "siprec_hook_sid": account.siprec_hook_sid,
-        "webhook_secret": account.webhook_secret,
-        "is_active": flag(account.is_active),
-        "disable_cdrs": flag(account.disable_cdrs),
-        "record_all_calls": flag(account.record_all_calls),
-        "record_format": account.record_format.as_str(),
-        "bucket_credential": account.bucket_credential.as_ref().map(|b| b.to_obscured()),
-        "enable_debug_log": flag(account.enable_debug_log),
-        "plan_type": commercial.plan_type.as_str(),
-        "stripe_customer_id": commercial.stripe_customer_id,
-        "trial_end_date": wire.date_or_null(commercial.trial_end_date),
-        "deactivated_reason": commercial.deactivated_reason,
-        "device_to_call_ratio": commercial.device_to_call_ratio,
-        "subspace_client_id": null,
-        "subspace_client_secret": null,
-        "subspace_sip_teleport_id": null,
-        "subspace_sip_teleport_destinations": null,
-        "created_at": wire.date(account.created_at),
-    })
+pub(super) struct Regenerate;
+
+impl QueryShape for Regenerate {
+    const PARAMS: &'static [Param] =
+        &[Param::optional("regenerate", ParamKind::Flag, "make a new one first")];
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookSecret)]
+pub(super) struct WebhookSecretView {
+    webhook_secret: String,
+}
+
+/// An account as it is shown.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
+pub(super) struct AccountView {
+    account_sid: AccountSid,
+    name: String,
+    sip_realm: Option<String>,
+    service_provider_sid: ServiceProviderSid,
+    registration_hook: Option<HookView>,
+    queue_event_hook: Option<HookView>,
+    device_calling_application_sid: Option<ApplicationSid>,
+    siprec_hook_sid: Option<ApplicationSid>,
+    webhook_secret: String,
+    is_active: Flag,
+    disable_cdrs: Flag,
+    record_all_calls: Flag,
+    record_format: &'static str,
+    #[schema(value_type = Option<Object>)]
+    bucket_credential: Option<Map<String, Value>>,
+    enable_debug_log: Flag,
+    plan_type: &'static str,
+    stripe_customer_id: Option<String>,
+    trial_end_date: Option<String>,
+    deactivated_reason: Option<String>,
+    device_to_call_ratio: i64,
+    subspace_client_id: Option<String>,
+    subspace_client_secret: Option<String>,
+    subspace_sip_teleport_id: Option<String>,
+    subspace_sip_teleport_destinations: Option<String>,
+    created_at: String,
+}
+
+impl AccountView {
+    fn new(account: &Account, wire: Wire) -> Self {
+        Self {
+            account_sid: account.sid,
+            name: account.name.clone(),
+            sip_realm: account.sip_realm.clone(),
+            service_provider_sid: account.service_provider_sid,
+            registration_hook: HookView::of_any(account.registration_hook.as_ref()),
+            queue_event_hook: HookView::of_any(account.queue_event_hook.as_ref()),
+            device_calling_application_sid: account.device_calling_application_sid,
+            siprec_hook_sid: account.siprec_hook_sid,
+            webhook_secret: account.webhook_secret.0.clone(),
+            is_active: account.is_active.into(),
+            disable_cdrs: account.disable_cdrs.into(),
+            record_all_calls: account.record_all_calls.into(),
+            record_format: account.record_format.as_str(),
+            bucket_credential: account.bucket_credential.as_ref().map(|b| b.to_obscured()),
+            enable_debug_log: account.enable_debug_log.into(),
+            plan_type: account.commercial.plan_type.as_str(),
+            stripe_customer_id: account.commercial.stripe_customer_id.clone(),
+            trial_end_date: account.commercial.trial_end_date.map(|date| wire.date(date)),
+            deactivated_reason: account.commercial.deactivated_reason.clone(),
+            device_to_call_ratio: account.commercial.device_to_call_ratio,
+            subspace_client_id: None,
+            subspace_client_secret: None,
+            subspace_sip_teleport_id: None,
+            subspace_sip_teleport_destinations: None,
+            created_at: wire.date(account.created_at),
+        }
+    }
 }

@@ -1,15 +1,36 @@
 //! `/Applications`, flat and under an account (contract rest.md §2.1).
 
 use actix_web::web::{Data, Path};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
+use super::describe::{Param, ParamKind, QueryShape, body};
 use super::error::{ApiError, INSUFFICIENT_PERMISSIONS, INSUFFICIENT_PRIVILEGES};
-use super::reply::{self, Reply, Wire, flag};
+use super::query::{PAGE, PAGE_SIZE};
+use super::reply::{Created, Flag, HookViewWithSid, Json, Listed, NoContent, Reply, Wire};
 use super::{AppState, Body, Principal, Query};
-use crate::model::{Application, ApplicationInput, ApplicationSid, Invalid, Scope};
+use crate::model::{
+    AccountSid, Application, ApplicationInput, ApplicationSid, Invalid, Scope, ServiceProviderSid,
+};
 use crate::store::Found;
 
-pub(super) async fn list(principal: Principal, state: Data<AppState>, query: Query) -> Reply {
+body!(NewApplication = |fields| ApplicationInput::create(fields, |_| Ok(())));
+body!(ApplicationUpdate = |fields| ApplicationInput::update(fields, |_| Ok(())));
+
+/// How a list is narrowed.
+pub(super) struct Narrowed;
+
+impl QueryShape for Narrowed {
+    const PARAMS: &'static [Param] =
+        &[PAGE, PAGE_SIZE, Param::optional("name", ParamKind::Text, "a part of the name")];
+}
+
+pub(super) async fn list(
+    principal: Principal,
+    state: Data<AppState>,
+    query: Query<Narrowed>,
+) -> Reply<Listed<ApplicationView>> {
     listing(&state, principal.scope, &query).await
 }
 
@@ -17,8 +38,8 @@ pub(super) async fn list_of_provider(
     principal: Principal,
     state: Data<AppState>,
     sp: Path<String>,
-    query: Query,
-) -> Reply {
+    query: Query<Narrowed>,
+) -> Reply<Listed<ApplicationView>> {
     let provider = principal.require_service_provider(&state, &sp).await?;
     listing(&state, principal.within(provider.sid), &query).await
 }
@@ -27,19 +48,27 @@ pub(super) async fn list_of_account(
     principal: Principal,
     state: Data<AppState>,
     a: Path<String>,
-    query: Query,
-) -> Reply {
+    query: Query<Narrowed>,
+) -> Reply<Listed<ApplicationView>> {
     let account = principal.require_account(&state, &a).await?;
     listing(&state, Scope::Account(account.sid), &query).await
 }
 
-async fn listing(state: &AppState, scope: Scope, query: &Query) -> Reply {
+async fn listing(
+    state: &AppState,
+    scope: Scope,
+    query: &Query<Narrowed>,
+) -> Reply<Listed<ApplicationView>> {
     let page = query.page()?;
     let found = state.store.applications().list(scope, query.get("name"), page).await?;
-    reply::list(&found, page, |app| view(app, state.wire))
+    Listed::reply(&found, page, |app| ApplicationView::new(app, state.wire))
 }
 
-pub(super) async fn create(principal: Principal, state: Data<AppState>, body: Body) -> Reply {
+pub(super) async fn create(
+    principal: Principal,
+    state: Data<AppState>,
+    body: Body<NewApplication>,
+) -> Reply<Created> {
     let input = ApplicationInput::create(body.fields()?, state.check_verbs)?;
     let account = match principal.scope {
         Scope::Account(own) => own,
@@ -50,23 +79,27 @@ pub(super) async fn create(principal: Principal, state: Data<AppState>, body: Bo
     };
     let app = input.into_record(account)?;
     state.store.applications().create(principal.scope, &app).await?;
-    reply::created(&app.sid)
+    Created::reply(&app.sid)
 }
 
 pub(super) async fn create_in_account(
     principal: Principal,
     state: Data<AppState>,
     a: Path<String>,
-    body: Body,
-) -> Reply {
+    body: Body<NewApplication>,
+) -> Reply<Created> {
     let account = principal.require_account(&state, &a).await?;
     let input = ApplicationInput::create(body.fields()?, state.check_verbs)?;
     let app = input.into_record(account.sid)?;
     state.store.applications().create(principal.scope, &app).await?;
-    reply::created(&app.sid)
+    Created::reply(&app.sid)
 }
 
-pub(super) async fn read(principal: Principal, state: Data<AppState>, sid: Path<String>) -> Reply {
+pub(super) async fn read(
+    principal: Principal,
+    state: Data<AppState>,
+    sid: Path<String>,
+) -> Reply<Json<ApplicationView>> {
     show(&state, principal.scope, parse(&sid)?).await
 }
 
@@ -74,37 +107,37 @@ pub(super) async fn read_in_account(
     principal: Principal,
     state: Data<AppState>,
     path: Path<(String, String)>,
-) -> Reply {
+) -> Reply<Json<ApplicationView>> {
     let (scope, sid) = in_account(&principal, &state, &path).await?;
     show(&state, scope, sid).await
 }
 
-async fn show(state: &AppState, scope: Scope, sid: ApplicationSid) -> Reply {
+async fn show(state: &AppState, scope: Scope, sid: ApplicationSid) -> Reply<Json<ApplicationView>> {
     let app = state.store.applications().get(scope, sid).await?.ok_or(ApiError::NotFound)?;
-    reply::ok(&view(&app, state.wire))
+    Json::reply(&ApplicationView::new(&app, state.wire))
 }
 
 pub(super) async fn update(
     principal: Principal,
     state: Data<AppState>,
     sid: Path<String>,
-    body: Body,
-) -> Reply {
+    body: Body<ApplicationUpdate>,
+) -> Reply<NoContent> {
     let sid = parse(&sid)?;
     if let Found::Elsewhere = state.store.applications().locate(principal.scope, sid).await? {
         return Err(ApiError::Forbidden(INSUFFICIENT_PRIVILEGES));
     }
     let input = ApplicationInput::update(body.fields()?, state.check_verbs)?;
     state.store.applications().update(principal.scope, sid, input).await?;
-    reply::no_content()
+    NoContent::reply()
 }
 
 pub(super) async fn update_in_account(
     principal: Principal,
     state: Data<AppState>,
     path: Path<(String, String)>,
-    body: Body,
-) -> Reply {
+    body: Body<ApplicationUpdate>,
+) -> Reply<NoContent> {
     let (scope, sid) = in_account(&principal, &state, &path).await?;
     let mut input = ApplicationInput::update(body.fields()?, state.check_verbs)?;
     // The path says whose it is.
@@ -115,14 +148,14 @@ pub(super) async fn update_in_account(
         .update(scope, sid, input)
         .await
         .map_err(|error| ApiError::from(error).hide_reach())?;
-    reply::no_content()
+    NoContent::reply()
 }
 
 pub(super) async fn delete(
     principal: Principal,
     state: Data<AppState>,
     sid: Path<String>,
-) -> Reply {
+) -> Reply<NoContent> {
     let sid = parse(&sid)?;
     let apps = state.store.applications();
     match (apps.locate(principal.scope, sid).await?, principal.scope) {
@@ -131,7 +164,7 @@ pub(super) async fn delete(
         }
         _ => {
             apps.delete(principal.scope, sid).await?;
-            reply::no_content()
+            NoContent::reply()
         }
     }
 }
@@ -140,7 +173,7 @@ pub(super) async fn delete_in_account(
     principal: Principal,
     state: Data<AppState>,
     path: Path<(String, String)>,
-) -> Reply {
+) -> Reply<NoContent> {
     let (scope, sid) = in_account(&principal, &state, &path).await?;
     state
         .store
@@ -148,7 +181,7 @@ pub(super) async fn delete_in_account(
         .delete(scope, sid)
         .await
         .map_err(|error| ApiError::from(error).hide_reach())?;
-    reply::no_content()
+    NoContent::reply()
 }
 
 fn parse(segment: &str) -> Result<ApplicationSid, ApiError> {
@@ -165,34 +198,69 @@ async fn in_account(
     Ok((Scope::Account(account.sid), parse(sid)?))
 }
 
-fn view(app: &Application, wire: Wire) -> Value {
-    let (speech, fallback) = (&app.speech, &app.fallback_speech);
-    json!({
-        "application_sid": app.sid,
-        "name": app.name,
-        "account_sid": app.account_sid,
-        "service_provider_sid": null,
-        "call_hook": reply::hook_with_sid(Some(&app.call_hook)),
-        "call_status_hook": reply::hook_with_sid(app.call_status_hook.as_ref()),
-        "messaging_hook": reply::hook_with_sid(app.messaging_hook.as_ref()),
-        "app_json": app.app_json,
-        "speech_synthesis_vendor": speech.synthesis_vendor,
-        "speech_synthesis_language": speech.synthesis_language,
-        "speech_synthesis_voice": speech.synthesis_voice,
-        "speech_synthesis_label": speech.synthesis_label,
-        "speech_recognizer_vendor": speech.recognizer_vendor,
-        "speech_recognizer_language": speech.recognizer_language,
-        "speech_recognizer_label": speech.recognizer_label,
-        "use_for_fallback_speech": flag(app.use_for_fallback_speech),
-        "fallback_speech_synthesis_vendor": fallback.synthesis_vendor,
-        "fallback_speech_synthesis_language": fallback.synthesis_language,
-        "fallback_speech_synthesis_voice": fallback.synthesis_voice,
-        "fallback_speech_synthesis_label": fallback.synthesis_label,
-        "fallback_speech_recognizer_vendor": fallback.recognizer_vendor,
-        "fallback_speech_recognizer_language": fallback.recognizer_language,
-        "fallback_speech_recognizer_label": fallback.recognizer_label,
-        "env_vars": app.env_vars,
-        "record_all_calls": flag(app.record_all_calls),
-        "created_at": wire.date(app.created_at),
-    })
+/// An application as it is shown.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Application)]
+pub(super) struct ApplicationView {
+    application_sid: ApplicationSid,
+    name: String,
+    account_sid: AccountSid,
+    service_provider_sid: Option<ServiceProviderSid>,
+    call_hook: HookViewWithSid,
+    call_status_hook: Option<HookViewWithSid>,
+    messaging_hook: Option<HookViewWithSid>,
+    app_json: Option<String>,
+    speech_synthesis_vendor: String,
+    speech_synthesis_language: String,
+    speech_synthesis_voice: Option<String>,
+    speech_synthesis_label: Option<String>,
+    speech_recognizer_vendor: String,
+    speech_recognizer_language: String,
+    speech_recognizer_label: Option<String>,
+    use_for_fallback_speech: Flag,
+    fallback_speech_synthesis_vendor: Option<String>,
+    fallback_speech_synthesis_language: Option<String>,
+    fallback_speech_synthesis_voice: Option<String>,
+    fallback_speech_synthesis_label: Option<String>,
+    fallback_speech_recognizer_vendor: Option<String>,
+    fallback_speech_recognizer_language: Option<String>,
+    fallback_speech_recognizer_label: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    env_vars: Option<Map<String, Value>>,
+    record_all_calls: Flag,
+    created_at: String,
+}
+
+impl ApplicationView {
+    fn new(app: &Application, wire: Wire) -> Self {
+        let (speech, fallback) = (&app.speech, &app.fallback_speech);
+        Self {
+            application_sid: app.sid,
+            name: app.name.clone(),
+            account_sid: app.account_sid,
+            service_provider_sid: None,
+            call_hook: HookViewWithSid::of(&app.call_hook),
+            call_status_hook: HookViewWithSid::of_any(app.call_status_hook.as_ref()),
+            messaging_hook: HookViewWithSid::of_any(app.messaging_hook.as_ref()),
+            app_json: app.app_json.clone(),
+            speech_synthesis_vendor: speech.synthesis_vendor.clone(),
+            speech_synthesis_language: speech.synthesis_language.clone(),
+            speech_synthesis_voice: speech.synthesis_voice.clone(),
+            speech_synthesis_label: speech.synthesis_label.clone(),
+            speech_recognizer_vendor: speech.recognizer_vendor.clone(),
+            speech_recognizer_language: speech.recognizer_language.clone(),
+            speech_recognizer_label: speech.recognizer_label.clone(),
+            use_for_fallback_speech: app.use_for_fallback_speech.into(),
+            fallback_speech_synthesis_vendor: fallback.synthesis_vendor.clone(),
+            fallback_speech_synthesis_language: fallback.synthesis_language.clone(),
+            fallback_speech_synthesis_voice: fallback.synthesis_voice.clone(),
+            fallback_speech_synthesis_label: fallback.synthesis_label.clone(),
+            fallback_speech_recognizer_vendor: fallback.recognizer_vendor.clone(),
+            fallback_speech_recognizer_language: fallback.recognizer_language.clone(),
+            fallback_speech_recognizer_label: fallback.recognizer_label.clone(),
+            env_vars: app.env_vars.clone(),
+            record_all_calls: app.record_all_calls.into(),
+            created_at: wire.date(app.created_at),
+        }
+    }
 }

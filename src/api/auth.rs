@@ -7,6 +7,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::future::LocalBoxFuture;
 
 use super::AppState;
+use super::describe::{Extracts, Operation};
 use super::error::{ApiError, INSUFFICIENT_PERMISSIONS};
 use crate::model::{
     Account, AccountSid, ApiKeySid, Scope, ServiceProvider, ServiceProviderSid, Timestamp,
@@ -22,6 +23,12 @@ pub struct Principal {
 
 /// Longer ones are nobody's; they are not even hashed.
 const MAX_TOKEN_BYTES: usize = 512;
+
+impl Extracts for Principal {
+    fn describe(operation: &mut Operation) {
+        operation.is_secured = true;
+    }
+}
 
 impl FromRequest for Principal {
     type Error = ApiError;

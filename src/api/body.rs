@@ -2,6 +2,8 @@
 //!
 //! A handler decides when a bad body is refused: after scope and sids, which come first.
 
+use std::marker::PhantomData;
+
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest, web};
@@ -11,14 +13,21 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::AppState;
+use super::describe::{BodyShape, Extracts, Loose, Operation};
 use super::error::ApiError;
 use crate::model::Fields;
 
-/// The body of a request, already read and parsed, refused only when it is asked for. Not `Debug`:
-/// it may hold secrets.
-pub struct Body(Result<Value, ApiError>);
+/// The body of a request, already read and parsed, refused only when it is asked for. `T` describes
+/// it in the API document. Not `Debug`: it may hold secrets.
+pub struct Body<T = Loose>(Result<Value, ApiError>, PhantomData<fn() -> T>);
 
-impl Body {
+impl<T: BodyShape> Extracts for Body<T> {
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+    }
+}
+
+impl<T> Body<T> {
     /// The properties of an object. An array is refused.
     pub fn fields(self) -> Result<Fields, ApiError> {
         match self.0? {
@@ -33,7 +42,7 @@ impl Body {
     }
 }
 
-impl FromRequest for Body {
+impl<T: 'static> FromRequest for Body<T> {
     type Error = ApiError;
     type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
 
@@ -45,11 +54,12 @@ impl FromRequest for Body {
         let kind = Kind::of(request);
         let payload = payload.take();
         Box::pin(async move {
-            Ok(Self(match tokio::time::timeout(patience, read(payload, limit)).await {
+            let value = match tokio::time::timeout(patience, read(payload, limit)).await {
                 Ok(Ok(bytes)) => kind.parse(&bytes),
                 Ok(Err(error)) => Err(error),
                 Err(_) => Err(ApiError::bad_request("the body took too long")),
-            }))
+            };
+            Ok(Self(value, PhantomData))
         })
     }
 }

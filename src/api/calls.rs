@@ -1,14 +1,18 @@
 //! `…/Calls`: live call control (contract rest.md §2.3).
 
+use std::sync::Arc;
+
 use actix_web::web::{Data, Path};
 use serde::Serialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::auth::Principal;
 use super::body::Body;
+use super::call_bodies::{CallUpdate, NewCall};
+use super::describe::{Param, ParamKind, QueryShape};
 use super::error::ApiError;
 use super::query::Query;
-use super::reply::{self, Reply};
+use super::reply::{Accepted, Array, CreatedAs, Either, Json, NoContent, Reply};
 use super::state::{AppState, Doors};
 use crate::call::CallSnapshot;
 use crate::call::actor::{Hangup, Update, Updated};
@@ -24,8 +28,8 @@ pub(super) async fn create(
     principal: Principal,
     state: Data<AppState>,
     a: Path<String>,
-    body: Body,
-) -> Reply {
+    body: Body<NewCall>,
+) -> Reply<CreatedAs<Placed>> {
     if let Scope::ServiceProvider(_) = principal.scope {
         let sid = AccountSid::parse(&a).ok_or(ApiError::MalformedSid)?;
         let text = format!("unauthorized createCall request for account {sid}");
@@ -37,8 +41,17 @@ pub(super) async fn create(
     let doors = state.doors()?;
     let placed = doors.desk.place(&doors.stack, order).await;
     let placed = placed.map_err(|_| ApiError::Unavailable)?;
-    let answer = json!({"sid": placed.sid, "callId": placed.call_id});
-    reply::with_status(actix_web::http::StatusCode::CREATED, &answer)
+    CreatedAs::reply(&Placed { sid: placed.sid, call_id: placed.call_id })
+}
+
+/// A call on its way.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PlacedCall)]
+pub(super) struct Placed {
+    sid: CallSid,
+    /// Of SIP.
+    #[serde(rename = "callId")]
+    call_id: String,
 }
 
 /// What only the store and the verb grammar can tell about a well-formed request.
@@ -73,16 +86,16 @@ pub(super) async fn list(
     principal: Principal,
     state: Data<AppState>,
     a: Path<String>,
-    query: Query,
-) -> Reply {
+    query: Query<Narrowed>,
+) -> Reply<Array<Shown>> {
     let account = principal.reach_account(&state, &a).await?;
     let calls = state.doors()?.live.calls(account);
-    let shown: Vec<_> = calls.iter().filter(|call| is_asked_for(call, &query)).collect();
-    reply::ok(&shown.into_iter().map(Shown::of).collect::<Vec<_>>())
+    let shown = calls.iter().filter(|call| is_asked_for(call, &query));
+    Array::reply(&shown.map(Shown::of).collect::<Vec<_>>())
 }
 
 /// The filters compare exactly; a leading `+` makes no difference to a number (§1.8).
-fn is_asked_for(call: &LiveCall, query: &Query) -> bool {
+fn is_asked_for(call: &LiveCall, query: &Query<Narrowed>) -> bool {
     let call = &call.snapshot;
     let same = |name, value: &str| {
         query
@@ -99,23 +112,25 @@ pub(super) async fn read(
     principal: Principal,
     state: Data<AppState>,
     path: Path<(String, String)>,
-) -> Reply {
+) -> Reply<Json<Shown>> {
     let (_, call) = find(&principal, &state, &path).await?;
-    reply::ok(&Shown::of(&call))
+    Json::reply(&Shown::of(&call))
 }
 
 /// A call with how its media flows, which is absent until it does.
-#[derive(Serialize)]
-struct Shown<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Call)]
+pub(super) struct Shown {
     #[serde(flatten)]
-    call: &'a CallSnapshot,
+    #[schema(value_type = CallSnapshot)]
+    call: Arc<CallSnapshot>,
     #[serde(skip_serializing_if = "Option::is_none")]
     media: Option<Quality>,
 }
 
-impl<'a> Shown<'a> {
-    fn of(call: &'a LiveCall) -> Self {
-        Self { call: &call.snapshot, media: call.media() }
+impl Shown {
+    fn of(call: &LiveCall) -> Self {
+        Self { call: call.snapshot.clone(), media: call.media() }
     }
 }
 
@@ -123,8 +138,8 @@ pub(super) async fn update(
     principal: Principal,
     state: Data<AppState>,
     path: Path<(String, String)>,
-    body: Body,
-) -> Reply {
+    body: Body<CallUpdate>,
+) -> Reply<Either<Accepted, Json<SipAnswer>>> {
     let (a, sid) = &*path;
     let account = principal.reach_account(&state, a).await?;
     let sid = CallSid::parse(sid).ok_or(ApiError::MalformedSid)?;
@@ -133,14 +148,22 @@ pub(super) async fn update(
     let gone = || ApiError::unprocessable(format!("call session is gone for call_sid {sid}"));
     let actor = call.actor.ok_or_else(gone)?;
     match actor.send(Update(update)).await {
-        Ok(Ok(Updated::Accepted)) => reply::accepted(),
+        Ok(Ok(Updated::Accepted)) => Either::first(Accepted::reply()),
         Ok(Ok(Updated::Asked(answer))) => {
             let answer = answer.await.map_err(|_| gone())?;
-            reply::ok(&json!({"status": answer.status, "reason": answer.reason}))
+            let answer = SipAnswer { status: answer.status, reason: answer.reason };
+            Either::second(Json::reply(&answer))
         }
         Ok(Err(error)) => Err(ApiError::unprocessable(error.to_string())),
         Err(_) => Err(gone()),
     }
+}
+
+/// How the far end answered a `sip_request`.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SipAnswer {
+    status: u16,
+    reason: String,
 }
 
 /// Hangs up, and drops the record of a call that had ended already (J*: jambonz only forgets).
@@ -148,7 +171,7 @@ pub(super) async fn delete(
     principal: Principal,
     state: Data<AppState>,
     path: Path<(String, String)>,
-) -> Reply {
+) -> Reply<NoContent> {
     let (doors, call) = find(&principal, &state, &path).await?;
     let sid = call.snapshot.call_sid;
     if let Some(actor) = call.actor {
@@ -156,18 +179,46 @@ pub(super) async fn delete(
         let _ = actor.send(Hangup).await;
     }
     doors.live.forget(sid);
-    reply::no_content()
+    NoContent::reply()
 }
 
-pub(super) async fn count(principal: Principal, state: Data<AppState>, a: Path<String>) -> Reply {
+pub(super) async fn count(
+    principal: Principal,
+    state: Data<AppState>,
+    a: Path<String>,
+) -> Reply<Json<CallCount>> {
     let account = principal.reach_account(&state, &a).await?;
     let calls = state.doors()?.live.calls(account);
     let live = |direction: Direction| {
         calls.iter().filter(|c| c.actor.is_some() && c.snapshot.direction == direction).count()
     };
-    let answer: Value =
-        json!({"inbound": live(Direction::Inbound), "outbound": live(Direction::Outbound)});
-    reply::ok(&answer)
+    Json::reply(&CallCount {
+        inbound: live(Direction::Inbound),
+        outbound: live(Direction::Outbound),
+    })
+}
+
+/// Live calls.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CallCount {
+    inbound: usize,
+    outbound: usize,
+}
+
+/// How a list is narrowed.
+pub(super) struct Narrowed;
+
+impl QueryShape for Narrowed {
+    const PARAMS: &'static [Param] = &[
+        Param::optional(
+            "direction",
+            ParamKind::OneOf(&["inbound", "outbound"]),
+            "seen from the server",
+        ),
+        Param::optional("from", ParamKind::Text, "exactly this, but for a leading +"),
+        Param::optional("to", ParamKind::Text, "exactly this, but for a leading +"),
+        Param::optional("callStatus", ParamKind::Text, "exactly this"),
+    ];
 }
 
 async fn find<'s>(

@@ -1,20 +1,31 @@
 //! `/Clients`, the SIP users (contract rest.md §2.10).
 
 use actix_web::web::{Data, Path};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::describe::body;
 use super::error::{ApiError, INSUFFICIENT_PERMISSIONS, INSUFFICIENT_PRIVILEGES};
-use super::reply::{self, Reply, flag};
+use super::reply::{Array, Created, Flag, Json, NoContent, Reply};
 use super::{AppState, Body, Change, Principal};
-use crate::model::{Client, ClientInput, ClientSid, Invalid};
+use crate::model::{
+    AccountSid, Client, ClientInput, ClientSid, DigestAlgorithm, Encryption, Invalid,
+};
 use crate::store::{self, Found};
 
-pub(super) async fn list(principal: Principal, state: Data<AppState>) -> Reply {
+body!(NewClient = ClientInput::create);
+body!(ClientUpdate = ClientInput::update);
+
+pub(super) async fn list(principal: Principal, state: Data<AppState>) -> Reply<Array<ClientView>> {
     let clients = state.store.clients().list(principal.scope).await?;
-    reply::ok(&clients.iter().map(view).collect::<Vec<_>>())
+    Array::reply(&clients.iter().map(ClientView::new).collect::<Vec<_>>())
 }
 
-pub(super) async fn create(principal: Principal, state: Data<AppState>, body: Body) -> Reply {
+pub(super) async fn create(
+    principal: Principal,
+    state: Data<AppState>,
+    body: Body<NewClient>,
+) -> Reply<Created> {
     let input = ClientInput::create(body.fields()?)?;
     let account = principal.scope.account().or(input.account_sid);
     let account = account.ok_or(Invalid::Missing("account_sid"))?;
@@ -24,20 +35,24 @@ pub(super) async fn create(principal: Principal, state: Data<AppState>, body: Bo
         .create(principal.scope, account, input)
         .await
         .map_err(|error| refusal(error).forbidden_as(INSUFFICIENT_PERMISSIONS))?;
-    reply::created(&client.sid)
+    Created::reply(&client.sid)
 }
 
-pub(super) async fn read(principal: Principal, state: Data<AppState>, sid: Path<String>) -> Reply {
+pub(super) async fn read(
+    principal: Principal,
+    state: Data<AppState>,
+    sid: Path<String>,
+) -> Reply<Json<ClientView>> {
     let found = state.store.clients().get(principal.scope, parse(&sid)?).await?;
-    reply::ok(&view(&found.ok_or(ApiError::NotFound)?))
+    Json::reply(&ClientView::new(&found.ok_or(ApiError::NotFound)?))
 }
 
 pub(super) async fn update(
     principal: Principal,
     state: Data<AppState>,
     sid: Path<String>,
-    body: Body,
-) -> Reply {
+    body: Body<ClientUpdate>,
+) -> Reply<NoContent> {
     let sid = parse(&sid)?;
     if let Found::Elsewhere = state.store.clients().locate(principal.scope, sid).await? {
         return Err(ApiError::Forbidden(INSUFFICIENT_PRIVILEGES));
@@ -46,17 +61,17 @@ pub(super) async fn update(
     let (before, after) =
         state.store.clients().update(principal.scope, sid, input).await.map_err(refusal)?;
     state.announce(Change::Client { before: before.into(), after: Some(after.into()) });
-    reply::no_content()
+    NoContent::reply()
 }
 
 pub(super) async fn delete(
     principal: Principal,
     state: Data<AppState>,
     sid: Path<String>,
-) -> Reply {
+) -> Reply<NoContent> {
     let before = state.store.clients().delete(principal.scope, parse(&sid)?).await?;
     state.announce(Change::Client { before: before.into(), after: None });
-    reply::no_content()
+    NoContent::reply()
 }
 
 fn parse(segment: &str) -> Result<ClientSid, ApiError> {
@@ -71,17 +86,35 @@ fn refusal(error: store::Error) -> ApiError {
     }
 }
 
-fn view(client: &Client) -> Value {
-    json!({
-        "client_sid": client.sid,
-        "account_sid": client.account_sid,
-        "username": client.username,
-        "password": client.password.as_ref().map(|password| &password.obscured),
-        "is_active": flag(client.is_active),
-        "allow_direct_app_calling": flag(client.allow_direct_app_calling),
-        "allow_direct_queue_calling": flag(client.allow_direct_queue_calling),
-        "allow_direct_user_calling": flag(client.allow_direct_user_calling),
-        "media_encryption": client.media_encryption,
-        "digest_algorithm": client.digest_algorithm,
-    })
+/// A SIP user as it is shown; of the password its first character.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Client)]
+pub(super) struct ClientView {
+    client_sid: ClientSid,
+    account_sid: AccountSid,
+    username: String,
+    password: Option<String>,
+    is_active: Flag,
+    allow_direct_app_calling: Flag,
+    allow_direct_queue_calling: Flag,
+    allow_direct_user_calling: Flag,
+    media_encryption: Option<Encryption>,
+    digest_algorithm: Option<DigestAlgorithm>,
+}
+
+impl ClientView {
+    fn new(client: &Client) -> Self {
+        Self {
+            client_sid: client.sid,
+            account_sid: client.account_sid,
+            username: client.username.clone(),
+            password: client.password.as_ref().map(|password| password.obscured.0.clone()),
+            is_active: client.is_active.into(),
+            allow_direct_app_calling: client.allow_direct_app_calling.into(),
+            allow_direct_queue_calling: client.allow_direct_queue_calling.into(),
+            allow_direct_user_calling: client.allow_direct_user_calling.into(),
+            media_encryption: client.media_encryption,
+            digest_algorithm: client.digest_algorithm,
+        }
+    }
 }

@@ -2,10 +2,11 @@
 //! §2.7, §2.14).
 
 use actix_web::web::{Data, Path};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::error::ApiError;
-use super::reply::{self, Reply, flag};
+use super::reply::{Array, Created, Flag, Reply};
 use super::voip_carriers::no_account;
 use super::{AppState, Change, Principal};
 use crate::model::{
@@ -14,15 +15,15 @@ use crate::model::{
 };
 
 /// Without authentication, as jambonz has it.
-pub(super) async fn list() -> Reply {
-    reply::ok(&PREDEFINED_CARRIERS.iter().map(view).collect::<Vec<_>>())
+pub(super) async fn list() -> Reply<Array<PredefinedCarrierView>> {
+    Array::reply(&PREDEFINED_CARRIERS.iter().map(PredefinedCarrierView::new).collect::<Vec<_>>())
 }
 
 pub(super) async fn copy_to_account(
     principal: Principal,
     state: Data<AppState>,
     path: Path<(String, String)>,
-) -> Reply {
+) -> Reply<Created> {
     let (a, p) = path.into_inner();
     let account = principal.require_account(&state, &a).await?;
     copy(&state, principal.scope, &p, Some(account.sid), None).await
@@ -32,7 +33,7 @@ pub(super) async fn copy_to_provider(
     principal: Principal,
     state: Data<AppState>,
     path: Path<(String, String)>,
-) -> Reply {
+) -> Reply<Created> {
     let (sp, p) = path.into_inner();
     let provider = principal.require_service_provider(&state, &sp).await?;
     no_account(&principal)?;
@@ -45,7 +46,7 @@ async fn copy(
     sid: &str,
     account: Option<AccountSid>,
     provider: Option<ServiceProviderSid>,
-) -> Reply {
+) -> Reply<Created> {
     let sid = PredefinedCarrierSid::parse(sid).ok_or(ApiError::MalformedSid)?;
     let template = PredefinedCarrier::find(sid).ok_or(ApiError::NotFound)?;
     let mut input = template.carrier()?;
@@ -56,22 +57,42 @@ async fn copy(
     let carrier = carriers.create_with(scope, input, template.gateways()?, rename).await?;
     let sid = carrier.sid;
     state.announce(Change::Carrier { before: None, after: Some(carrier.into()) });
-    reply::created(&sid)
+    Created::reply(&sid)
 }
 
-fn view(template: &PredefinedCarrier) -> Value {
-    json!({
-        "predefined_carrier_sid": template.sid,
-        "name": template.name,
-        "requires_static_ip": flag(template.requires_static_ip),
-        "e164_leading_plus": flag(template.e164_leading_plus),
-        "requires_register": flag(false),
-        "register_username": null,
-        "register_password": null,
-        "register_sip_realm": null,
-        "tech_prefix": null,
-        "inbound_auth_username": null,
-        "inbound_auth_password": null,
-        "diversion": null,
-    })
+/// A template as it is shown.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PredefinedCarrier)]
+pub(super) struct PredefinedCarrierView {
+    predefined_carrier_sid: &'static str,
+    name: &'static str,
+    requires_static_ip: Flag,
+    e164_leading_plus: Flag,
+    requires_register: Flag,
+    register_username: Option<String>,
+    register_password: Option<String>,
+    register_sip_realm: Option<String>,
+    tech_prefix: Option<String>,
+    inbound_auth_username: Option<String>,
+    inbound_auth_password: Option<String>,
+    diversion: Option<String>,
+}
+
+impl PredefinedCarrierView {
+    fn new(template: &PredefinedCarrier) -> Self {
+        Self {
+            predefined_carrier_sid: template.sid,
+            name: template.name,
+            requires_static_ip: template.requires_static_ip.into(),
+            e164_leading_plus: template.e164_leading_plus.into(),
+            requires_register: false.into(),
+            register_username: None,
+            register_password: None,
+            register_sip_realm: None,
+            tech_prefix: None,
+            inbound_auth_username: None,
+            inbound_auth_password: None,
+            diversion: None,
+        }
+    }
 }

@@ -2,19 +2,39 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use url::form_urlencoded;
 
+use super::describe::{Extracts, Loose, Operation, Param, ParamKind, QueryShape};
 use super::error::ApiError;
 use crate::model::Timestamp;
 use crate::store::{Page, Window};
 
-/// The arguments after the `?`. An argument given twice counts once, the first time.
-#[derive(Clone, Debug, Default)]
-pub struct Query(Vec<(String, String)>);
+/// The arguments after the `?`; `Q` lists them for the API document. An argument given twice counts
+/// once, the first time.
+#[derive(Clone, Debug)]
+pub struct Query<Q = Loose>(Vec<(String, String)>, PhantomData<fn() -> Q>);
+
+impl<Q: QueryShape> Extracts for Query<Q> {
+    fn describe(operation: &mut Operation) {
+        operation.query = Q::PARAMS;
+    }
+}
+
+/// `page`, of lists that are whole without it.
+pub(super) const PAGE: Param = Param::optional(
+    "page",
+    ParamKind::Integer(0, u32::MAX as i64),
+    "which page, from 1; without it the whole list as an array",
+);
+
+/// `page_size`, beside [`PAGE`].
+pub(super) const PAGE_SIZE: Param =
+    Param::optional("page_size", ParamKind::Integer(1, MAX_PAGE_SIZE as i64), "rows of a page");
 
 const DEFAULT_PAGE_SIZE: u32 = 50;
 
@@ -24,7 +44,25 @@ const MAX_PAGE_SIZE: u32 = 1000;
 const MAX_COUNT: u32 = 500;
 const MAX_ARGUMENTS: usize = 100;
 
-impl FromRequest for Query {
+/// `page`, which the lists of records require.
+pub(super) const PAGE_OF_RECORDS: Param =
+    Param::required("page", ParamKind::Integer(1, u32::MAX as i64), "which page, from 1");
+
+/// Beside [`PAGE_OF_RECORDS`].
+pub(super) const COUNT: Param =
+    Param::required("count", ParamKind::Integer(1, MAX_COUNT as i64), "rows of a page");
+
+pub(super) const DAYS: Param = Param::optional(
+    "days",
+    ParamKind::Integer(0, u32::MAX as i64),
+    "only the last so many days; start and end count for nothing then",
+);
+
+pub(super) const START: Param = Param::optional("start", ParamKind::Date, "not before this");
+
+pub(super) const END: Param = Param::optional("end", ParamKind::Date, "not after this");
+
+impl<Q: 'static> FromRequest for Query<Q> {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;
 
@@ -33,10 +71,10 @@ impl FromRequest for Query {
     }
 }
 
-impl Query {
+impl<Q> Query<Q> {
     pub fn parse(text: &str) -> Self {
         let pairs = form_urlencoded::parse(text.as_bytes()).into_owned().take(MAX_ARGUMENTS);
-        Self(pairs.collect())
+        Self(pairs.collect(), PhantomData)
     }
 
     /// An argument that is there and not empty.
@@ -110,7 +148,7 @@ mod tests {
 
     #[test]
     fn pages_count_from_one_and_are_bounded() {
-        let page = |text| Query::parse(text).page();
+        let page = |text| Query::<Loose>::parse(text).page();
         assert_eq!(page("name=x"), Ok(None));
         assert_eq!(page("page=0"), Ok(Some(Page { number: 1, size: 50 })));
         assert_eq!(page("page=3&page_size=7"), Ok(Some(Page { number: 3, size: 7 })));
@@ -122,7 +160,7 @@ mod tests {
 
     #[test]
     fn records_need_page_and_count() {
-        let page = |text| Query::parse(text).page_and_count();
+        let page = |text| Query::<Loose>::parse(text).page_and_count();
         assert_eq!(page("page=1&count=500"), Ok(Page { number: 1, size: 500 }));
         for (text, msg) in [
             ("count=5", "missing or invalid \"page\" query arg"),
@@ -138,7 +176,7 @@ mod tests {
     #[test]
     fn days_beat_start_and_end() {
         let now = Timestamp::from_millis(10 * 86_400_000).unwrap();
-        let window = |text| Query::parse(text).window(now);
+        let window = |text| Query::<Loose>::parse(text).window(now);
         let day = |n: i64| Timestamp::from_millis(n * 86_400_000);
         assert_eq!(window("days=2&start=x"), Ok(Window { from: day(8), to: None }));
         assert_eq!(window("days=4000000000"), Ok(Window { from: day(0), to: None }));

@@ -1,20 +1,47 @@
 //! `…/RecentCalls`, the records of ended calls (contract rest.md §2.12).
 
 use actix_web::web::{Data, Path};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::describe::{Param, ParamKind, QueryShape};
 use super::error::{ApiError, INSUFFICIENT_PERMISSIONS};
-use super::reply::{self, Reply, Wire};
+use super::query::{COUNT, DAYS, END, PAGE_OF_RECORDS, START};
+use super::reply::{Paged, Reply, Wire};
 use super::{AppState, Principal, Query};
-use crate::model::{CallRecord, Direction, Scope, Timestamp};
+use crate::model::{
+    AccountSid, ApplicationSid, CallRecord, CallSid, Direction, Scope, ServiceProviderSid,
+    Timestamp,
+};
 use crate::store::CallQuery;
+
+/// How a list is narrowed.
+pub(super) struct Narrowed;
+
+impl QueryShape for Narrowed {
+    const PARAMS: &'static [Param] = &[
+        PAGE_OF_RECORDS,
+        COUNT,
+        DAYS,
+        START,
+        END,
+        Param::optional(
+            "direction",
+            ParamKind::OneOf(&["inbound", "outbound"]),
+            "seen from the server",
+        ),
+        Param::optional("answered", ParamKind::Flag, "whether it was answered"),
+        Param::optional("trunk", ParamKind::Text, "a carrier's name, user, device or sip"),
+        Param::optional("filter", ParamKind::Text, "a part of from or to, or a whole call_sid"),
+    ];
+}
 
 pub(super) async fn list_of_account(
     principal: Principal,
     state: Data<AppState>,
     a: Path<String>,
-    query: Query,
-) -> Reply {
+    query: Query<Narrowed>,
+) -> Reply<Paged<RecentCallView>> {
     // Records outlive their account, so an unknown one is an empty list.
     let account = principal.reach_account(&state, &a).await.map_err(ApiError::with_status)?;
     listing(&state, Scope::Account(account), &query).await.map_err(ApiError::with_status)
@@ -24,8 +51,8 @@ pub(super) async fn list_of_provider(
     principal: Principal,
     state: Data<AppState>,
     sp: Path<String>,
-    query: Query,
-) -> Reply {
+    query: Query<Narrowed>,
+) -> Reply<Paged<RecentCallView>> {
     let scope = provider_scope(&principal, &state, &sp).await.map_err(ApiError::with_status)?;
     listing(&state, scope, &query).await.map_err(ApiError::with_status)
 }
@@ -43,7 +70,11 @@ pub(super) async fn provider_scope(
     }
 }
 
-async fn listing(state: &AppState, scope: Scope, query: &Query) -> Reply {
+async fn listing(
+    state: &AppState,
+    scope: Scope,
+    query: &Query<Narrowed>,
+) -> Reply<Paged<RecentCallView>> {
     let page = query.page_and_count()?;
     let direction = match query.get("direction") {
         None => None,
@@ -63,34 +94,62 @@ async fn listing(state: &AppState, scope: Scope, query: &Query) -> Reply {
         filter: query.get("filter").map(str::to_owned),
     };
     let found = state.store.calls().list(scope, &narrow, page).await?;
-    reply::list(&found, Some(page), |record| view(record, state.wire))
+    Paged::reply(&found, page, |record| RecentCallView::new(record, state.wire))
 }
 
 fn wrong(name: &str) -> ApiError {
     ApiError::bad_request(format!("missing or invalid \"{name}\" query arg"))
 }
 
-fn view(record: &CallRecord, wire: Wire) -> Value {
-    json!({
-        "call_sid": record.call_sid,
-        "account_sid": record.account_sid,
-        "service_provider_sid": record.service_provider_sid,
-        "application_sid": record.application_sid,
-        "from": wire.number(&record.from),
-        "to": wire.number(&record.to),
-        "direction": record.direction.as_str(),
-        "trunk": record.trunk,
-        "sip_callid": record.sip_callid,
-        "sip_parent_callid": record.sip_parent_callid,
-        "host": record.host,
-        "remote_host": record.remote_host,
-        "attempted_at": wire.date(record.attempted_at),
-        "answered_at": wire.date_or_null(record.answered_at),
-        "terminated_at": wire.date(record.terminated_at),
-        "answered": record.answered_at.is_some(),
-        "duration": record.duration_s(),
-        "sip_status": record.sip_status,
-        "termination_reason": record.termination_reason,
-        "trace_id": record.trace_id,
-    })
+/// The record of an ended call.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RecentCall)]
+pub(super) struct RecentCallView {
+    call_sid: CallSid,
+    account_sid: AccountSid,
+    service_provider_sid: Option<ServiceProviderSid>,
+    application_sid: Option<ApplicationSid>,
+    from: String,
+    to: String,
+    direction: Direction,
+    trunk: Option<String>,
+    sip_callid: String,
+    sip_parent_callid: Option<String>,
+    host: Option<String>,
+    remote_host: Option<String>,
+    attempted_at: String,
+    answered_at: Option<String>,
+    terminated_at: String,
+    answered: bool,
+    duration: i64,
+    sip_status: u16,
+    termination_reason: Option<String>,
+    trace_id: Option<String>,
+}
+
+impl RecentCallView {
+    fn new(record: &CallRecord, wire: Wire) -> Self {
+        Self {
+            call_sid: record.call_sid,
+            account_sid: record.account_sid,
+            service_provider_sid: record.service_provider_sid,
+            application_sid: record.application_sid,
+            from: wire.number(&record.from),
+            to: wire.number(&record.to),
+            direction: record.direction,
+            trunk: record.trunk.clone(),
+            sip_callid: record.sip_callid.clone(),
+            sip_parent_callid: record.sip_parent_callid.clone(),
+            host: record.host.clone(),
+            remote_host: record.remote_host.clone(),
+            attempted_at: wire.date(record.attempted_at),
+            answered_at: record.answered_at.map(|date| wire.date(date)),
+            terminated_at: wire.date(record.terminated_at),
+            answered: record.answered_at.is_some(),
+            duration: record.duration_s(),
+            sip_status: record.sip_status,
+            termination_reason: record.termination_reason.clone(),
+            trace_id: record.trace_id.clone(),
+        }
+    }
 }

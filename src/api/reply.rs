@@ -1,46 +1,290 @@
-//! The few shapes of a successful answer (contract rest.md §1.5, §1.7, §1.8).
+//! The few shapes of a successful answer (contract rest.md §1.5, §1.7, §1.8). Each is a type that
+//! makes the answer and describes it.
 
-use actix_web::HttpResponse;
+use std::marker::PhantomData;
+
+use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
+use super::describe::{Answers, Loose, Operation};
 use super::error::ApiError;
 use crate::config::WireStyle;
-use crate::model::{Hook, StoredHook, Timestamp, number};
+use crate::model::{Hook, StoredHook, Timestamp, WebhookSid, number};
 use crate::store::{Listing, Page};
 
 pub const JSON: &str = "application/json; charset=utf-8";
 
-/// What every handler returns.
-pub type Reply = Result<HttpResponse, ApiError>;
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// What every handler returns; `T` is the shape of its success: [`Json`], [`Listed`], [`Created`],
+/// [`NoContent`], [`Accepted`].
+pub type Reply<T = Loose> = Result<Answer<T>, ApiError>;
+
+/// A response of shape `T`.
+#[derive(Debug)]
+pub struct Answer<T>(HttpResponse, PhantomData<fn() -> T>);
+
+impl<T> Responder for Answer<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        self.0
+    }
+}
+
+impl<T: Answers> Answers for Reply<T> {
+    fn describe(operation: &mut Operation) {
+        T::describe(operation);
+    }
+}
+
+impl Answers for Loose {
+    fn describe(operation: &mut Operation) {
+        operation.is_loose = true;
+    }
+}
+
+/// A response that is no JSON object of the API: health, metrics, the document itself.
+impl Answers for HttpResponse {
+    fn describe(_: &mut Operation) {}
+}
+
+fn answer<T>(status: StatusCode, body: &impl Serialize) -> Reply<T> {
+    let text = serde_json::to_string(body).map_err(|error| ApiError::internal(&error))?;
+    let response = HttpResponse::build(status).insert_header((CONTENT_TYPE, JSON)).body(text);
+    Ok(Answer(response, PhantomData))
+}
+
+/// 200 with an object, or whatever else `T` is as JSON.
+#[derive(Debug)]
+pub struct Json<T>(PhantomData<T>);
+
+impl<T: Serialize> Json<T> {
+    pub fn reply(body: &T) -> Reply<Self> {
+        answer(StatusCode::OK, body)
+    }
+}
+
+impl<T: ToSchema> Answers for Json<T> {
+    fn describe(operation: &mut Operation) {
+        let schema = operation.schema_of::<T>();
+        operation.answer(200, "as asked for", Some(("application/json", schema)));
+    }
+}
+
+/// 200 with an array of `T`.
+#[derive(Debug)]
+pub struct Array<T>(PhantomData<T>);
+
+impl<T: Serialize> Array<T> {
+    pub fn reply(rows: &[T]) -> Reply<Self> {
+        answer(StatusCode::OK, &rows)
+    }
+}
+
+impl<T: ToSchema> Answers for Array<T> {
+    fn describe(operation: &mut Operation) {
+        let schema = json!({"type": "array", "items": operation.schema_of::<T>()});
+        operation.answer(200, "the whole list", Some(("application/json", schema)));
+    }
+}
+
+/// 200 with an array of `T`, or with the envelope of one page when a page is asked for.
+#[derive(Debug)]
+pub struct Listed<T>(PhantomData<T>);
+
+impl<T: Serialize> Listed<T> {
+    pub fn reply<R>(
+        listing: &Listing<R>,
+        page: Option<Page>,
+        view: impl FnMut(&R) -> T,
+    ) -> Reply<Self> {
+        let rows: Vec<T> = listing.rows.iter().map(view).collect();
+        match page {
+            None => answer(StatusCode::OK, &rows),
+            Some(page) => answer(StatusCode::OK, &Envelope::new(listing.total, page, rows)),
+        }
+    }
+}
+
+impl<T: ToSchema> Answers for Listed<T> {
+    fn describe(operation: &mut Operation) {
+        let rows = json!({"type": "array", "items": operation.schema_of::<T>()});
+        let schema = json!({"oneOf": [rows, envelope_schema(&rows)]});
+        operation.answer(200, "the list, or one page of it", Some(("application/json", schema)));
+    }
+}
+
+/// 200 with the envelope of one page.
+#[derive(Debug)]
+pub struct Paged<T>(PhantomData<T>);
+
+impl<T: Serialize> Paged<T> {
+    pub fn reply<R>(listing: &Listing<R>, page: Page, view: impl FnMut(&R) -> T) -> Reply<Self> {
+        let rows: Vec<T> = listing.rows.iter().map(view).collect();
+        answer(StatusCode::OK, &Envelope::new(listing.total, page, rows))
+    }
+}
+
+impl<T: ToSchema> Answers for Paged<T> {
+    fn describe(operation: &mut Operation) {
+        let rows = json!({"type": "array", "items": operation.schema_of::<T>()});
+        let content = ("application/json", envelope_schema(&rows));
+        operation.answer(200, "one page", Some(content));
+    }
+}
+
+#[derive(Serialize)]
+struct Envelope<T> {
+    total: i64,
+    page: u32,
+    page_size: u32,
+    data: Vec<T>,
+}
+
+impl<T> Envelope<T> {
+    fn new(total: i64, page: Page, data: Vec<T>) -> Self {
+        Self { total, page: page.number, page_size: page.size, data }
+    }
+}
+
+fn envelope_schema(rows: &Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["total", "page", "page_size", "data"],
+        "properties": {
+            "total": {"type": "integer"},
+            "page": {"type": "integer"},
+            "page_size": {"type": "integer"},
+            "data": rows,
+        },
+    })
+}
+
+/// 201 `{"sid": …}`
+#[derive(Debug)]
+pub struct Created;
+
+impl Created {
+    pub fn reply(sid: &impl ToString) -> Reply<Self> {
+        answer(StatusCode::CREATED, &json!({"sid": sid.to_string()}))
+    }
+}
+
+impl Answers for Created {
+    fn describe(operation: &mut Operation) {
+        let schema = json!({
+            "type": "object",
+            "required": ["sid"],
+            "properties": {"sid": {"type": "string", "format": "uuid"}},
+        });
+        operation.answer(201, "made", Some(("application/json", schema)));
+    }
+}
+
+/// 201 with an object.
+#[derive(Debug)]
+pub struct CreatedAs<T>(PhantomData<T>);
+
+impl<T: Serialize> CreatedAs<T> {
+    pub fn reply(body: &T) -> Reply<Self> {
+        answer(StatusCode::CREATED, body)
+    }
+}
+
+impl<T: ToSchema> Answers for CreatedAs<T> {
+    fn describe(operation: &mut Operation) {
+        let schema = operation.schema_of::<T>();
+        operation.answer(201, "made", Some(("application/json", schema)));
+    }
+}
+
+/// 204
+#[derive(Debug)]
+pub struct NoContent;
+
+impl NoContent {
+    pub fn reply() -> Reply<Self> {
+        Ok(Answer(HttpResponse::NoContent().finish(), PhantomData))
+    }
+}
+
+impl Answers for NoContent {
+    fn describe(operation: &mut Operation) {
+        operation.answer(204, "done", None);
+    }
+}
+
+/// 202 with the text `Accepted`.
+#[derive(Debug)]
+pub struct Accepted;
+
+impl Accepted {
+    pub fn reply() -> Reply<Self> {
+        let mut response = HttpResponse::Accepted();
+        let response = response.insert_header((CONTENT_TYPE, TEXT)).body("Accepted");
+        Ok(Answer(response, PhantomData))
+    }
+}
+
+impl Answers for Accepted {
+    fn describe(operation: &mut Operation) {
+        let content = ("text/plain", json!({"const": "Accepted"}));
+        operation.answer(202, "begun; it goes on after the answer", Some(content));
+    }
+}
+
+/// Either of two shapes.
+#[derive(Debug)]
+pub struct Either<A, B>(PhantomData<(A, B)>);
+
+impl<A, B> Either<A, B> {
+    pub fn first(reply: Reply<A>) -> Reply<Self> {
+        reply.map(|Answer(response, _)| Answer(response, PhantomData))
+    }
+
+    pub fn second(reply: Reply<B>) -> Reply<Self> {
+        reply.map(|Answer(response, _)| Answer(response, PhantomData))
+    }
+}
+
+impl<A: Answers, B: Answers> Answers for Either<A, B> {
+    fn describe(operation: &mut Operation) {
+        A::describe(operation);
+        B::describe(operation);
+    }
+}
 
 /// 200 with a body.
 pub fn ok(body: &impl Serialize) -> Reply {
-    with_status(StatusCode::OK, body)
+    answer(StatusCode::OK, body)
 }
 
 /// 201 `{"sid": …}`
 pub fn created(sid: &impl ToString) -> Reply {
-    with_status(StatusCode::CREATED, &json!({"sid": sid.to_string()}))
+    answer(StatusCode::CREATED, &json!({"sid": sid.to_string()}))
 }
 
 pub fn with_status(status: StatusCode, body: &impl Serialize) -> Reply {
-    let text = serde_json::to_string(body).map_err(|error| ApiError::internal(&error))?;
-    Ok(HttpResponse::build(status).insert_header((CONTENT_TYPE, JSON)).body(text))
+    answer(status, body)
 }
 
 /// 204
 pub fn no_content() -> Reply {
-    Ok(HttpResponse::NoContent().finish())
+    Ok(Answer(HttpResponse::NoContent().finish(), PhantomData))
 }
 
 /// 202 with the text `Accepted`.
 pub fn accepted() -> Reply {
-    Ok(HttpResponse::Accepted()
-        .insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"))
-        .body("Accepted"))
+    let mut response = HttpResponse::Accepted();
+    Ok(Answer(response.insert_header((CONTENT_TYPE, TEXT)).body("Accepted"), PhantomData))
 }
 
 /// 200 with an array, or with the envelope of one page.
@@ -88,6 +332,68 @@ impl Wire {
 /// Booleans of stored resources are integers.
 pub fn flag(value: bool) -> u8 {
     u8::from(value)
+}
+
+/// A boolean as stored resources show it: 0 or 1.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Flag(u8);
+
+impl From<bool> for Flag {
+    fn from(value: bool) -> Self {
+        Self(u8::from(value))
+    }
+}
+
+impl PartialSchema for Flag {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::Integer).enum_values(Some([0, 1])).into()
+    }
+}
+
+impl ToSchema for Flag {}
+
+/// A hook as accounts and service providers show it: four members.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct HookView {
+    url: String,
+    method: &'static str,
+    username: Option<String>,
+    password: Option<String>,
+}
+
+impl HookView {
+    pub fn of(stored: &StoredHook) -> Self {
+        let hook = &stored.hook;
+        Self {
+            url: hook.url.clone(),
+            method: hook.method.as_str(),
+            username: hook.username.clone(),
+            password: hook.password.as_ref().map(|password| password.0.clone()),
+        }
+    }
+
+    /// `null` where there is none.
+    pub fn of_any(stored: Option<&StoredHook>) -> Option<Self> {
+        stored.map(Self::of)
+    }
+}
+
+/// A hook as applications show it: with its sid.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct HookViewWithSid {
+    webhook_sid: WebhookSid,
+    #[serde(flatten)]
+    hook: HookView,
+}
+
+impl HookViewWithSid {
+    pub fn of(stored: &StoredHook) -> Self {
+        Self { webhook_sid: stored.sid, hook: HookView::of(stored) }
+    }
+
+    pub fn of_any(stored: Option<&StoredHook>) -> Option<Self> {
+        stored.map(Self::of)
+    }
 }
 
 /// A hook as accounts and service providers show it: four members.

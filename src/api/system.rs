@@ -9,8 +9,6 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 
 use super::AppState;
-use super::reply::{self, Reply};
-use actix_web::http::StatusCode;
 
 /// The process-wide recorder of metrics.
 #[derive(Clone)]
@@ -55,12 +53,12 @@ impl Metrics {
 }
 
 /// 200 while the database answers, else 503.
-pub(super) async fn health(state: web::Data<AppState>) -> Reply {
+pub(super) async fn health(state: web::Data<AppState>) -> HttpResponse {
     if state.store.is_alive().await {
-        reply::ok(&json!({"status": "ok"}))
+        HttpResponse::Ok().json(json!({"status": "ok"}))
     } else {
         let body = json!({"status": "fail", "msg": "the database does not answer"});
-        reply::with_status(StatusCode::SERVICE_UNAVAILABLE, &body)
+        HttpResponse::ServiceUnavailable().json(body)
     }
 }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::hook::BaseFields;
 use crate::model::call::{CallStatus, Direction, EndedBy};
 use crate::model::{AccountSid, ApplicationSid, CallSid};
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct CallSnapshot {
     pub call_sid: CallSid,
     pub account_sid: AccountSid,
@@ -24,8 +25,10 @@ pub struct CallSnapshot {
     pub sbc_callid: Option<String>,
     pub trace_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub customer_data: Option<Arc<Map<String, Value>>>,
     pub sip_status: u16,
+    #[schema(value_type = String)]
     pub sip_reason: Arc<str>,
     pub call_status: CallStatus,
     /// Whole seconds; ended calls that were answered.

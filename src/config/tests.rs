@@ -61,7 +61,7 @@ fn environment_beats_file_beats_defaults() {
 #[test]
 fn wrong_keys_and_values_are_refused_by_name() {
     type Variables = &'static [(&'static str, &'static str)];
-    let cases: [(&str, Variables, &str); 20] = [
+    let cases: [(&str, Variables, &str); 22] = [
         ("[http]\nlissen = \"x\"\n", &[], "lissen"),
         ("[telephony]\n", &[], "telephony"),
         ("[rtp]\njitter_start = 20\n", &[], "jitter_start"),
@@ -69,6 +69,8 @@ fn wrong_keys_and_values_are_refused_by_name() {
         ("[rtp]\njitter_start = \"300ms\"\n", &[], "jitter_max"),
         ("[api]\nwire = \"other\"\n", &[], "wire"),
         ("", &[("TRUNKLINE_ADMIN_KEY", "short")], "api.admin_key"),
+        ("", &[("TRUNKLINE_STORE_URL", "mysql://me:secret@db/calls")], "store.url"),
+        ("", &[("TRUNKLINE_STORE_URL", "postgres://me:secret@db")], "store.url"),
         ("", &[("TRUNKLINE_MEDIA_IP", "0.0.0.0")], "media.ip"),
         ("[sip]\nwss_listen = \"0.0.0.0:443\"\n", &[], "two PEM files"),
         ("[sip]\ntls_cert = \"/c.pem\"\n", &[], "tls_cert and tls_key go together"),

@@ -201,6 +201,11 @@ pub(super) fn is_token(text: &str) -> bool {
     (8..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
+pub(super) fn is_postgres_url(text: &str) -> bool {
+    text.parse::<url::Url>()
+        .is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql") && url.path().len() > 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,15 +12,17 @@ use media::leg::Leg;
 use media::mixer::{Mixer, SeatId};
 use media::quality::{self, Conditions};
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 /// Declares the figures once: as they are read, and as the atomics that hold them.
 macro_rules! figures {
     ($($(#[$about:meta])* $name:ident: $kind:ty,)*) => {
         /// One call's figures since it began, in the names REST shows them with.
-        #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
         pub struct Quality {
             /// What we send.
             #[serde(serialize_with = "codec_name")]
+            #[schema(value_type = String)]
             pub codec: CodecKind,
             $($(#[$about])* pub $name: $kind,)*
         }

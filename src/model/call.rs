@@ -14,9 +14,10 @@ pub use sip_request::{Content, SipRequest};
 pub use update::{CloseAs, Command, UpdateCall};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Who placed the call, seen from the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     Inbound,
@@ -42,7 +43,7 @@ impl Direction {
 
 /// The `call_status` of events and reads (contract verbs.md §1.7). `queued` is reserved there and
 /// never sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CallStatus {
     Trying,
@@ -77,7 +78,7 @@ impl CallStatus {
 
 /// Who ended a call. `jambonz` on the wire means the server or its application; `caller` means
 /// the far end, whatever the direction. Clients compare these literals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EndedBy {
     Caller,

@@ -19,7 +19,7 @@ words! {
 impl Fields {
     /// The property of clients and carriers.
     pub(super) fn digest_algorithm(&mut self) -> Result<Patch<DigestAlgorithm>, Invalid> {
-        self.one_of("digest_algorithm", "MD5 or SHA-256", DigestAlgorithm::parse)
+        self.one_of("digest_algorithm", DigestAlgorithm::WORDS, DigestAlgorithm::parse)
     }
 }
 

@@ -17,12 +17,9 @@ words! {
     }
 }
 
-/// What a refusal of another word says.
-const EXPECTED: &str = "off, offered or required";
-
 impl Fields {
     /// The property of clients and carriers.
     pub(super) fn media_encryption(&mut self) -> Result<Patch<Encryption>, Invalid> {
-        self.one_of("media_encryption", EXPECTED, Encryption::parse)
+        self.one_of("media_encryption", Encryption::WORDS, Encryption::parse)
     }
 }

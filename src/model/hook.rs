@@ -140,7 +140,18 @@ pub struct HookInput {
 impl HookInput {
     /// Reads the hook of property `name`; its own properties are checked for type and length.
     pub fn read(name: &'static str, map: Map<String, Value>) -> Result<Self, Invalid> {
-        let mut fields = Fields::new(map);
+        Self::from_fields(name, Fields::new(map))
+    }
+
+    /// For [`probe`](super::shape::probe): which properties a hook has.
+    pub fn probe(fields: Fields) -> Result<Self, Invalid> {
+        if !fields.has("url") {
+            return Err(Invalid::Missing("url"));
+        }
+        Self::from_fields("hook", fields)
+    }
+
+    fn from_fields(name: &'static str, mut fields: Fields) -> Result<Self, Invalid> {
         let wrong = |reason| Invalid::Hook { name, reason };
         let input = Self {
             name,
@@ -153,7 +164,7 @@ impl HookInput {
                 .map_err(|_| wrong("url must be a string of at most 1024 characters"))?
                 .value(),
             method: fields
-                .one_of("method", "GET or POST", HookMethod::parse)
+                .one_of("method", &["GET", "POST"], HookMethod::parse)
                 .map_err(|_| wrong("method must be GET or POST"))?,
             username: fields
                 .text("username", 255)

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
+use super::shape::{Kind, Notes};
 use super::{HookInput, Secret, Timestamp};
 
 /// A property of a partial update.
@@ -76,10 +77,15 @@ impl<T> Patch<T> {
 pub enum Invalid {
     #[error("missing field {0}")]
     Missing(&'static str),
+    /// The same, in words of the contract.
+    #[error("{text}")]
+    MissingAs { name: &'static str, text: &'static str },
     #[error("unknown property {0}")]
     Unknown(String),
     #[error("{name} must be {expected}")]
     Wrong { name: &'static str, expected: &'static str },
+    #[error("{name} must be {}", any_of(choices))]
+    NotOneOf { name: &'static str, choices: &'static [&'static str] },
     #[error("{name} is longer than {max} characters")]
     TooLong { name: &'static str, max: usize },
     #[error("primary key {0} is immutable")]
@@ -100,11 +106,22 @@ pub enum Invalid {
     Grammar { name: &'static str, reason: String },
 }
 
+/// `a, b or c`
+fn any_of(words: &[&str]) -> String {
+    match words {
+        [rest @ .., last] if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
+}
+
 /// The properties of one object, taken out one by one. `Debug` shows names, since values may be
 /// secret.
 #[derive(Default)]
 pub struct Fields {
     map: Map<String, Value>,
+    /// Where what is asked for is noted down, when this is not a client's body; see
+    /// [`probe`](super::shape::probe).
+    notes: Option<Notes>,
 }
 
 impl fmt::Debug for Fields {
@@ -115,7 +132,23 @@ impl fmt::Debug for Fields {
 
 impl Fields {
     pub fn new(map: Map<String, Value>) -> Self {
-        Self { map }
+        Self { map, notes: None }
+    }
+
+    pub(super) fn probing(map: Map<String, Value>, notes: Notes) -> Self {
+        Self { map, notes: Some(notes) }
+    }
+
+    fn note(&mut self, name: &str, kind: Kind) {
+        self.note_nullable(name, kind, true);
+    }
+
+    fn note_nullable(&mut self, name: &str, kind: Kind, is_nullable: bool) {
+        let Some(notes) = &self.notes else { return };
+        if let Some(value @ Value::Null) = self.map.get_mut(name) {
+            *value = kind.sample();
+        }
+        notes.borrow_mut().note(name, kind, is_nullable);
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -124,6 +157,7 @@ impl Fields {
 
     /// Takes a property as it came.
     pub fn take(&mut self, name: &str) -> Patch<Value> {
+        self.note(name, Kind::Any);
         match self.map.shift_remove(name) {
             None => Patch::Absent,
             Some(Value::Null) => Patch::Null,
@@ -133,6 +167,7 @@ impl Fields {
 
     /// Text of at most `max` characters.
     pub fn text(&mut self, name: &'static str, max: usize) -> Result<Patch<String>, Invalid> {
+        self.note(name, Kind::Text(max));
         self.take(name).try_map(|value| match value {
             Value::String(text) if text.chars().count() > max => {
                 Err(Invalid::TooLong { name, max })
@@ -159,11 +194,13 @@ impl Fields {
 
     /// As [`Fields::text`], for what must not be printed.
     pub fn secret(&mut self, name: &'static str, max: usize) -> Result<Patch<Secret>, Invalid> {
+        self.note(name, Kind::Secret(max));
         self.text(name, max)?.try_map(|text| Ok(Secret(text)))
     }
 
     /// Text that may be left out of an update but never empty or `null`.
     pub fn name(&mut self, name: &'static str, max: usize) -> Result<Option<String>, Invalid> {
+        self.note_nullable(name, Kind::Text(max), false);
         match self.text(name, max)? {
             Patch::Absent => Ok(None),
             Patch::Value(text) if !text.trim().is_empty() => Ok(Some(text)),
@@ -175,6 +212,7 @@ impl Fields {
 
     /// `true`/`false`, `1`/`0`, and each of them as a string.
     pub fn flag(&mut self, name: &'static str) -> Result<Patch<bool>, Invalid> {
+        self.note(name, Kind::Flag);
         self.take(name).try_map(|value| match &value {
             Value::Bool(flag) => Ok(*flag),
             Value::Number(n) if n.as_i64() == Some(1) => Ok(true),
@@ -194,6 +232,7 @@ impl Fields {
         name: &'static str,
         range: RangeInclusive<i64>,
     ) -> Result<Patch<i64>, Invalid> {
+        self.note(name, Kind::Integer { min: *range.start(), max: *range.end() });
         self.take(name).try_map(|value| {
             let number = match &value {
                 Value::Number(n) => n.as_i64(),
@@ -210,6 +249,7 @@ impl Fields {
 
     /// A date in RFC 2822 or ISO 8601 form.
     pub fn date(&mut self, name: &'static str) -> Result<Patch<Timestamp>, Invalid> {
+        self.note(name, Kind::Date);
         self.take(name).try_map(|value| {
             value
                 .as_str()
@@ -224,32 +264,36 @@ impl Fields {
         name: &'static str,
         parse: impl FnOnce(&str) -> Option<S>,
     ) -> Result<Patch<S>, Invalid> {
+        self.note(name, Kind::Sid);
         self.take(name).try_map(|value| {
             value.as_str().and_then(parse).ok_or(Invalid::Wrong { name, expected: "a sid (UUID)" })
         })
     }
 
     pub fn object(&mut self, name: &'static str) -> Result<Patch<Map<String, Value>>, Invalid> {
+        self.note(name, Kind::Object);
         self.take(name).try_map(|value| match value {
             Value::Object(map) => Ok(map),
             _ => Err(Invalid::Wrong { name, expected: "an object" }),
         })
     }
 
-    /// One of a closed set; `parse` reads it, `expected` lists it.
+    /// One of a closed set; `parse` reads it, `choices` lists it.
     pub fn one_of<T>(
         &mut self,
         name: &'static str,
-        expected: &'static str,
+        choices: &'static [&'static str],
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Patch<T>, Invalid> {
+        self.note(name, Kind::OneOf(choices));
         self.take(name).try_map(|value| {
-            value.as_str().and_then(parse).ok_or(Invalid::Wrong { name, expected })
+            value.as_str().and_then(parse).ok_or(Invalid::NotOneOf { name, choices })
         })
     }
 
     /// A webhook object (contract rest.md §2.0).
     pub fn hook(&mut self, name: &'static str) -> Result<Patch<HookInput>, Invalid> {
+        self.note(name, Kind::Hook);
         self.take(name).try_map(|value| match value {
             Value::Object(map) => HookInput::read(name, map),
             _ => Err(Invalid::Hook { name, reason: "must be an object" }),
@@ -259,6 +303,7 @@ impl Fields {
     /// Drops properties that are output only, so that a client may send back what it read.
     pub fn ignore(&mut self, names: &[&str]) {
         for name in names {
+            self.note(name, Kind::Ignored);
             self.map.shift_remove(*name);
         }
     }
@@ -270,6 +315,10 @@ impl Fields {
 
     /// Whatever nobody took is unknown.
     pub fn finish(self) -> Result<(), Invalid> {
+        if let Some(notes) = self.notes {
+            notes.borrow_mut().is_closed = true;
+            return Ok(());
+        }
         match self.map.into_iter().next() {
             Some((name, _)) => Err(Invalid::Unknown(name.chars().take(64).collect())),
             None => Ok(()),

@@ -19,6 +19,7 @@ pub mod predefined_carrier;
 pub mod registration;
 pub mod scope;
 pub mod service_provider;
+pub mod shape;
 pub mod sid;
 pub mod sip_gateway;
 pub mod sip_text;

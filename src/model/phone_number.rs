@@ -28,12 +28,14 @@ pub struct PhoneNumberInput {
     pub service_provider_sid: Patch<ServiceProviderSid>,
 }
 
+const REQUIRED: Invalid = Invalid::MissingAs { name: "number", text: "number is required" };
+
 impl PhoneNumberInput {
     pub fn create(mut fields: Fields) -> Result<Self, Invalid> {
         let number = match fields.text("number", 132)? {
-            Patch::Absent | Patch::Null => return Err(Invalid::Rule("number is required")),
+            Patch::Absent | Patch::Null => return Err(REQUIRED),
             Patch::Value(text) if number::canonical(&text).is_empty() => {
-                return Err(Invalid::Rule("number is required"));
+                return Err(REQUIRED);
             }
             Patch::Value(text) if text.chars().any(char::is_whitespace) => {
                 return Err(Invalid::Rule("number cannot contain whitespace"));

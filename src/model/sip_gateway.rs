@@ -80,7 +80,7 @@ pub struct SipGatewayInput {
 impl SipGatewayInput {
     pub fn create(mut fields: Fields) -> Result<Self, Invalid> {
         if !fields.has("voip_carrier_sid") {
-            return Err(Invalid::Rule(MISSING_CARRIER));
+            return Err(CARRIER_IS_MISSING);
         }
         fields.ignore(&["sip_gateway_sid"]);
         Self::create_with_carrier(fields)
@@ -122,7 +122,7 @@ impl SipGatewayInput {
             inbound: fields.flag("inbound")?,
             outbound: fields.flag("outbound")?,
             is_active: fields.flag("is_active")?,
-            protocol: fields.one_of("protocol", "udp, tcp, tls or tls/srtp", Protocol::parse)?,
+            protocol: fields.one_of("protocol", Protocol::WORDS, Protocol::parse)?,
             send_options_ping: fields.flag("send_options_ping")?,
             use_sips_scheme: fields.flag("use_sips_scheme")?,
             pad_crypto: fields.flag("pad_crypto")?,
@@ -184,6 +184,9 @@ impl SipGatewayInput {
         record.check()
     }
 }
+
+const CARRIER_IS_MISSING: Invalid =
+    Invalid::MissingAs { name: "voip_carrier_sid", text: MISSING_CARRIER };
 
 pub const MISSING_CARRIER: &str = "missing voip_carrier_sid";
 pub const INVALID_CARRIER: &str = "invalid voip_carrier_sid";

@@ -10,6 +10,8 @@ macro_rules! words {
         }
 
         impl $name {
+            pub const WORDS: &'static [&'static str] = &[$($text),+];
+
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)+
@@ -23,6 +25,15 @@ macro_rules! words {
                 }
             }
         }
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                use utoipa::openapi::schema::{ObjectBuilder, Type};
+                let text = ObjectBuilder::new().schema_type(Type::String);
+                text.enum_values(Some(Self::WORDS.iter().copied())).into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
     )+};
 }
 

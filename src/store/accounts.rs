@@ -1,11 +1,12 @@
 //! Accounts: the tenants, and the secret that signs their webhooks.
 
 use serde_json::Value;
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::Row as _;
 
 use super::column::{Columns, flag, optional_hook};
 use super::page::push_scope;
-use super::{Db, Error, Found, Row, Seal, Store, Tx, applications, duplicate};
+use super::sql::QueryBuilder;
+use super::{Error, Found, Row, Seal, Store, Tx, applications, duplicate};
 use crate::model::account::{Commercial, new_webhook_secret};
 use crate::model::{
     Account, AccountInput, AccountSid, ApplicationSid, BucketCredential, Invalid, Scope, Secret,
@@ -51,7 +52,7 @@ impl Accounts<'_> {
         scope: Scope,
         provider: Option<ServiceProviderSid>,
     ) -> Result<Vec<Account>, Error> {
-        let mut query = QueryBuilder::<Db>::new("SELECT * FROM accounts WHERE 1 = 1");
+        let mut query = QueryBuilder::new("SELECT * FROM accounts WHERE 1 = 1");
         push_scope(&mut query, scope, "account_sid", "service_provider_sid");
         if let Some(provider) = provider {
             query.push(" AND service_provider_sid = ").push_bind(provider);

@@ -1,12 +1,13 @@
 //! Alerts.
 
 use serde::{Deserialize, Serialize};
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::journal::Record;
 use super::page::push_scope;
-use super::{Db, Error, Listing, Page, Row, Store, Tx, Window};
+use super::sql::{QueryBuilder, storable};
+use super::{Error, Listing, Page, Row, Store, Tx, Window};
 use crate::model::{Alert, AlertRow, Scope, Timestamp};
 
 #[derive(Clone, Copy, Debug)]
@@ -43,17 +44,17 @@ impl Alerts<'_> {
         narrow: &AlertQuery,
         page: Page,
     ) -> Result<Listing<AlertRow>, Error> {
-        let push = |query: &mut QueryBuilder<Db>| {
+        let push = |query: &mut QueryBuilder| {
             push_scope(query, scope, "account_sid", "service_provider_sid");
             narrow.window.push(query, "time");
             if let Some(alert_type) = &narrow.alert_type {
                 query.push(" AND alert_type = ").push_bind(alert_type.clone());
             }
         };
-        let mut count = QueryBuilder::<Db>::new("SELECT COUNT(*) FROM alerts WHERE 1 = 1");
+        let mut count = QueryBuilder::new("SELECT COUNT(*) FROM alerts WHERE 1 = 1");
         push(&mut count);
         let total = count.build_query_scalar().fetch_one(self.store.read()).await?;
-        let mut query = QueryBuilder::<Db>::new("SELECT * FROM alerts WHERE 1 = 1");
+        let mut query = QueryBuilder::new("SELECT * FROM alerts WHERE 1 = 1");
         push(&mut query);
         query.push(" ORDER BY time DESC, alert_sid");
         page.push(&mut query);
@@ -75,9 +76,9 @@ pub(super) async fn insert(tx: &mut Tx, raised: &Raised) -> Result<(), Error> {
     .bind(*time)
     .bind(alert.account_sid)
     .bind(alert.alert_type)
-    .bind(&alert.message)
-    .bind(&alert.detail)
-    .bind(&alert.target_sid)
+    .bind(storable(&alert.message))
+    .bind(alert.detail.as_deref().map(storable))
+    .bind(alert.target_sid.as_deref().map(storable))
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::Row as _;
 use tracing::warn;
 use uuid::Uuid;
 
 use super::column::flag;
 use super::key_cache::{CachedKey, TokenHash};
-use super::{Db, Error, Found, Row, Store, Tx};
+use super::sql::QueryBuilder;
+use super::{Error, Found, Row, Store, Tx};
 use crate::model::{
     AccountSid, ApiKey, ApiKeySid, Invalid, Scope, Secret, ServiceProviderSid, Timestamp,
 };
@@ -85,7 +86,7 @@ impl ApiKeys<'_> {
         sqlx::query("UPDATE api_keys SET last_used = $2 WHERE api_key_sid = $1")
             .bind(sid)
             .bind(now)
-            .execute(&self.store.inner.write)
+            .execute(self.store.inner.database.write())
             .await?;
         Ok(())
     }
@@ -113,7 +114,7 @@ impl ApiKeys<'_> {
         account: Option<AccountSid>,
         provider: Option<ServiceProviderSid>,
     ) -> Result<Vec<ApiKey>, Error> {
-        let mut query = QueryBuilder::<Db>::new("SELECT * FROM api_keys WHERE 1 = 1");
+        let mut query = QueryBuilder::new("SELECT * FROM api_keys WHERE 1 = 1");
         if let Some(sid) = account {
             query.push(" AND account_sid = ").push_bind(sid);
         }

@@ -1,11 +1,12 @@
 //! Applications.
 
 use serde_json::Value;
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::Row as _;
 
 use super::column::{Columns, flag, hook, optional_hook};
 use super::page::{push_containing, push_scope};
-use super::{Db, Error, Found, Listing, Page, Row, Seal, Store, Tx, accounts, duplicate};
+use super::sql::QueryBuilder;
+use super::{Error, Found, Listing, Page, Row, Seal, Store, Tx, accounts, duplicate};
 use crate::model::application::{FallbackSpeech, Speech};
 use crate::model::{
     AccountSid, Application, ApplicationInput, ApplicationSid, Invalid, Scope, ServiceProviderSid,
@@ -47,13 +48,13 @@ impl Applications<'_> {
         name: Option<&str>,
         page: Option<Page>,
     ) -> Result<Listing<Application>, Error> {
-        let narrow = |query: &mut QueryBuilder<Db>| {
+        let narrow = |query: &mut QueryBuilder| {
             push_scope(query, scope, "t.account_sid", "a.service_provider_sid");
             if let Some(name) = name {
                 push_containing(query, "t.name", name);
             }
         };
-        let mut query = QueryBuilder::<Db>::new(SELECT);
+        let mut query = QueryBuilder::new(SELECT);
         query.push("1 = 1");
         narrow(&mut query);
         match page {
@@ -71,7 +72,7 @@ impl Applications<'_> {
         let total = match page {
             None => rows.len() as i64,
             Some(_) => {
-                let mut count = QueryBuilder::<Db>::new(
+                let mut count = QueryBuilder::new(
                     "SELECT COUNT(*) FROM applications t \
                      JOIN accounts a ON a.account_sid = t.account_sid WHERE 1 = 1",
                 );
@@ -177,7 +178,7 @@ async fn check_unused(
     }
 }
 
-fn by_sid(sid: ApplicationSid) -> QueryBuilder<Db> {
+fn by_sid(sid: ApplicationSid) -> QueryBuilder {
     let mut query = QueryBuilder::new(SELECT);
     query.push("t.application_sid = ").push_bind(sid);
     query

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
 
-use super::{Error, FILE, seal};
+use super::database::FILE;
+use super::{Error, seal};
 use crate::config;
 
 /// What was written, and what must be kept with it.
@@ -24,8 +25,11 @@ pub struct Backup {
 /// under its name.
 ///
 /// # Errors
-/// [`Error::File`] with the path that is in the way or cannot be written, or the database's.
+/// [`Error::NotOurs`] when it is on PostgreSQL, [`Error::File`] with the path that is in the way or cannot be written, or the database's.
 pub async fn back_up(config: &config::Store, to: &Path) -> Result<Backup, Error> {
+    if config.url.is_some() {
+        return Err(Error::NotOurs);
+    }
     let failed = |path: &Path, source| Error::File { path: path.to_owned(), source };
     if fs::symlink_metadata(to).is_ok() {
         return Err(failed(to, io::ErrorKind::AlreadyExists.into()));

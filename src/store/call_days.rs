@@ -3,9 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::QueryBuilder;
-
-use super::{Db, Error, Store, Tx, Window};
+use super::sql::QueryBuilder;
+use super::{Error, Store, Tx, Window};
 use crate::model::{AccountSid, Scope, ServiceProviderSid, Timestamp};
 
 const DAY_MS: i64 = 86_400_000;
@@ -59,7 +58,7 @@ pub(super) async fn total(
         Scope::ServiceProvider(sid) => ("service_provider_sid", sid.to_string()),
     };
     let Some(days) = WholeDays::of(window) else { return Ok(None) };
-    let mut query = QueryBuilder::<Db>::new(
+    let mut query = QueryBuilder::new(
         "SELECT COALESCE((SELECT CAST(SUM(total) AS BIGINT) FROM call_days WHERE owner = ",
     );
     query.push_bind(owner.clone());

@@ -1,12 +1,13 @@
 //! Records of ended calls.
 
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::Row as _;
 
 use super::call_days::{self, CallDays};
 use super::column::Columns;
 use super::journal::Record;
 use super::page::{push_containing, push_scope};
-use super::{Db, Error, Listing, Page, Row, Store, Tx, Window};
+use super::sql::{QueryBuilder, storable};
+use super::{Error, Listing, Page, Row, Store, Tx, Window};
 use crate::model::{CallRecord, CallSid, Direction, Scope, number};
 
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +34,7 @@ impl Calls<'_> {
     }
 
     pub async fn get(&self, scope: Scope, sid: CallSid) -> Result<Option<CallRecord>, Error> {
-        let mut query = QueryBuilder::<Db>::new("SELECT * FROM calls WHERE call_sid = ");
+        let mut query = QueryBuilder::new("SELECT * FROM calls WHERE call_sid = ");
         query.push_bind(sid);
         push_scope(&mut query, scope, "account_sid", "service_provider_sid");
         let row = query.build().fetch_optional(self.store.read()).await?;
@@ -47,7 +48,7 @@ impl Calls<'_> {
         narrow: &CallQuery,
         page: Page,
     ) -> Result<Listing<CallRecord>, Error> {
-        let push = |query: &mut QueryBuilder<Db>| {
+        let push = |query: &mut QueryBuilder| {
             push_scope(query, scope, "account_sid", "service_provider_sid");
             narrow.push(query);
         };
@@ -58,7 +59,7 @@ impl Calls<'_> {
         let total = match known {
             Some(total) => total,
             None => {
-                let mut count = QueryBuilder::<Db>::new("SELECT COUNT(*) FROM calls WHERE 1 = 1");
+                let mut count = QueryBuilder::new("SELECT COUNT(*) FROM calls WHERE 1 = 1");
                 push(&mut count);
                 count.build_query_scalar().fetch_one(self.store.read()).await?
             }
@@ -67,7 +68,7 @@ impl Calls<'_> {
         if page.is_beyond(total) {
             return Ok(Listing { total, rows: Vec::new() });
         }
-        let mut query = QueryBuilder::<Db>::new("SELECT * FROM calls WHERE 1 = 1");
+        let mut query = QueryBuilder::new("SELECT * FROM calls WHERE 1 = 1");
         push(&mut query);
         query.push(" ORDER BY attempted_at DESC, call_sid DESC");
         page.push(&mut query);
@@ -82,7 +83,7 @@ impl CallQuery {
         direction.is_none() && answered.is_none() && trunk.is_none() && filter.is_none()
     }
 
-    fn push(&self, query: &mut QueryBuilder<Db>) {
+    fn push(&self, query: &mut QueryBuilder) {
         self.window.push(query, "attempted_at");
         if let Some(direction) = self.direction {
             query.push(" AND direction = ").push_bind(direction);
@@ -130,23 +131,23 @@ pub(super) async fn insert(
     .bind(record.application_sid)
     .bind(record.parent_call_sid)
     .bind(record.direction)
-    .bind(&record.from)
-    .bind(&record.to)
-    .bind(&record.caller_name)
-    .bind(&record.trunk)
-    .bind(&record.sip_callid)
-    .bind(&record.sip_parent_callid)
-    .bind(&record.host)
-    .bind(&record.remote_host)
+    .bind(storable(&record.from))
+    .bind(storable(&record.to))
+    .bind(record.caller_name.as_deref().map(storable))
+    .bind(record.trunk.as_deref().map(storable))
+    .bind(storable(&record.sip_callid))
+    .bind(record.sip_parent_callid.as_deref().map(storable))
+    .bind(record.host.as_deref().map(storable))
+    .bind(record.remote_host.as_deref().map(storable))
     .bind(record.attempted_at)
     .bind(record.answered_at)
     .bind(record.terminated_at)
-    .bind(&record.call_status)
+    .bind(storable(&record.call_status))
     .bind(i64::from(record.sip_status))
-    .bind(&record.sip_reason)
-    .bind(&record.termination_reason)
-    .bind(&record.call_termination_by)
-    .bind(&record.trace_id)
+    .bind(record.sip_reason.as_deref().map(storable))
+    .bind(record.termination_reason.as_deref().map(storable))
+    .bind(record.call_termination_by.as_deref().map(storable))
+    .bind(record.trace_id.as_deref().map(storable))
     .bind(record.customer_data.as_ref().map(ToString::to_string))
     .fetch_optional(&mut **tx)
     .await?;

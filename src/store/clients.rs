@@ -1,11 +1,12 @@
 //! SIP clients. Of a password only HA1 is stored (RFC 3261 §22.4), made for the account's digest
 //! realm, which is fixed here with the first client and outlives every change of `sip_realm`.
 
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::Row as _;
 
 use super::column::{Columns, flag};
 use super::page::push_scope;
-use super::{Db, Error, Found, Row, Store, Tx, accounts, duplicate};
+use super::sql::QueryBuilder;
+use super::{Error, Found, Row, Store, Tx, accounts, duplicate};
 use crate::model::{
     Account, AccountSid, Client, ClientInput, ClientSid, FormerClient, PasswordTrace, Scope,
     Secret, ServiceProviderSid,
@@ -33,7 +34,7 @@ impl Clients<'_> {
 
     /// Those within reach, by user name.
     pub async fn list(&self, scope: Scope) -> Result<Vec<Client>, Error> {
-        let mut query = QueryBuilder::<Db>::new(SELECT);
+        let mut query = QueryBuilder::new(SELECT);
         query.push("1 = 1");
         push_scope(&mut query, scope, "t.account_sid", "a.service_provider_sid");
         query.push(" ORDER BY t.username, t.client_sid");
@@ -162,7 +163,7 @@ async fn in_tx(tx: &mut Tx, scope: Scope, sid: ClientSid) -> Result<(Row, Client
     Ok((row, record))
 }
 
-fn by_sid(sid: ClientSid) -> QueryBuilder<Db> {
+fn by_sid(sid: ClientSid) -> QueryBuilder {
     let mut query = QueryBuilder::new(SELECT);
     query.push("t.client_sid = ").push_bind(sid);
     query

@@ -25,6 +25,9 @@ pub enum Error {
     /// The database has not answered in time.
     #[error("the database does not answer")]
     Silent,
+    /// PostgreSQL has a tool of its own.
+    #[error("the database is on PostgreSQL: pg_dump backs it up")]
+    NotOurs,
     #[error("the copy of the database is damaged")]
     Damaged,
     /// Another process has opened the same data directory.
@@ -34,6 +37,15 @@ pub enum Error {
     Database(#[from] sqlx::Error),
     #[error("migrating the database")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("store.url is not a URL such as postgres://user:password@host/database")]
+    BadUrl,
+    /// PostgreSQL did not come up in time, or refuses us. `place` names no user and no password.
+    #[error("PostgreSQL at {place} cannot be reached")]
+    Unreachable { place: String, source: sqlx::Error },
+    #[error("PostgreSQL {found} is too old, {at_least} or later is needed")]
+    TooOld { found: String, at_least: i64 },
+    #[error("the PostgreSQL database holds text as {found}; make one with ENCODING 'UTF8'")]
+    NotUtf8 { found: String },
     /// A stored value that the store itself would never have written.
     #[error("column {column} holds what it should not")]
     Corrupt { column: &'static str },

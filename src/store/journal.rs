@@ -20,7 +20,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use sqlx::Pool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -29,7 +28,7 @@ use tracing::error;
 pub(super) use spill::Spill;
 pub(super) use writer::replay;
 
-use super::Db;
+use super::Database;
 use super::alerts::Raised;
 use super::registrations::Registered;
 use crate::model::CallRecord;
@@ -64,10 +63,10 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 impl Journal {
     /// Starts the writer on the current runtime. The spill file has been replayed by then.
-    pub(super) fn start(pool: Pool<Db>, capacity: usize, spill: Spill) -> Self {
+    pub(super) fn start(database: Database, capacity: usize, spill: Spill) -> Self {
         let (sender, receiver) = mpsc::channel(capacity);
         let dropped = Arc::new(Dropped::default());
-        let writer = Writer::new(pool, receiver, spill, dropped.clone());
+        let writer = Writer::new(database, receiver, spill, dropped.clone());
         let writer = tokio::spawn(writer.run());
         Self { sender, writer: Mutex::new(Some(writer)), dropped }
     }

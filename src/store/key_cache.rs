@@ -1,8 +1,9 @@
 //! Recently used API keys, so that a request does not cost a query. Bounded; emptied whenever a key
-//! may have been deleted, by whatever way.
+//! may have been deleted, by whatever way. Where other servers may delete keys, entries grow too old.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::model::{ApiKeySid, Scope, Timestamp};
 
@@ -17,14 +18,16 @@ pub(super) struct CachedKey {
     pub(super) last_used: Option<Timestamp>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct KeyCache {
+    max_age: Option<Duration>,
     table: Mutex<Table>,
 }
 
 #[derive(Debug, Default)]
 struct Table {
-    keys: HashMap<TokenHash, CachedKey>,
+    /// With the time at which each was read.
+    keys: HashMap<TokenHash, (CachedKey, Instant)>,
     /// Counts the emptyings: what was read before one must not be put in after it.
     generation: u64,
 }
@@ -32,8 +35,15 @@ struct Table {
 const MAX_KEYS: usize = 4096;
 
 impl KeyCache {
+    /// Keys older than `max_age` are read again; without one, they stay until they are cleared.
+    pub(super) fn new(max_age: Option<Duration>) -> Self {
+        Self { max_age, table: Mutex::default() }
+    }
+
     pub(super) fn get(&self, hash: &TokenHash) -> Option<CachedKey> {
-        self.lock().keys.get(hash).copied()
+        let (key, read_at) = self.lock().keys.get(hash).copied()?;
+        let is_fresh = self.max_age.is_none_or(|max| read_at.elapsed() < max);
+        is_fresh.then_some(key)
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -49,12 +59,12 @@ impl KeyCache {
         if table.keys.len() >= MAX_KEYS {
             table.keys.clear();
         }
-        table.keys.insert(hash, key);
+        table.keys.insert(hash, (key, Instant::now()));
     }
 
     /// Marks a key as used, if it is still here.
     pub(super) fn touch(&self, hash: &TokenHash, now: Timestamp) {
-        if let Some(key) = self.lock().keys.get_mut(hash) {
+        if let Some((key, _)) = self.lock().keys.get_mut(hash) {
             key.last_used = Some(now);
         }
     }
@@ -82,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_key_read_before_an_emptying_is_not_kept_after_it() {
-        let cache = KeyCache::default();
+        let cache = KeyCache::new(None);
         let before = cache.generation();
         cache.clear();
         cache.put(before, [1; 32], key());
@@ -92,8 +102,19 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_is_too_old_is_read_again() {
+        for (max_age, is_kept) in
+            [(None, true), (Some(Duration::from_secs(3600)), true), (Some(Duration::ZERO), false)]
+        {
+            let cache = KeyCache::new(max_age);
+            cache.put(0, [1; 32], key());
+            assert_eq!(cache.get(&[1; 32]).is_some(), is_kept, "{max_age:?}");
+        }
+    }
+
+    #[test]
     fn the_cache_is_bounded() {
-        let cache = KeyCache::default();
+        let cache = KeyCache::new(None);
         for n in 0..=MAX_KEYS {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&n.to_be_bytes());

@@ -1,9 +1,7 @@
 //! The store: everything that outlives the process. One repository per noun; SQL lives nowhere else.
 //!
-//! SQLite today, one file in the data directory; the SQL is written so that PostgreSQL can follow.
-//! WAL with synchronous=NORMAL: what was committed survives the death of the process (kill -9
-//! included) because it is in the log file by then; a power cut may lose the last commits, never
-//! the consistency of the file. One connection writes, several read.
+//! SQLite, one file in the data directory, or PostgreSQL by a URL: the same repositories and the same
+//! SQL (database.rs says how each is opened and written to, sql.rs what keeps them alike).
 //!
 //! Call records, alerts and registrations take another door, the journal, which never makes a call wait.
 
@@ -16,6 +14,7 @@ mod call_days;
 mod calls;
 mod clients;
 mod column;
+mod database;
 mod demo;
 mod error;
 mod journal;
@@ -28,6 +27,7 @@ mod routing;
 mod seal;
 mod service_providers;
 mod sip_gateways;
+mod sql;
 mod voip_carriers;
 
 use std::fs::File;
@@ -36,8 +36,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Pool, Row as _, Transaction};
+use sqlx::{Pool, Row as _, Transaction};
 use tokio::task::AbortHandle;
 
 pub use accounts::Accounts;
@@ -57,6 +56,7 @@ pub use service_providers::ServiceProviders;
 pub use sip_gateways::SipGateways;
 pub use voip_carriers::{VoipCarrierQuery, VoipCarriers};
 
+use database::Database;
 use journal::{Journal, Spill};
 use key_cache::KeyCache;
 use retention::Retention;
@@ -64,12 +64,13 @@ use seal::Seal;
 
 use crate::config;
 
-/// The database in the data directory.
-const FILE: &str = "trunkline.db";
-
-type Db = sqlx::Sqlite;
-type Row = sqlx::sqlite::SqliteRow;
+/// Which database it is, is known when it is opened.
+type Db = sqlx::Any;
+type Row = sqlx::any::AnyRow;
 type Tx = Transaction<'static, Db>;
+
+/// How long a key that another server of the same database deleted may still be taken here.
+const KEY_MAX_AGE: Duration = Duration::from_secs(5);
 
 /// A handle to the store; clones are the same store.
 #[derive(Clone, Debug)]
@@ -79,9 +80,7 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Inner {
-    read: Pool<Db>,
-    /// A single connection: writers queue here instead of failing as busy in SQLite.
-    write: Pool<Db>,
+    database: Database,
     seal: Seal,
     keys: KeyCache,
     journal: Journal,
@@ -117,12 +116,13 @@ impl<T> Found<T> {
 }
 
 impl Store {
-    /// Opens or makes the database in the data directory, brings it to this version's shape, and
-    /// starts the journal's writer on the current runtime.
+    /// Opens the database, or makes the one in the data directory, brings it to this version's shape,
+    /// and starts the journal's writer on the current runtime.
     ///
     /// # Errors
-    /// [`Error::WrongKey`] when the server key is not the one this database was sealed with,
-    /// [`Error::Locked`] when another process has it open.
+    /// [`Error::WrongKey`] when the server key is not the one this database was sealed with;
+    /// [`Error::Locked`] when another process has the data directory open;
+    /// [`Error::Unreachable`] when PostgreSQL did not come up in time, or refuses us.
     pub async fn open(config: &config::Store) -> Result<Self, Error> {
         let dir = &config.data_dir;
         // It holds phone numbers and the server key: nobody else's business.
@@ -133,18 +133,15 @@ impl Store {
             .map_err(|source| Error::File { path: dir.clone(), source })?;
         let lock = lock(dir)?;
         let seal = Seal::open(config.key.as_ref(), dir)?;
-        let options = connect_options(&dir.join(FILE));
-        let write = pool(1).connect_with(options.clone()).await?;
-        sqlx::migrate!().run(&write).await?;
-        let read = pool(config.read_connections).connect_with(options.read_only(true)).await?;
-        check_key(&write, &seal).await?;
+        let database = Database::open(config).await?;
+        check_key(&database, &seal).await?;
         let mut spill = Spill::open(dir, config.journal_spill_bytes)?;
-        journal::replay(&write, &mut spill).await?;
-        let journal = Journal::start(write.clone(), config.journal_capacity, spill);
-        let retention = tokio::spawn(Retention::new(config).run(write.clone())).abort_handle();
+        journal::replay(&database, &mut spill).await?;
+        let keys = KeyCache::new(database.is_shared().then_some(KEY_MAX_AGE));
+        let journal = Journal::start(database.clone(), config.journal_capacity, spill);
+        let retention = tokio::spawn(Retention::new(config).run(database.clone())).abort_handle();
         let lock = Mutex::new(Some(lock));
-        let keys = KeyCache::default();
-        let inner = Inner { read, write, seal, keys, journal, retention, lock };
+        let inner = Inner { database, seal, keys, journal, retention, lock };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -153,8 +150,7 @@ impl Store {
     pub async fn close(&self) {
         self.inner.retention.abort();
         self.inner.journal.close().await;
-        self.inner.read.close().await;
-        self.inner.write.close().await;
+        self.inner.database.close().await;
         if let Ok(mut lock) = self.inner.lock.lock() {
             *lock = None;
         }
@@ -220,12 +216,12 @@ impl Store {
     }
 
     fn read(&self) -> &Pool<Db> {
-        &self.inner.read
+        self.inner.database.read()
     }
 
-    /// A write transaction. Takes the write lock at once, so that it never fails half-way as busy.
+    /// A write transaction: what it checks stays true until it commits, for no other runs beside it.
     async fn begin(&self) -> Result<Tx, Error> {
-        Ok(self.inner.write.begin_with("BEGIN IMMEDIATE").await?)
+        self.inner.database.begin().await
     }
 
     fn seal(&self) -> &Seal {
@@ -241,46 +237,23 @@ fn lock(dir: &Path) -> Result<File, Error> {
     Ok(file)
 }
 
-fn connect_options(file: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(file)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
-        .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(5))
-        .disable_statement_logging()
-}
-
-fn pool(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(10))
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-}
-
 /// The first start leaves a sealed word behind; every later one must be able to open it.
-async fn check_key(pool: &Pool<Db>, seal: &Seal) -> Result<(), Error> {
+async fn check_key(database: &Database, seal: &Seal) -> Result<(), Error> {
     const NAME: &str = "seal_check";
+    let mut tx = database.begin().await?;
     let stored = sqlx::query("SELECT value FROM meta WHERE name = $1")
         .bind(NAME)
-        .fetch_optional(pool)
+        .fetch_optional(&mut *tx)
         .await?;
-    match stored {
-        Some(row) => {
-            seal.unseal(NAME, row.try_get("value")?).map(|_| ()).map_err(|_| Error::WrongKey)
-        }
-        None => {
-            sqlx::query("INSERT INTO meta (name, value) VALUES ($1, $2)")
-                .bind(NAME)
-                .bind(seal.seal(NAME, NAME)?)
-                .execute(pool)
-                .await?;
-            Ok(())
-        }
+    if let Some(row) = stored {
+        return seal.unseal(NAME, row.try_get("value")?).map(|_| ()).map_err(|_| Error::WrongKey);
     }
+    sqlx::query("INSERT INTO meta (name, value) VALUES ($1, $2)")
+        .bind(NAME)
+        .bind(seal.seal(NAME, NAME)?)
+        .execute(&mut *tx)
+        .await?;
+    Ok(tx.commit().await?)
 }
 
 /// Turns the violation of a unique constraint into the refusal that names the value.

@@ -1,8 +1,6 @@
 //! Lists: which page of them, how far they reach, how they are searched.
 
-use sqlx::QueryBuilder;
-
-use super::Db;
+use super::sql::QueryBuilder;
 use crate::model::{Scope, Timestamp};
 
 /// One page of a list. `number` counts from 1.
@@ -22,7 +20,7 @@ impl Page {
         self.offset() >= total
     }
 
-    pub(super) fn push(self, query: &mut QueryBuilder<Db>) {
+    pub(super) fn push(self, query: &mut QueryBuilder) {
         query.push(" LIMIT ").push_bind(i64::from(self.size));
         query.push(" OFFSET ").push_bind(self.offset());
     }
@@ -58,7 +56,7 @@ pub struct Window {
 }
 
 impl Window {
-    pub(super) fn push(self, query: &mut QueryBuilder<Db>, column: &'static str) {
+    pub(super) fn push(self, query: &mut QueryBuilder, column: &'static str) {
         if let Some(from) = self.from {
             query.push(" AND ").push(column).push(" >= ").push_bind(from);
         }
@@ -70,7 +68,7 @@ impl Window {
 
 /// Limits a query to what `scope` reaches. The columns are SQL, never input.
 pub(super) fn push_scope(
-    query: &mut QueryBuilder<Db>,
+    query: &mut QueryBuilder,
     scope: Scope,
     account_column: &'static str,
     provider_column: &'static str,
@@ -86,15 +84,16 @@ pub(super) fn push_scope(
     }
 }
 
-/// Limits a query to rows whose column holds `text` somewhere, in any case.
-pub(super) fn push_containing(query: &mut QueryBuilder<Db>, column: &'static str, text: &str) {
-    let (open, close) = match text.chars().any(char::is_alphabetic) {
-        true => ("lower(", ")"),
-        // Digits have no case, and a list of calls is long.
-        false => ("", ""),
+/// Limits a query to rows whose column holds `text` somewhere, in any case of ASCII letters: lower()
+/// knows no others in SQLite, nor on PostgreSQL with the collation of our columns.
+pub(super) fn push_containing(query: &mut QueryBuilder, column: &'static str, text: &str) {
+    // Digits have no case, and a list of calls is long.
+    let (open, close) = match text.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        true => (" AND lower(", ")"),
+        false => (" AND ", ""),
     };
-    query.push(" AND ").push(open).push(column).push(close).push(" LIKE ").push(open);
-    query.push_bind(containing(text)).push(close).push(" ESCAPE '\\'");
+    query.push(open).push(column).push(close).push(" LIKE ");
+    query.push_bind(containing(&text.to_ascii_lowercase())).push(" ESCAPE '\\'");
 }
 
 /// A LIKE pattern in which the wildcards of `text` are plain characters.

@@ -1,11 +1,11 @@
 //! Phone numbers. A number may belong to an account, to a service provider, or to nobody yet.
 
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::Row as _;
 
 use super::page::{push_containing, push_scope};
+use super::sql::QueryBuilder;
 use super::{
-    Db, Error, Found, Listing, Page, Row, Store, Tx, accounts, applications, duplicate,
-    voip_carriers,
+    Error, Found, Listing, Page, Row, Store, Tx, accounts, applications, duplicate, voip_carriers,
 };
 use crate::model::{
     AccountSid, Invalid, Patch, PhoneNumber, PhoneNumberInput, PhoneNumberSid, Scope,
@@ -57,7 +57,7 @@ impl PhoneNumbers<'_> {
         narrow: &PhoneNumberQuery,
         page: Option<Page>,
     ) -> Result<Listing<PhoneNumber>, Error> {
-        let push = |query: &mut QueryBuilder<Db>| {
+        let push = |query: &mut QueryBuilder| {
             push_scope(query, scope, "t.account_sid", OWNER);
             if let Some(filter) = &narrow.filter {
                 push_containing(query, "t.number", number::canonical(filter));
@@ -69,7 +69,7 @@ impl PhoneNumbers<'_> {
                 query.push(" AND ").push(OWNER).push(" = ").push_bind(sid);
             }
         };
-        let mut query = QueryBuilder::<Db>::new(SELECT);
+        let mut query = QueryBuilder::new(SELECT);
         query.push("1 = 1");
         push(&mut query);
         query.push(" ORDER BY t.number, t.phone_number_sid");
@@ -81,7 +81,7 @@ impl PhoneNumbers<'_> {
         let total = match page {
             None => rows.len() as i64,
             Some(_) => {
-                let mut count = QueryBuilder::<Db>::new(
+                let mut count = QueryBuilder::new(
                     "SELECT COUNT(*) FROM phone_numbers t \
                      LEFT JOIN accounts a ON a.account_sid = t.account_sid WHERE 1 = 1",
                 );
@@ -260,7 +260,7 @@ async fn check_provider(tx: &mut Tx, scope: Scope, sid: ServiceProviderSid) -> R
     Err(Invalid::NoSuch { what: "service_provider", sid: sid.to_string() }.into())
 }
 
-fn by_sid(sid: PhoneNumberSid) -> QueryBuilder<Db> {
+fn by_sid(sid: PhoneNumberSid) -> QueryBuilder {
     let mut query = QueryBuilder::new(SELECT);
     query.push("t.phone_number_sid = ").push_bind(sid);
     query

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 
 use super::journal::Record;
+use super::sql::storable;
 use super::{Error, Row, Store, Tx};
 use crate::model::{Registration, Timestamp};
 
@@ -63,8 +64,8 @@ impl Registrations<'_> {
 
 pub(super) async fn replace(tx: &mut Tx, user: &Registered) -> Result<(), Error> {
     sqlx::query("DELETE FROM registrations WHERE realm = $1 AND username = $2")
-        .bind(&user.realm)
-        .bind(&user.username)
+        .bind(storable(&user.realm))
+        .bind(storable(&user.username))
         .execute(&mut **tx)
         .await?;
     for (position, contact) in (0i32..).zip(&user.contacts) {
@@ -73,18 +74,18 @@ pub(super) async fn replace(tx: &mut Tx, user: &Registered) -> Result<(), Error>
              peer, expires_at, registered_at, user_agent, path, call_id, cseq) VALUES \
              ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         )
-        .bind(&user.username)
-        .bind(&user.realm)
+        .bind(storable(&user.username))
+        .bind(storable(&user.realm))
         .bind(position)
-        .bind(&contact.contact)
-        .bind(&contact.transport)
+        .bind(storable(&contact.contact))
+        .bind(storable(&contact.transport))
         .bind(contact.local.to_string())
         .bind(contact.peer.to_string())
         .bind(contact.expires_at)
         .bind(contact.registered_at)
-        .bind(&contact.user_agent)
-        .bind(contact.path.join("\n"))
-        .bind(&contact.call_id)
+        .bind(contact.user_agent.as_deref().map(storable))
+        .bind(storable(&contact.path.join("\n")))
+        .bind(storable(&contact.call_id))
         .bind(i64::from(contact.cseq))
         .execute(&mut **tx)
         .await?;

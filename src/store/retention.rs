@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use sqlx::{Pool, Row as _};
+use sqlx::Row as _;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use super::Error;
 use super::call_days::CallDays;
-use super::{Db, Error, Tx};
+use super::database::Database;
 use crate::config;
 use crate::model::Timestamp;
 
@@ -37,9 +38,9 @@ impl Retention {
     }
 
     /// Sweeps now and then, for as long as it is polled.
-    pub(super) async fn run(self, pool: Pool<Db>) {
+    pub(super) async fn run(self, database: Database) {
         loop {
-            match self.sweep(&pool, Timestamp::now()).await {
+            match self.sweep(&database, Timestamp::now()).await {
                 Ok(Swept { calls: 0, alerts: 0 }) => {}
                 Ok(Swept { calls, alerts }) => info!(calls, alerts, "old records deleted"),
                 Err(error) => warn!(%error, cause = ?error, "old records cannot be deleted"),
@@ -49,18 +50,18 @@ impl Retention {
     }
 
     /// Deletes what is older at `now` than it may get.
-    pub(super) async fn sweep(self, pool: &Pool<Db>, now: Timestamp) -> Result<Swept, Error> {
+    pub(super) async fn sweep(self, database: &Database, now: Timestamp) -> Result<Swept, Error> {
         let mut swept = Swept { calls: 0, alerts: 0 };
         if !self.calls.is_zero() {
             let before = now.minus(self.calls);
-            while let deleted @ 1.. = delete_calls(pool, before).await? {
+            while let deleted @ 1.. = delete_calls(database, before).await? {
                 swept.calls += deleted;
                 sleep(PAUSE).await;
             }
         }
         if !self.alerts.is_zero() {
             let before = now.minus(self.alerts);
-            while let deleted @ 1.. = delete_alerts(pool, before).await? {
+            while let deleted @ 1.. = delete_alerts(database, before).await? {
                 swept.alerts += deleted;
                 sleep(PAUSE).await;
             }
@@ -69,8 +70,8 @@ impl Retention {
     }
 }
 
-async fn delete_calls(pool: &Pool<Db>, before: Timestamp) -> Result<u64, Error> {
-    let mut tx: Tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+async fn delete_calls(database: &Database, before: Timestamp) -> Result<u64, Error> {
+    let mut tx = database.begin().await?;
     let rows = sqlx::query(
         "DELETE FROM calls WHERE call_sid IN (SELECT call_sid FROM calls WHERE attempted_at < $1 \
          ORDER BY attempted_at LIMIT $2) \
@@ -97,15 +98,17 @@ async fn delete_calls(pool: &Pool<Db>, before: Timestamp) -> Result<u64, Error> 
     Ok(rows.len() as u64)
 }
 
-async fn delete_alerts(pool: &Pool<Db>, before: Timestamp) -> Result<u64, Error> {
+async fn delete_alerts(database: &Database, before: Timestamp) -> Result<u64, Error> {
+    let mut tx = database.begin().await?;
     let done = sqlx::query(
         "DELETE FROM alerts WHERE alert_sid IN (SELECT alert_sid FROM alerts WHERE time < $1 \
          ORDER BY time LIMIT $2)",
     )
     .bind(before)
     .bind(BATCH)
-    .execute(pool)
+    .execute(&mut *tx)
     .await?;
+    tx.commit().await?;
     Ok(done.rows_affected())
 }
 

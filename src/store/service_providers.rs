@@ -1,9 +1,10 @@
 //! Service providers.
 
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::Row as _;
 
 use super::column::{Columns, optional_hook};
-use super::{Db, Error, Found, Row, Seal, Store, Tx, voip_carriers};
+use super::sql::QueryBuilder;
+use super::{Error, Found, Row, Seal, Store, Tx, voip_carriers};
 use crate::model::{Scope, ServiceProvider, ServiceProviderInput, ServiceProviderSid, VoipCarrier};
 
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +39,7 @@ impl ServiceProviders<'_> {
 
     /// Those within reach, by name.
     pub async fn list(&self, scope: Scope) -> Result<Vec<ServiceProvider>, Error> {
-        let mut query = QueryBuilder::<Db>::new("SELECT * FROM service_providers");
+        let mut query = QueryBuilder::new("SELECT * FROM service_providers");
         match scope {
             Scope::Admin => {}
             Scope::ServiceProvider(own) => {

@@ -1,10 +1,11 @@
 //! Gateways. They are within reach as their carrier is: an account reads those of a shared carrier
 //! and changes those of its own.
 
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::Row as _;
 
 use super::column::{Columns, flag};
-use super::{Db, Error, Found, Row, Store, Tx, voip_carriers};
+use super::sql::QueryBuilder;
+use super::{Error, Found, Row, Store, Tx, voip_carriers};
 use crate::model::sip_gateway::INVALID_CARRIER;
 use crate::model::{Invalid, Scope, SipGateway, SipGatewayInput, SipGatewaySid, VoipCarrierSid};
 
@@ -54,7 +55,7 @@ impl SipGateways<'_> {
 
     /// All of a carrier, in the order they are tried in, the inactive ones too.
     pub async fn of_carrier(&self, carrier: VoipCarrierSid) -> Result<Vec<SipGateway>, Error> {
-        let mut query = QueryBuilder::<Db>::new("SELECT g.* FROM sip_gateways g WHERE ");
+        let mut query = QueryBuilder::new("SELECT g.* FROM sip_gateways g WHERE ");
         query.push("g.voip_carrier_sid = ").push_bind(carrier).push(ORDER);
         let rows = query.build().fetch_all(self.store.read()).await?;
         rows.iter().map(read).collect()
@@ -62,7 +63,7 @@ impl SipGateways<'_> {
 
     /// All there are, in the order they are tried in.
     pub async fn all(&self) -> Result<Vec<SipGateway>, Error> {
-        let mut query = QueryBuilder::<Db>::new("SELECT g.* FROM sip_gateways g WHERE 1 = 1");
+        let mut query = QueryBuilder::new("SELECT g.* FROM sip_gateways g WHERE 1 = 1");
         let rows = query.push(ORDER).build().fetch_all(self.store.read()).await?;
         rows.iter().map(read).collect()
     }
@@ -130,7 +131,7 @@ impl SipGateways<'_> {
     }
 }
 
-fn by_sid(sid: SipGatewaySid) -> QueryBuilder<Db> {
+fn by_sid(sid: SipGatewaySid) -> QueryBuilder {
     let mut query = QueryBuilder::new(SELECT);
     query.push("g.sip_gateway_sid = ").push_bind(sid);
     query

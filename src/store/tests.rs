@@ -1,8 +1,9 @@
 //! Tests of what the SIP side asks the store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use support::postgres;
 
 use super::*;
 use crate::model::{
@@ -11,24 +12,25 @@ use crate::model::{
     ServiceProvider, SipGatewayInput, Timestamp, VoipCarrierInput,
 };
 
-/// A store with one account; its directory goes away with it.
+/// A store with one account; its directory goes away with it, and its database on PostgreSQL.
 struct Fixture {
     store: Store,
     account: Account,
     dir: PathBuf,
+    database: Option<postgres::Database<'static>>,
 }
 
 impl Fixture {
     async fn new() -> Self {
         let dir = std::env::temp_dir().join(format!("trunkline-store-{}", uuid::Uuid::new_v4()));
-        let config = config::Store { data_dir: dir.clone(), ..config::Store::default() };
-        let store = Store::open(&config).await.unwrap();
+        let database = postgres::wanted();
+        let store = Store::open(&settings(&dir, database.as_ref())).await.unwrap();
         let provider = ServiceProvider::new("p");
         store.service_providers().create(&provider).await.unwrap();
         let mut account = Account::new(provider.sid, "a");
         account.sip_realm = Some("sip.example.com".to_owned());
         store.accounts().create(&account).await.unwrap();
-        Self { store, account, dir }
+        Self { store, account, dir, database }
     }
 
     async fn application(&self, name: &str) -> Application {
@@ -57,14 +59,19 @@ impl Fixture {
     /// Closes it and opens it again, as a restart does.
     async fn reopen(&mut self) {
         self.store.close().await;
-        let config = config::Store { data_dir: self.dir.clone(), ..config::Store::default() };
-        self.store = Store::open(&config).await.unwrap();
+        let settings = settings(&self.dir, self.database.as_ref());
+        self.store = Store::open(&settings).await.unwrap();
     }
 
     async fn end(self) {
         self.store.close().await;
         std::fs::remove_dir_all(&self.dir).unwrap();
     }
+}
+
+fn settings(dir: &Path, database: Option<&postgres::Database<'_>>) -> config::Store {
+    let url = database.map(|database| Secret(database.url()));
+    config::Store { data_dir: dir.to_owned(), url, ..config::Store::default() }
 }
 
 fn fields(value: Value) -> Fields {

@@ -1,11 +1,12 @@
 //! Carriers. An account has its own and uses, without changing them, those that its service provider
 //! shares among its accounts.
 
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::Row as _;
 
 use super::column::{Columns, flag};
 use super::page::{push_containing, push_scope};
-use super::{Db, Error, Found, Listing, Page, Row, Seal, Store, Tx, accounts, sip_gateways};
+use super::sql::QueryBuilder;
+use super::{Error, Found, Listing, Page, Row, Seal, Store, Tx, accounts, sip_gateways};
 use crate::model::voip_carrier::{
     InboundAuth, Register, Smpp, UNKNOWN_ACCOUNT, UNKNOWN_APPLICATION,
 };
@@ -57,7 +58,7 @@ impl VoipCarriers<'_> {
         narrow: &VoipCarrierQuery,
         page: Option<Page>,
     ) -> Result<Listing<VoipCarrier>, Error> {
-        let push = |query: &mut QueryBuilder<Db>| {
+        let push = |query: &mut QueryBuilder| {
             push_visible(query, scope);
             if let Some(name) = &narrow.name {
                 push_containing(query, "t.name", name);
@@ -66,7 +67,7 @@ impl VoipCarriers<'_> {
                 query.push(" AND t.account_sid = ").push_bind(sid);
             }
         };
-        let mut query = QueryBuilder::<Db>::new("SELECT t.* FROM voip_carriers t WHERE 1 = 1");
+        let mut query = QueryBuilder::new("SELECT t.* FROM voip_carriers t WHERE 1 = 1");
         push(&mut query);
         query.push(" ORDER BY t.position, t.voip_carrier_sid");
         if let Some(page) = page {
@@ -79,7 +80,7 @@ impl VoipCarriers<'_> {
             None => rows.len() as i64,
             Some(_) => {
                 let mut count =
-                    QueryBuilder::<Db>::new("SELECT COUNT(*) FROM voip_carriers t WHERE 1 = 1");
+                    QueryBuilder::new("SELECT COUNT(*) FROM voip_carriers t WHERE 1 = 1");
                 push(&mut count);
                 count.build_query_scalar().fetch_one(self.store.read()).await?
             }
@@ -324,7 +325,7 @@ pub(super) fn may_hold(
 
 /// Names of the carriers with the same owner.
 async fn siblings(tx: &mut Tx, record: &VoipCarrier) -> Result<Vec<String>, Error> {
-    let mut query = QueryBuilder::<Db>::new("SELECT name FROM voip_carriers WHERE ");
+    let mut query = QueryBuilder::new("SELECT name FROM voip_carriers WHERE ");
     match (record.account_sid, record.service_provider_sid) {
         (Some(account), _) => query.push("account_sid = ").push_bind(account),
         (None, Some(provider)) => {
@@ -335,7 +336,7 @@ async fn siblings(tx: &mut Tx, record: &VoipCarrier) -> Result<Vec<String>, Erro
     Ok(query.build_query_scalar().fetch_all(&mut **tx).await?)
 }
 
-fn by_sid(sid: VoipCarrierSid) -> QueryBuilder<Db> {
+fn by_sid(sid: VoipCarrierSid) -> QueryBuilder {
     let mut query =
         QueryBuilder::new("SELECT t.* FROM voip_carriers t WHERE t.voip_carrier_sid = ");
     query.push_bind(sid);
@@ -343,7 +344,7 @@ fn by_sid(sid: VoipCarrierSid) -> QueryBuilder<Db> {
 }
 
 /// Limits a query of carriers `t` to what `scope` may read.
-pub(super) fn push_visible(query: &mut QueryBuilder<Db>, scope: Scope) {
+pub(super) fn push_visible(query: &mut QueryBuilder, scope: Scope) {
     match scope {
         Scope::Admin | Scope::ServiceProvider(_) => {
             push_scope(query, scope, "t.account_sid", "t.service_provider_sid");

@@ -5,6 +5,7 @@
 //! `openssl`, and the npm packages of `tests/e2e/node`; `make test` installs them.
 
 mod application;
+mod backup;
 mod bad_input;
 mod bad_requests;
 mod carriers;
@@ -17,6 +18,7 @@ mod flood;
 mod fork;
 mod holding;
 mod in_dialog;
+mod killed;
 mod node_client;
 mod outbound;
 mod phone_transfer;

@@ -35,7 +35,7 @@ use trunkline::participant::message::{Negotiate, ParticipantEvent};
 use trunkline::store::Store;
 use trunkline::verb::RunId;
 
-use crate::support::TempDir;
+use crate::support::Home;
 
 const SOON: Duration = Duration::from_secs(10);
 /// Level of the peers' tones.
@@ -50,7 +50,7 @@ struct House {
     ports: PortPool,
     control: Arbiter,
     account: AccountSid,
-    _dir: TempDir,
+    _home: Home,
 }
 
 /// Stands for a call: keeps what it is told.
@@ -85,9 +85,8 @@ impl Handler<ParticipantEvent> for Call {
 
 impl House {
     async fn new() -> Self {
-        let dir = TempDir::new();
-        let store = config::Store { data_dir: dir.path().to_owned(), ..config::Store::default() };
-        let store = Store::open(&store).await.unwrap();
+        let home = Home::new();
+        let store = Store::open(&home.store()).await.unwrap();
         // As in service: without it the test would measure its neighbours on the machine.
         let plane = Arc::new(MediaPlane::start(2, true).unwrap());
         let live = Arc::new(Live::default());
@@ -103,7 +102,7 @@ impl House {
         let first = ports::free_block(40);
         let ports = PortPool::new(IpAddr::V4(Ipv4Addr::LOCALHOST), first, first + 39);
         let account = AccountSid::random();
-        Self { plane, live, directory, ports, control, account, _dir: dir }
+        Self { plane, live, directory, ports, control, account, _home: home }
     }
 
     /// A call that is up and sends a tone.

@@ -1,22 +1,19 @@
 //! What the store promises across a restart, clean or not.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use trunkline::config;
 use trunkline::model::{
     AccountSid, CallRecord, CallSid, DigestAlgorithm, Direction, Scope, Secret, ServiceProvider,
     Timestamp,
 };
-use trunkline::store::{Bootstrap, CallQuery, Error, Page, Store};
+use trunkline::store::{Bootstrap, CallQuery, Error, Page, Store, back_up};
 
-use crate::support::TempDir;
-
-fn config(dir: &TempDir) -> config::Store {
-    config::Store { data_dir: dir.path().to_owned(), ..config::Store::default() }
-}
+use crate::support::Home;
 
 fn record(account_sid: AccountSid) -> CallRecord {
     CallRecord {
@@ -53,8 +50,9 @@ async fn recorded(store: &Store, account: AccountSid) -> i64 {
     calls.list(Scope::Account(account), &CallQuery::default(), page).await.unwrap().total
 }
 
-/// Names the data directory to the process that is going to be killed.
+/// Name the data directory and the database to the process that is going to be killed.
 const VICTIM: &str = "TRUNKLINE_IT_VICTIM_DIR";
+const VICTIM_URL: &str = "TRUNKLINE_IT_VICTIM_URL";
 const COMMITTED: &str = "records are committed for account ";
 
 /// This test starts itself once more, as the victim.
@@ -63,10 +61,11 @@ async fn committed_records_survive_a_kill() {
     if let Some(dir) = std::env::var_os(VICTIM) {
         return write_until_killed(dir.into()).await;
     }
-    let dir = TempDir::new();
+    let home = Home::new();
     let mut victim = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "store::committed_records_survive_a_kill", "--nocapture"])
-        .env(VICTIM, dir.path())
+        .env(VICTIM, home.path())
+        .envs(home.url().map(|url| (VICTIM_URL, url.0)))
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -78,7 +77,7 @@ async fn committed_records_survive_a_kill() {
     victim.kill().unwrap();
     victim.wait().unwrap();
 
-    let store = Store::open(&config(&dir)).await.unwrap();
+    let store = Store::open(&home.store()).await.unwrap();
     assert!(recorded(&store, account).await >= 1000);
     assert_eq!(store.service_providers().list(Scope::Admin).await.unwrap().len(), 1);
     store.close().await;
@@ -86,7 +85,8 @@ async fn committed_records_survive_a_kill() {
 
 async fn write_until_killed(data_dir: PathBuf) {
     let account = AccountSid::random();
-    let config = config::Store { data_dir, ..config::Store::default() };
+    let url = std::env::var(VICTIM_URL).ok().map(Secret);
+    let config = config::Store { data_dir, url, ..config::Store::default() };
     let store = Store::open(&config).await.unwrap();
     store.service_providers().create(&ServiceProvider::new("p")).await.unwrap();
     for _ in 0..1000 {
@@ -101,11 +101,128 @@ async fn write_until_killed(data_dir: PathBuf) {
     }
 }
 
+/// This test, too, starts itself once more; what is written to the victim's input has it begin.
+#[actix_web::test]
+async fn records_of_a_time_without_database_survive_a_kill() {
+    const RECORDS: usize = 500;
+    if let Some(dir) = std::env::var_os(VICTIM) {
+        return write_when_told(dir.into(), RECORDS).await;
+    }
+    let home = Home::new();
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::records_of_a_time_without_database_survive_a_kill"])
+        .arg("--nocapture")
+        .env(VICTIM, home.path())
+        .envs(home.url().map(|url| (VICTIM_URL, url.0)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    let account = lines
+        .map_while(Result::ok)
+        .find_map(|line| AccountSid::parse(line.split_once(OPENED)?.1))
+        .unwrap();
+    let lock = home.lock_for_writing().await;
+    writeln!(victim.stdin.as_mut().unwrap(), "write").unwrap();
+    let spill = home.path().join("journal.ndjson");
+    let kept = || std::fs::read_to_string(&spill).unwrap_or_default().lines().count();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while kept() < RECORDS {
+        assert!(tokio::time::Instant::now() < deadline, "{} of {RECORDS} kept", kept());
+        tokio::task::yield_now().await;
+    }
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    lock.close().await.unwrap();
+
+    let store = Store::open(&home.store()).await.unwrap();
+    assert_eq!(recorded(&store, account).await, i64::try_from(RECORDS).unwrap());
+    store.close().await;
+}
+
+const OPENED: &str = "the store is open for account ";
+
+async fn write_when_told(data_dir: PathBuf, records: usize) {
+    let account = AccountSid::random();
+    let url = std::env::var(VICTIM_URL).ok().map(Secret);
+    let config = config::Store { data_dir, url, ..config::Store::default() };
+    let store = Store::open(&config).await.unwrap();
+    println!("{OPENED}{account}");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    for _ in 0..records {
+        store.calls().record_ended(record(account));
+    }
+    std::future::pending().await
+}
+
+#[actix_web::test]
+async fn after_a_clean_stop_one_file_is_the_whole_database() {
+    let home = Home::new();
+    if home.url().is_some() {
+        return;
+    }
+    let account = AccountSid::random();
+    let store = Store::open(&home.store()).await.unwrap();
+    store.service_providers().create(&ServiceProvider::new("p")).await.unwrap();
+    for _ in 0..100 {
+        store.calls().record_ended(record(account));
+    }
+    store.close().await;
+    assert!(!home.path().join("trunkline.db-wal").exists());
+
+    let copy = Home::new();
+    for name in ["trunkline.db", "server.key"] {
+        std::fs::copy(home.path().join(name), copy.path().join(name)).unwrap();
+    }
+    let store = Store::open(&copy.store()).await.unwrap();
+    assert_eq!(recorded(&store, account).await, 100);
+    assert_eq!(store.service_providers().list(Scope::Admin).await.unwrap().len(), 1);
+    store.close().await;
+}
+
+#[actix_web::test]
+async fn a_backup_of_an_open_store_is_whole_and_replaces_nothing() {
+    let home = Home::new();
+    let copy = Home::new();
+    let to = copy.path().join("trunkline.db");
+    if home.url().is_some() {
+        assert!(matches!(back_up(&home.store(), &to).await, Err(Error::NotOurs)));
+        return;
+    }
+    let account = AccountSid::random();
+    let store = Store::open(&home.store()).await.unwrap();
+    for _ in 0..1000 {
+        store.calls().record_ended(record(account));
+    }
+    store.flush().await;
+    let backup = back_up(&home.store(), &to).await.unwrap();
+    assert_eq!(backup.bytes, std::fs::metadata(&to).unwrap().len());
+    let key = backup.key_file.unwrap();
+    assert_eq!(key, home.path().join("server.key"));
+    let again = back_up(&home.store(), &to).await;
+    assert!(matches!(again, Err(Error::File { path, .. }) if path == to));
+    let left: Vec<_> = std::fs::read_dir(copy.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    // It went on meanwhile.
+    store.calls().record_ended(record(account));
+    store.close().await;
+
+    std::fs::copy(key, copy.path().join("server.key")).unwrap();
+    let store = Store::open(&copy.store()).await.unwrap();
+    assert_eq!(recorded(&store, account).await, 1000);
+    store.close().await;
+    // Nowhere to copy from.
+    let empty = Home::new();
+    assert!(back_up(&empty.store(), &empty.path().join("x.db")).await.is_err());
+    assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
+}
+
 #[actix_web::test]
 async fn a_record_is_committed_within_moments_without_a_flush() {
-    let dir = TempDir::new();
+    let home = Home::new();
     let account = AccountSid::random();
-    let store = Store::open(&config(&dir)).await.unwrap();
+    let store = Store::open(&home.store()).await.unwrap();
     store.calls().record_ended(record(account));
     let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
     while recorded(&store, account).await == 0 {
@@ -117,9 +234,9 @@ async fn a_record_is_committed_within_moments_without_a_flush() {
 
 #[actix_web::test]
 async fn closing_writes_what_is_left() {
-    let dir = TempDir::new();
+    let home = Home::new();
     let account = AccountSid::random();
-    let store = Store::open(&config(&dir)).await.unwrap();
+    let store = Store::open(&home.store()).await.unwrap();
     for _ in 0..100 {
         store.calls().record_ended(record(account));
     }
@@ -129,16 +246,16 @@ async fn closing_writes_what_is_left() {
     store.flush().await;
     store.close().await;
 
-    let store = Store::open(&config(&dir)).await.unwrap();
+    let store = Store::open(&home.store()).await.unwrap();
     assert_eq!(recorded(&store, account).await, 100);
     store.close().await;
 }
 
 #[actix_web::test]
 async fn a_full_journal_drops_instead_of_waiting() {
-    let dir = TempDir::new();
+    let home = Home::new();
     let account = AccountSid::random();
-    let config = config::Store { journal_capacity: 10, ..config(&dir) };
+    let config = config::Store { journal_capacity: 10, ..home.store() };
     let store = Store::open(&config).await.unwrap();
     // The writer runs on this thread and gets no turn before the flush.
     for _ in 0..50 {
@@ -151,9 +268,9 @@ async fn a_full_journal_drops_instead_of_waiting() {
 
 #[actix_web::test]
 async fn the_server_key_must_be_the_one_of_the_database() {
-    let dir = TempDir::new();
-    Store::open(&config(&dir)).await.unwrap().close().await;
-    let key_file = dir.path().join("server.key");
+    let home = Home::new();
+    Store::open(&home.store()).await.unwrap().close().await;
+    let key_file = home.path().join("server.key");
     let mode = std::os::unix::fs::PermissionsExt::mode(
         &std::fs::metadata(&key_file).unwrap().permissions(),
     );
@@ -161,23 +278,23 @@ async fn the_server_key_must_be_the_one_of_the_database() {
     let text = std::fs::read_to_string(&key_file).unwrap();
 
     let other = Secret("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned());
-    let wrong = config::Store { key: Some(other), ..config(&dir) };
+    let wrong = config::Store { key: Some(other), ..home.store() };
     assert!(matches!(Store::open(&wrong).await, Err(Error::WrongKey)));
     std::fs::write(&key_file, "not a key").unwrap();
-    assert!(matches!(Store::open(&config(&dir)).await, Err(Error::BadKey { .. })));
-    let right = config::Store { key: Some(Secret(text)), ..config(&dir) };
+    assert!(matches!(Store::open(&home.store()).await, Err(Error::BadKey { .. })));
+    let right = config::Store { key: Some(Secret(text)), ..home.store() };
     Store::open(&right).await.unwrap().close().await;
 }
 
 #[actix_web::test]
 async fn keys_survive_a_restart_and_the_generated_one_is_not_shown_again() {
-    let dir = TempDir::new();
-    let store = Store::open(&config(&dir)).await.unwrap();
+    let home = Home::new();
+    let store = Store::open(&home.store()).await.unwrap();
     let Bootstrap::Generated(token) = store.api_keys().bootstrap(None).await.unwrap() else {
         panic!("the first start generates a key");
     };
     store.close().await;
-    let store = Store::open(&config(&dir)).await.unwrap();
+    let store = Store::open(&home.store()).await.unwrap();
     assert_eq!(store.api_keys().bootstrap(None).await.unwrap(), Bootstrap::Existing);
     let known = store.api_keys().authenticate(&token.0, Timestamp::now()).await.unwrap();
     assert_eq!(known.unwrap().scope, Scope::Admin);
@@ -186,8 +303,8 @@ async fn keys_survive_a_restart_and_the_generated_one_is_not_shown_again() {
 
 #[actix_web::test]
 async fn the_demo_tenant_is_made_once_and_its_phones_can_authenticate() {
-    let dir = TempDir::new();
-    let store = Store::open(&config(&dir)).await.unwrap();
+    let home = Home::new();
+    let store = Store::open(&home.store()).await.unwrap();
     let demo = store.seed_demo().await.unwrap();
     let secrets = demo.secrets.clone().unwrap();
     let key = store.api_keys().authenticate(&secrets.account_key.0, Timestamp::now()).await;

@@ -4,25 +4,28 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once};
 
+use ::support::postgres::{self, Database};
 use actix_web::dev::ServerHandle;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use serde_json::{Value, json};
+use sqlx::{AnyConnection, Connection as _};
 use trunkline::api::{self, AppState, Change};
-use trunkline::config::Config;
+use trunkline::config::{self, Config};
+use trunkline::model::Secret;
 use trunkline::store::{Bootstrap, Store};
 
 /// A directory that goes away with its owner.
-pub(crate) struct TempDir(PathBuf);
+struct TempDir(PathBuf);
 
 impl TempDir {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let path = std::env::temp_dir().join(format!("trunkline-it-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -34,6 +37,56 @@ impl Drop for TempDir {
     }
 }
 
+/// Where a store is kept: a data directory and, when the tests run on PostgreSQL, a database. Both go
+/// away with their owner.
+pub(crate) struct Home {
+    dir: TempDir,
+    database: Option<Database<'static>>,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self { dir: TempDir::new(), database: postgres::wanted() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn url(&self) -> Option<Secret> {
+        self.database.as_ref().map(|database| Secret(database.url()))
+    }
+
+    /// A foreign process that lets nobody else write, until its connection is closed.
+    pub(crate) async fn lock_for_writing(&self) -> AnyConnection {
+        sqlx::any::install_default_drivers();
+        let (url, lock) = match self.url() {
+            Some(url) => {
+                (url.0, "BEGIN; LOCK TABLE calls, alerts, registrations IN EXCLUSIVE MODE")
+            }
+            None => (format!("sqlite://{}/trunkline.db", self.path().display()), "BEGIN IMMEDIATE"),
+        };
+        let mut connection = AnyConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
+        connection
+    }
+
+    /// What somebody who copies the database finds in it: every file of the data directory, one after
+    /// the other, and a dump of the database that is elsewhere.
+    pub(crate) fn copy(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.path()).unwrap();
+        let files = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        let dump = self.database.as_ref().map(|database| database.dump().unwrap());
+        files.chain(dump.into_iter().flatten()).collect()
+    }
+
+    /// The settings of a store in it.
+    pub(crate) fn store(&self) -> config::Store {
+        let data_dir = self.path().to_owned();
+        config::Store { data_dir, url: self.url(), ..config::Store::default() }
+    }
+}
+
 pub(crate) struct TestApi {
     pub(crate) admin: String,
     pub(crate) state: AppState,
@@ -41,7 +94,7 @@ pub(crate) struct TestApi {
     pub(crate) base: String,
     client: reqwest::Client,
     server: ServerHandle,
-    _dir: TempDir,
+    pub(crate) home: Home,
 }
 
 /// An answer, read whole.
@@ -99,9 +152,8 @@ impl TestApi {
         CRYPTO.call_once(|| {
             rustls::crypto::ring::default_provider().install_default().unwrap();
         });
-        let dir = TempDir::new();
-        let mut config = Config::default();
-        config.store.data_dir = dir.path().to_owned();
+        let home = Home::new();
+        let mut config = Config { store: home.store(), ..Config::default() };
         config.http.workers = 1;
         change(&mut config);
         let store = Store::open(&config.store).await.unwrap();
@@ -119,7 +171,7 @@ impl TestApi {
         let handle = server.handle();
         actix_web::rt::spawn(server);
         let client = reqwest::Client::new();
-        Self { admin, state, changes, base, client, server: handle, _dir: dir }
+        Self { admin, state, changes, base, client, server: handle, home }
     }
 
     /// What was announced since this was asked last.

@@ -86,13 +86,13 @@ impl VoipCarrierInput {
             application_sid: fields.text_or_empty("application_sid", LONGEST)?.try_map(|text| {
                 ApplicationSid::parse(&text).ok_or(Invalid::Rule(UNKNOWN_APPLICATION))
             })?,
-            trunk_type: fields.one_of("trunk_type", "static_ip, auth or reg", TrunkType::parse)?,
+            trunk_type: fields.one_of("trunk_type", TrunkType::WORDS, TrunkType::parse)?,
             is_active: fields.flag("is_active")?,
             e164_leading_plus: fields.flag("e164_leading_plus")?,
             tech_prefix: fields.sip_text("tech_prefix", 16, USER, is_user)?,
             diversion: fields.sip_text("diversion", 32, USER, is_user)?,
             outbound_sip_proxy: fields.sip_text("outbound_sip_proxy", 255, PROXY, is_proxy)?,
-            dtmf_type: fields.one_of("dtmf_type", "rfc2833, tones or info", DtmfType::parse)?,
+            dtmf_type: fields.one_of("dtmf_type", DtmfType::WORDS, DtmfType::parse)?,
             register: RegisterInput::read(fields)?,
             inbound_auth_username: fields.login_name("inbound_auth_username")?,
             inbound_auth_password: fields.password("inbound_auth_password")?,

@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::Pool;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tracing::{debug, info, warn};
@@ -13,7 +12,8 @@ use tracing::{debug, info, warn};
 use super::spill::Spill;
 use super::{Dropped, Entry, Record};
 use crate::store::call_days::CallDays;
-use crate::store::{Db, Error, Tx, alerts, calls, registrations};
+use crate::store::database::Database;
+use crate::store::{Error, alerts, calls, registrations};
 
 /// How old a record may get before it goes into the spill file.
 pub(super) const SPILL_AFTER: Duration = Duration::from_millis(300);
@@ -25,7 +25,7 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 const MAX_BATCH: usize = 256;
 
 pub(super) struct Writer {
-    pool: Pool<Db>,
+    database: Database,
     receiver: mpsc::Receiver<Entry>,
     spill: Spill,
     dropped: Arc<Dropped>,
@@ -45,12 +45,12 @@ type Attempt = Pin<Box<dyn Future<Output = Result<u64, Error>> + Send>>;
 
 impl Writer {
     pub(super) fn new(
-        pool: Pool<Db>,
+        database: Database,
         receiver: mpsc::Receiver<Entry>,
         spill: Spill,
         dropped: Arc<Dropped>,
     ) -> Self {
-        Self { pool, receiver, spill, dropped, flushes: Vec::new(), closing: None }
+        Self { database, receiver, spill, dropped, flushes: Vec::new(), closing: None }
     }
 
     pub(super) async fn run(mut self) {
@@ -81,9 +81,10 @@ impl Writer {
 
     async fn write(&mut self, batch: Batch) {
         let records = Arc::new(batch.records);
-        let (pool, shared, dropped) = (self.pool.clone(), records.clone(), self.dropped.clone());
+        let (database, shared, dropped) =
+            (self.database.clone(), records.clone(), self.dropped.clone());
         let mut attempt: Attempt = Box::pin(async move {
-            commit(&pool, &shared, &dropped).await?;
+            commit(&database, &shared, &dropped).await?;
             Ok(0)
         });
         match timeout_at(batch.oldest + SPILL_AFTER, &mut attempt).await {
@@ -165,18 +166,18 @@ impl Writer {
 
     /// What is to be committed next: the front of the file, then what it had no room for.
     fn next(&self, held: &Arc<Vec<Record>>) -> Option<Attempt> {
-        let (pool, dropped) = (self.pool.clone(), self.dropped.clone());
+        let (database, dropped) = (self.database.clone(), self.dropped.clone());
         if let Some(rest) = self.spill.rest() {
             return Some(Box::pin(async move {
                 let (records, position) = rest.next().await?;
-                commit(&pool, &records, &dropped).await?;
+                commit(&database, &records, &dropped).await?;
                 Ok(position)
             }));
         }
         let held = held.clone();
         (!held.is_empty()).then(|| -> Attempt {
             Box::pin(async move {
-                commit(&pool, &held, &dropped).await?;
+                commit(&database, &held, &dropped).await?;
                 Ok(0)
             })
         })
@@ -214,14 +215,14 @@ impl Writer {
 }
 
 /// Commits what an earlier process left in the spill file.
-pub(in crate::store) async fn replay(pool: &Pool<Db>, spill: &mut Spill) -> Result<(), Error> {
+pub(in crate::store) async fn replay(database: &Database, spill: &mut Spill) -> Result<(), Error> {
     let dropped = Dropped::default();
     if spill.rest().is_some() {
         info!(bytes = spill.written(), "committing what the last process left in the spill file");
     }
     while let Some(rest) = spill.rest() {
         let (records, position) = rest.next().await?;
-        commit(pool, &records, &dropped).await?;
+        commit(database, &records, &dropped).await?;
         spill.committed(position).await;
     }
     Ok(())
@@ -229,13 +230,13 @@ pub(in crate::store) async fn replay(pool: &Pool<Db>, spill: &mut Spill) -> Resu
 
 /// Commits all of them. A record that the database refuses for what it is, and would refuse for
 /// ever, is left out and counted, so that it cannot hold up the others.
-async fn commit(pool: &Pool<Db>, records: &[Record], dropped: &Dropped) -> Result<(), Error> {
-    match commit_together(pool, records).await {
+async fn commit(database: &Database, records: &[Record], dropped: &Dropped) -> Result<(), Error> {
+    match commit_together(database, records).await {
         Err(error) if error.is_refusal() => {}
         other => return other,
     }
     for record in records {
-        match commit_together(pool, std::slice::from_ref(record)).await {
+        match commit_together(database, std::slice::from_ref(record)).await {
             Err(error) if error.is_refusal() => {
                 warn!(cause = ?error, "the database refuses a record");
                 dropped.add(1, "the database refuses them");
@@ -246,9 +247,9 @@ async fn commit(pool: &Pool<Db>, records: &[Record], dropped: &Dropped) -> Resul
     Ok(())
 }
 
-async fn commit_together(pool: &Pool<Db>, records: &[Record]) -> Result<(), Error> {
+async fn commit_together(database: &Database, records: &[Record]) -> Result<(), Error> {
     let work = async {
-        let mut tx: Tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = database.begin_append().await?;
         let mut days = CallDays::default();
         for record in records {
             match record {

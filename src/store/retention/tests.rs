@@ -1,17 +1,23 @@
 //! Tests of retention, and that the totals of lists follow what comes and goes.
 
+use support::postgres;
+
 use super::super::{AlertQuery, CallQuery, Page, Store, Window};
 use super::*;
-use crate::model::{Account, CallRecord, Direction, Scope, ServiceProvider};
+use crate::model::{Account, CallRecord, Direction, Scope, Secret, ServiceProvider};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-async fn store() -> (Store, std::path::PathBuf, Account) {
+type Database = Option<postgres::Database<'static>>;
+
+async fn store() -> (Store, std::path::PathBuf, Account, Database) {
     let dir = std::env::temp_dir().join(format!("trunkline-keep-{}", uuid::Uuid::new_v4()));
     // What is swept here is swept by hand.
     let zero = Duration::ZERO;
+    let database = postgres::wanted();
     let config = config::Store {
         data_dir: dir.clone(),
+        url: database.as_ref().map(|database| Secret(database.url())),
         keep_calls: zero,
         keep_alerts: zero,
         ..config::Store::default()
@@ -21,7 +27,7 @@ async fn store() -> (Store, std::path::PathBuf, Account) {
     store.service_providers().create(&provider).await.unwrap();
     let account = Account::new(provider.sid, "a");
     store.accounts().create(&account).await.unwrap();
-    (store, dir, account)
+    (store, dir, account, database)
 }
 
 fn call(account: &Account, attempted_at: Timestamp) -> CallRecord {
@@ -63,7 +69,7 @@ async fn total(store: &Store, scope: Scope, narrow: &CallQuery) -> i64 {
 
 #[tokio::test]
 async fn totals_are_what_counting_gives_and_what_is_too_old_goes() {
-    let (store, dir, account) = store().await;
+    let (store, dir, account, _database) = store().await;
     let now = Timestamp::now();
     // 1,200 calls of 40 days, none of them exactly at an end of the windows below.
     for number in 0..1200u32 {
@@ -100,7 +106,7 @@ async fn totals_are_what_counting_gives_and_what_is_too_old_goes() {
     }
 
     let retention = Retention { calls: DAY * 10, alerts: Duration::ZERO };
-    let swept = retention.sweep(&store.inner.write, now).await.unwrap();
+    let swept = retention.sweep(&store.inner.database, now).await.unwrap();
     assert_eq!(swept, Swept { calls: 900, alerts: 0 });
     for scope in scopes {
         assert_eq!(total(&store, scope, &CallQuery::default()).await, 300);
@@ -109,7 +115,7 @@ async fn totals_are_what_counting_gives_and_what_is_too_old_goes() {
     let days = "SELECT COUNT(*) FROM call_days";
     let days: i64 = sqlx::query_scalar(days).fetch_one(store.read()).await.unwrap();
     assert!(days <= 2 * 11, "{days} rows");
-    let swept = retention.sweep(&store.inner.write, now).await.unwrap();
+    let swept = retention.sweep(&store.inner.database, now).await.unwrap();
     assert_eq!(swept, Swept { calls: 0, alerts: 0 });
     store.close().await;
     std::fs::remove_dir_all(dir).unwrap();
@@ -117,7 +123,7 @@ async fn totals_are_what_counting_gives_and_what_is_too_old_goes() {
 
 #[tokio::test]
 async fn alerts_go_by_their_own_age_and_zero_keeps_for_ever() {
-    let (store, dir, account) = store().await;
+    let (store, dir, account, _database) = store().await;
     for _ in 0..700 {
         store.alerts().write(crate::model::Alert {
             account_sid: account.sid,
@@ -133,7 +139,7 @@ async fn alerts_go_by_their_own_age_and_zero_keeps_for_ever() {
     let page = Page { number: 1, size: 1 };
     for (alerts, left) in [(Duration::ZERO, 700), (DAY * 2, 700), (DAY / 2, 0)] {
         let retention = Retention { calls: Duration::ZERO, alerts };
-        retention.sweep(&store.inner.write, later).await.unwrap();
+        retention.sweep(&store.inner.database, later).await.unwrap();
         let listing = store.alerts().list(scope, &AlertQuery::default(), page).await.unwrap();
         assert_eq!(listing.total, left, "{alerts:?}");
     }

@@ -1,4 +1,4 @@
-//! What the data directory gives away to somebody who copies it whole, the server key included.
+//! What the data directory (and a database elsewhere) gives away to somebody who copies it whole, the server key included.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,6 @@ use crate::support::TestApi;
 
 const PASSWORD: &str = "client-clear-text";
 const SIGNING: &str = "signing-clear-text";
-
-/// Every file of the data directory, one after the other.
-fn disk(api: &TestApi) -> Vec<u8> {
-    let files = std::fs::read_dir(&api.state.config.store.data_dir).unwrap();
-    files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect()
-}
 
 fn holds(bytes: &[u8], what: &[u8]) -> bool {
     bytes.windows(what.len()).any(|window| window == what)
@@ -71,7 +65,7 @@ async fn no_password_is_on_disk_in_clear() {
     let secret = json!({"webhook_secret": SIGNING});
     api.put(&account.key, &format!("/Accounts/{}", account.sid), secret).await.expect(204);
 
-    let disk = disk(&api);
+    let disk = api.home.copy();
     for clear in ["clear-text", &account.key, &api.admin] {
         assert!(!holds(&disk, clear.as_bytes()));
     }
@@ -90,7 +84,7 @@ async fn no_client_password_can_be_read_back_even_with_the_server_key() {
     let secret = json!({"webhook_secret": SIGNING});
     api.put(&account.key, &format!("/Accounts/{}", account.sid), secret).await.expect(204);
 
-    let disk = disk(&api);
+    let disk = api.home.copy();
     for password in ["first-clear-text", PASSWORD] {
         let hex: String = password.bytes().map(|b| format!("{b:02x}")).collect();
         let base64 = STANDARD.encode(password);

@@ -6,7 +6,7 @@
 //! - wire: [`message`], [`digest`], [`dialog`], [`sdp`], [`rtp`], [`rtp_format`], [`g711`]
 //! - sound: [`tone`] (generate, measure), [`heard`] (what a peer received), [`wav`]
 //! - clock: [`stamp`] (kernel receive times), [`wait`] (a condition with a deadline)
-//! - peers: [`sip_peer`], [`rtp_peer`], [`hook_server`], [`baresip`], [`sipp`], [`kamailio`]
+//! - peers: [`sip_peer`], [`rtp_peer`], [`hook_server`], [`baresip`], [`sipp`], [`kamailio`], [`postgres`]
 //! - the server: [`authority`] (its certificates), [`server`] (start, kill), [`rest`] (speak to it), [`tenant`] (provision it)
 
 pub mod authority;
@@ -19,6 +19,7 @@ pub mod hook_server;
 pub mod kamailio;
 pub mod message;
 pub mod ports;
+pub mod postgres;
 pub mod rest;
 pub mod rtp;
 pub mod rtp_format;
@@ -42,6 +43,7 @@ pub use heard::Heard;
 pub use hook_server::{HookRequest, HookServer, Reply};
 pub use kamailio::Kamailio;
 pub use message::Message;
+pub use postgres::Postgres;
 pub use rest::{Answer, Rest};
 pub use rtp_format::RtpFormat;
 pub use rtp_peer::RtpPeer;
