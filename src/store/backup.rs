@@ -25,7 +25,7 @@ pub struct Backup {
 /// under its name.
 ///
 /// # Errors
-/// [`Error::File`] with the path that is in the way or cannot be written, or the database's.
+/// [`Error::NotOurs`] when it is on PostgreSQL, [`Error::File`] with the path that is in the way or cannot be written, or the database's.
 pub async fn back_up(config: &config::Store, to: &Path) -> Result<Backup, Error> {
     if config.url.is_some() {
         return Err(Error::NotOurs);

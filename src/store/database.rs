@@ -22,6 +22,9 @@ use super::{Db, Error, Tx, sql};
 use crate::config;
 use crate::model::Secret;
 
+/// SQLite's file in the data directory.
+pub(super) const FILE: &str = "trunkline.db";
+
 /// A database that is open.
 #[derive(Clone, Debug)]
 pub(super) struct Database {
@@ -38,9 +41,6 @@ enum Kind {
     Sqlite,
     Postgres,
 }
-
-/// SQLite's, in the data directory.
-pub(super) const FILE: &str = "trunkline.db";
 
 /// Committed writes stay when the process dies; a missing parent is refused.
 const SQLITE_SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \

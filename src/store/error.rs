@@ -31,7 +31,8 @@ pub enum Error {
     /// The database has not answered in time.
     #[error("the database does not answer")]
     Silent,
-    #[error("store.url is set: PostgreSQL is backed up with pg_dump")]
+    /// PostgreSQL has a tool of its own.
+    #[error("the database is on PostgreSQL: pg_dump backs it up")]
     NotOurs,
     #[error("the copy of the database is damaged")]
     Damaged,

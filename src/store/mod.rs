@@ -140,8 +140,8 @@ impl Store {
     /// and starts the journal's writer on the current runtime.
     ///
     /// # Errors
-    /// [`Error::WrongKey`] when the server key is not the one this database was sealed with,
-    /// [`Error::Locked`] when another process has the data directory open,
+    /// [`Error::WrongKey`] when the server key is not the one this database was sealed with;
+    /// [`Error::Locked`] when another process has the data directory open;
     /// [`Error::Unreachable`] when PostgreSQL did not come up in time, or refuses us.
     pub async fn open(config: &config::Store) -> Result<Self, Error> {
         let dir = &config.data_dir;

@@ -87,12 +87,12 @@ pub(super) fn push_scope(
 /// Limits a query to rows whose column holds `text` somewhere, in any case of ASCII letters: lower()
 /// knows no others in SQLite, nor on PostgreSQL with the collation of our columns.
 pub(super) fn push_containing(query: &mut QueryBuilder, column: &'static str, text: &str) {
-    let (open, close) = match text.chars().any(|c| c.is_ascii_alphabetic()) {
-        true => ("lower(", ")"),
-        // Digits have no case, and a list of calls is long.
-        false => ("", ""),
+    // Digits have no case, and a list of calls is long.
+    let (open, close) = match text.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        true => (" AND lower(", ")"),
+        false => (" AND ", ""),
     };
-    query.push(" AND ").push(open).push(column).push(close).push(" LIKE ");
+    query.push(open).push(column).push(close).push(" LIKE ");
     query.push_bind(containing(&text.to_ascii_lowercase())).push(" ESCAPE '\\'");
 }
 

@@ -6,8 +6,9 @@ use sqlx::Row as _;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use super::Error;
 use super::call_days::CallDays;
-use super::{Database, Error};
+use super::database::Database;
 use crate::config;
 use crate::model::Timestamp;
 
@@ -70,7 +71,7 @@ impl Retention {
 }
 
 async fn delete_calls(database: &Database, before: Timestamp) -> Result<u64, Error> {
-    let mut tx = database.begin_append().await?;
+    let mut tx = database.begin().await?;
     let rows = sqlx::query(
         "DELETE FROM calls WHERE call_sid IN (SELECT call_sid FROM calls WHERE attempted_at < $1 \
          ORDER BY attempted_at LIMIT $2) \
@@ -98,7 +99,7 @@ async fn delete_calls(database: &Database, before: Timestamp) -> Result<u64, Err
 }
 
 async fn delete_alerts(database: &Database, before: Timestamp) -> Result<u64, Error> {
-    let mut tx = database.begin_append().await?;
+    let mut tx = database.begin().await?;
     let done = sqlx::query(
         "DELETE FROM alerts WHERE alert_sid IN (SELECT alert_sid FROM alerts WHERE time < $1 \
          ORDER BY time LIMIT $2)",

@@ -7,6 +7,7 @@
 
 mod addresses;
 mod application;
+mod backup;
 mod bad_input;
 mod bad_requests;
 mod browser;
@@ -22,6 +23,7 @@ mod fork;
 mod holding;
 mod idempotency;
 mod in_dialog;
+mod killed;
 mod limits;
 mod node_client;
 mod outbound;

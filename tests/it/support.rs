@@ -9,6 +9,7 @@ use actix_web::dev::ServerHandle;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use serde_json::{Value, json};
+use sqlx::{AnyConnection, Connection as _};
 use trunkline::api::{self, AppState, Change};
 use trunkline::config::{self, Config};
 use trunkline::hook::{HookClient, HookConfig};
@@ -55,6 +56,20 @@ impl Home {
 
     pub(crate) fn url(&self) -> Option<Secret> {
         self.database.as_ref().map(|database| Secret(database.url()))
+    }
+
+    /// A foreign process that lets nobody else write, until its connection is closed.
+    pub(crate) async fn lock_for_writing(&self) -> AnyConnection {
+        sqlx::any::install_default_drivers();
+        let (url, lock) = match self.url() {
+            Some(url) => {
+                (url.0, "BEGIN; LOCK TABLE calls, alerts, registrations IN EXCLUSIVE MODE")
+            }
+            None => (format!("sqlite://{}/trunkline.db", self.path().display()), "BEGIN IMMEDIATE"),
+        };
+        let mut connection = AnyConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
+        connection
     }
 
     /// What somebody who copies the database finds in it: every file of the data directory, one after

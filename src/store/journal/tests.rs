@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{AnyConnection, Connection as _};
+use support::postgres;
 
 use super::*;
 use crate::config;
 use crate::model::{
-    AccountSid, Alert, AlertType, CallSid, Direction, Registration, Scope, Timestamp,
+    AccountSid, Alert, AlertType, CallSid, Direction, Registration, Scope, Secret, Timestamp,
 };
 use crate::store::{AlertQuery, CallQuery, Page, Store};
 
@@ -17,12 +17,13 @@ const SOON: Duration = Duration::from_secs(30);
 struct Fixture {
     dir: PathBuf,
     account: AccountSid,
+    database: Option<postgres::Database<'static>>,
 }
 
 impl Fixture {
     fn new() -> Self {
         let dir = std::env::temp_dir().join(format!("trunkline-journal-{}", uuid::Uuid::new_v4()));
-        Self { dir, account: AccountSid::random() }
+        Self { dir, account: AccountSid::random(), database: postgres::wanted() }
     }
 
     async fn open(&self) -> Store {
@@ -30,16 +31,26 @@ impl Fixture {
     }
 
     async fn open_with(&self, change: impl FnOnce(&mut config::Store)) -> Store {
-        let mut config = config::Store { data_dir: self.dir.clone(), ..config::Store::default() };
+        let mut config = self.config();
         change(&mut config);
         Store::open(&config).await.unwrap()
     }
 
-    /// A foreign process that has locked the database.
-    async fn locked(&self) -> SqliteConnection {
-        let options = SqliteConnectOptions::new().filename(self.dir.join("trunkline.db"));
-        let mut foreign = SqliteConnection::connect_with(&options).await.unwrap();
-        sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut foreign).await.unwrap();
+    fn config(&self) -> config::Store {
+        let url = self.database.as_ref().map(|database| Secret(database.url()));
+        config::Store { data_dir: self.dir.clone(), url, ..config::Store::default() }
+    }
+
+    /// A foreign process that has locked the database for writing, until its connection is closed.
+    async fn locked(&self) -> AnyConnection {
+        let (url, lock) = match &self.database {
+            Some(database) => {
+                (database.url(), "BEGIN; LOCK TABLE calls, alerts, registrations IN EXCLUSIVE MODE")
+            }
+            None => (format!("sqlite://{}/trunkline.db", self.dir.display()), "BEGIN IMMEDIATE"),
+        };
+        let mut foreign = AnyConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(lock).execute(&mut foreign).await.unwrap();
         foreign
     }
 
@@ -185,7 +196,7 @@ async fn what_a_killed_process_left_is_committed_at_the_next_start_and_once_only
     fixture.lines(1003).await;
     let mut left = fixture.spilled();
     // Death came in the middle of a line.
-    left.extend_from_slice(&left[..99].to_vec());
+    left.extend_from_within(..99);
     foreign.close().await.unwrap();
     store.close().await;
 
@@ -199,11 +210,13 @@ async fn what_a_killed_process_left_is_committed_at_the_next_start_and_once_only
         store.close().await;
     }
     // And here none of it.
-    std::fs::remove_file(fixture.dir.join("trunkline.db")).unwrap();
-    std::fs::write(fixture.dir.join("journal.ndjson"), &left).unwrap();
-    let store = fixture.open().await;
-    assert_eq!((fixture.calls(&store).await, fixture.alerts(&store).await), (1000, 1));
-    fixture.end(store).await;
+    let fresh = Fixture { account: fixture.account, ..Fixture::new() };
+    std::fs::create_dir_all(&fresh.dir).unwrap();
+    std::fs::write(fresh.dir.join("journal.ndjson"), &left).unwrap();
+    let store = fresh.open().await;
+    assert_eq!((fresh.calls(&store).await, fresh.alerts(&store).await), (1000, 1));
+    fresh.end(store).await;
+    std::fs::remove_dir_all(&fixture.dir).unwrap();
 }
 
 #[tokio::test]
@@ -255,9 +268,14 @@ async fn beyond_the_file_s_bound_records_wait_in_memory_and_then_are_dropped_and
 async fn a_record_that_the_database_refuses_does_not_hold_up_the_others() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
-    let trigger = "CREATE TRIGGER picky BEFORE INSERT ON calls WHEN NEW.from_party = 'bad' \
-                   BEGIN SELECT RAISE(ABORT, 'refused'); END";
-    sqlx::raw_sql(trigger).execute(store.inner.database.write()).await.unwrap();
+    let picky = match fixture.database {
+        Some(_) => "ALTER TABLE calls ADD CONSTRAINT picky CHECK (from_party <> 'bad')",
+        None => {
+            "CREATE TRIGGER picky BEFORE INSERT ON calls WHEN NEW.from_party = 'bad' \
+             BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        }
+    };
+    sqlx::raw_sql(picky).execute(store.inner.database.write()).await.unwrap();
     for number in 0..300 {
         let mut call = fixture.call();
         if number % 100 == 50 {
@@ -275,8 +293,7 @@ async fn a_record_that_the_database_refuses_does_not_hold_up_the_others() {
 async fn one_data_directory_is_open_once() {
     let fixture = Fixture::new();
     let store = fixture.open().await;
-    let config = config::Store { data_dir: fixture.dir.clone(), ..config::Store::default() };
-    let second = Store::open(&config).await;
+    let second = Store::open(&fixture.config()).await;
     assert!(matches!(second, Err(crate::store::Error::Locked { .. })));
     store.close().await;
     let store = fixture.open().await;

@@ -12,7 +12,8 @@ use tracing::{debug, info, warn};
 use super::spill::Spill;
 use super::{Dropped, Entry, Record};
 use crate::store::call_days::CallDays;
-use crate::store::{Database, Error, alerts, calls, registrations};
+use crate::store::database::Database;
+use crate::store::{Error, alerts, calls, registrations};
 
 /// How old a record may get before it goes into the spill file.
 pub(super) const SPILL_AFTER: Duration = Duration::from_millis(300);

@@ -8,14 +8,13 @@ use crate::model::{Account, CallRecord, Direction, Scope, Secret, ServiceProvide
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Where a store is: its directory and, on PostgreSQL, its database.
-type Home = (std::path::PathBuf, Option<postgres::Database<'static>>);
+type Database = Option<postgres::Database<'static>>;
 
-async fn store() -> (Store, Home, Account) {
+async fn store() -> (Store, std::path::PathBuf, Account, Database) {
     let dir = std::env::temp_dir().join(format!("trunkline-keep-{}", uuid::Uuid::new_v4()));
-    let database = postgres::wanted();
     // What is swept here is swept by hand.
     let zero = Duration::ZERO;
+    let database = postgres::wanted();
     let config = config::Store {
         data_dir: dir.clone(),
         url: database.as_ref().map(|database| Secret(database.url())),
@@ -28,7 +27,7 @@ async fn store() -> (Store, Home, Account) {
     store.service_providers().create(&provider).await.unwrap();
     let account = Account::new(provider.sid, "a");
     store.accounts().create(&account).await.unwrap();
-    (store, (dir, database), account)
+    (store, dir, account, database)
 }
 
 fn call(account: &Account, attempted_at: Timestamp) -> CallRecord {
@@ -70,7 +69,7 @@ async fn total(store: &Store, scope: Scope, narrow: &CallQuery) -> i64 {
 
 #[tokio::test]
 async fn totals_are_what_counting_gives_and_what_is_too_old_goes() {
-    let (store, home, account) = store().await;
+    let (store, dir, account, _database) = store().await;
     let now = Timestamp::now();
     // 1,200 calls of 40 days, none of them exactly at an end of the windows below.
     for number in 0..1200u32 {
@@ -119,12 +118,12 @@ async fn totals_are_what_counting_gives_and_what_is_too_old_goes() {
     let swept = retention.sweep(&store.inner.database, now).await.unwrap();
     assert_eq!(swept, Swept { calls: 0, alerts: 0 });
     store.close().await;
-    std::fs::remove_dir_all(home.0).unwrap();
+    std::fs::remove_dir_all(dir).unwrap();
 }
 
 #[tokio::test]
 async fn alerts_go_by_their_own_age_and_zero_keeps_for_ever() {
-    let (store, home, account) = store().await;
+    let (store, dir, account, _database) = store().await;
     for _ in 0..700 {
         store.alerts().write(crate::model::Alert {
             account_sid: account.sid,
@@ -145,5 +144,5 @@ async fn alerts_go_by_their_own_age_and_zero_keeps_for_ever() {
         assert_eq!(listing.total, left, "{alerts:?}");
     }
     store.close().await;
-    std::fs::remove_dir_all(home.0).unwrap();
+    std::fs::remove_dir_all(dir).unwrap();
 }
