@@ -1,17 +1,18 @@
 //! What the store promises across a restart, clean or not.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
+use sqlx::Connection as _;
 use trunkline::config;
 use trunkline::model::{
     Account, AccountInput, AccountSid, ApplicationInput, CallRecord, CallSid, DigestAlgorithm,
     Direction, Fields, Patch, Scope, Secret, ServiceProvider, Timestamp, VoipCarrierInput,
 };
-use trunkline::store::{Bootstrap, CallQuery, Error, Page, Store, VoipCarrierQuery};
+use trunkline::store::{Bootstrap, CallQuery, Error, Page, Store, VoipCarrierQuery, back_up};
 
 use crate::support::Home;
 
@@ -99,6 +100,123 @@ async fn write_until_killed(data_dir: PathBuf) {
         store.calls().record_ended(record(account));
         tokio::task::yield_now().await;
     }
+}
+
+/// This test, too, starts itself once more; what is written to the victim's input has it begin.
+#[actix_web::test]
+async fn records_of_a_time_without_database_survive_a_kill() {
+    const RECORDS: usize = 500;
+    if let Some(dir) = std::env::var_os(VICTIM) {
+        return write_when_told(dir.into(), RECORDS).await;
+    }
+    let home = Home::new();
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::records_of_a_time_without_database_survive_a_kill"])
+        .arg("--nocapture")
+        .env(VICTIM, home.path())
+        .envs(home.url().map(|url| (VICTIM_URL, url.0)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    let account = lines
+        .map_while(Result::ok)
+        .find_map(|line| AccountSid::parse(line.split_once(OPENED)?.1))
+        .unwrap();
+    let lock = home.lock_for_writing().await;
+    writeln!(victim.stdin.as_mut().unwrap(), "write").unwrap();
+    let spill = home.path().join("journal.ndjson");
+    let kept = || std::fs::read_to_string(&spill).unwrap_or_default().lines().count();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while kept() < RECORDS {
+        assert!(tokio::time::Instant::now() < deadline, "{} of {RECORDS} kept", kept());
+        tokio::task::yield_now().await;
+    }
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    lock.close().await.unwrap();
+
+    let store = Store::open(&home.store()).await.unwrap();
+    assert_eq!(recorded(&store, account).await, i64::try_from(RECORDS).unwrap());
+    store.close().await;
+}
+
+const OPENED: &str = "the store is open for account ";
+
+async fn write_when_told(data_dir: PathBuf, records: usize) {
+    let account = AccountSid::random();
+    let url = std::env::var(VICTIM_URL).ok().map(Secret);
+    let config = config::Store { data_dir, url, ..config::Store::default() };
+    let store = Store::open(&config).await.unwrap();
+    println!("{OPENED}{account}");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    for _ in 0..records {
+        store.calls().record_ended(record(account));
+    }
+    std::future::pending().await
+}
+
+#[actix_web::test]
+async fn after_a_clean_stop_one_file_is_the_whole_database() {
+    let home = Home::new();
+    if home.url().is_some() {
+        return;
+    }
+    let account = AccountSid::random();
+    let store = Store::open(&home.store()).await.unwrap();
+    store.service_providers().create(&ServiceProvider::new("p")).await.unwrap();
+    for _ in 0..100 {
+        store.calls().record_ended(record(account));
+    }
+    store.close().await;
+    assert!(!home.path().join("trunkline.db-wal").exists());
+
+    let copy = Home::new();
+    for name in ["trunkline.db", "server.key"] {
+        std::fs::copy(home.path().join(name), copy.path().join(name)).unwrap();
+    }
+    let store = Store::open(&copy.store()).await.unwrap();
+    assert_eq!(recorded(&store, account).await, 100);
+    assert_eq!(store.service_providers().list(Scope::Admin).await.unwrap().len(), 1);
+    store.close().await;
+}
+
+#[actix_web::test]
+async fn a_backup_of_an_open_store_is_whole_and_replaces_nothing() {
+    let home = Home::new();
+    let copy = Home::new();
+    let to = copy.path().join("trunkline.db");
+    if home.url().is_some() {
+        assert!(matches!(back_up(&home.store(), &to).await, Err(Error::NotOurs)));
+        return;
+    }
+    let account = AccountSid::random();
+    let store = Store::open(&home.store()).await.unwrap();
+    for _ in 0..1000 {
+        store.calls().record_ended(record(account));
+    }
+    store.flush().await;
+    let backup = back_up(&home.store(), &to).await.unwrap();
+    assert_eq!(backup.bytes, std::fs::metadata(&to).unwrap().len());
+    let key = backup.key_file.unwrap();
+    assert_eq!(key, home.path().join("server.key"));
+    let again = back_up(&home.store(), &to).await;
+    assert!(matches!(again, Err(Error::File { path, .. }) if path == to));
+    let left: Vec<_> = std::fs::read_dir(copy.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    // It went on meanwhile.
+    store.calls().record_ended(record(account));
+    store.close().await;
+
+    std::fs::copy(key, copy.path().join("server.key")).unwrap();
+    let store = Store::open(&copy.store()).await.unwrap();
+    assert_eq!(recorded(&store, account).await, 1000);
+    store.close().await;
+    // Nowhere to copy from.
+    let empty = Home::new();
+    assert!(back_up(&empty.store(), &empty.path().join("x.db")).await.is_err());
+    assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
 }
 
 #[actix_web::test]
@@ -212,8 +330,13 @@ async fn lists_are_in_the_order_of_bytes_and_searches_know_ascii_letters() {
 #[actix_web::test]
 async fn what_a_writer_has_checked_holds_until_it_commits_whoever_else_writes() {
     let home = Home::new();
-    let stores =
-        [Store::open(&home.store()).await.unwrap(), Store::open(&home.store()).await.unwrap()];
+    let servers = home.servers(2);
+    let first = Store::open(&servers[0]).await.unwrap();
+    let second = match servers.get(1) {
+        Some(server) => Store::open(server).await.unwrap(),
+        None => first.clone(),
+    };
+    let stores = [first, second];
     let provider = ServiceProvider::new("p");
     stores[0].service_providers().create(&provider).await.unwrap();
     let account = Account::new(provider.sid, "a");
