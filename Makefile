@@ -1,6 +1,7 @@
 # The few commands anyone types. `make` alone lists them.
 # They install what they need and is missing (Debian packages by apt-get, with sudo when you are not
-# root; npm packages into tests/e2e/node) and use no network once all is there.
+# root; npm packages into tests/e2e/node, Python packages into tests/e2e/python) and use no network
+# once all is there.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -11,13 +12,15 @@ N ?= 200
 ARGS ?=
 
 NODE_PACKAGES := tests/e2e/node/node_modules/.installed
+PYTHON := tests/e2e/python/.venv
+PYTHON_PACKAGES := $(PYTHON)/.installed
 say = @printf '\n== %s\n' "$(1)"
 
 # Target and seconds of `make fuzz`.
 T ?= sip_message
 S ?= 60
 
-.PHONY: help demo test nightly check e2e bench load flood cps upgrade peers fuzz cargo build-tools test-tools
+.PHONY: help demo test nightly check e2e contract bench load flood cps upgrade peers fuzz cargo build-tools test-tools
 
 help:
 	@echo "make demo        build and start the server with a demo tenant, ready for two SIP phones"
@@ -25,6 +28,7 @@ help:
 	@echo "make nightly     what takes too long for every test: 100,000 random SIP schedules"
 	@echo "make check       format, lints and documentation, no tests"
 	@echo "make e2e         only the end-to-end tests (make e2e ARGS=phones for some of them)"
+	@echo "make contract    every request that schemathesis makes of the API's description: takes minutes"
 	@echo "make bench       the criterion benches"
 	@echo "make load N=200  200 real SIP calls into one conference; prints JSON"
 	@echo "make flood       100 talking calls while 50,000 SIP requests a second come from one address"
@@ -44,6 +48,9 @@ test: cargo build-tools test-tools
 	cargo clippy --workspace --all-targets -- -D warnings
 	$(call say,tests)
 	cargo test --workspace
+	$(call say,the store and the REST API on PostgreSQL)
+	TRUNKLINE_TEST_STORE=postgres cargo test --lib store::
+	TRUNKLINE_TEST_STORE=postgres cargo test --test it -- api:: store:: postgres::
 	$(call say,a small load run: 12 calls for 3 seconds)
 	cargo run --quiet -p trunkline-load -- --spawn target/debug/trunkline -n 12 --seconds 3 --json
 	$(call say,all passed)
@@ -63,6 +70,10 @@ check: cargo build-tools
 e2e: cargo build-tools test-tools
 	$(call say,end-to-end tests)
 	cargo test --test e2e -- $(ARGS)
+
+contract: cargo build-tools test-tools
+	$(call say,the API and its description)
+	TRUNKLINE_CONTRACT=full cargo test --test e2e -- openapi $(ARGS)
 
 bench: cargo build-tools
 	$(call say,benches)
@@ -113,11 +124,21 @@ cargo:
 build-tools:
 	@scripts/install-packages cc:build-essential cmake:cmake
 
-test-tools: $(NODE_PACKAGES)
-	@scripts/install-packages sipp:sip-tester baresip:baresip-core openssl:openssl kamailio:kamailio
+test-tools: $(NODE_PACKAGES) $(PYTHON_PACKAGES)
+	@scripts/install-packages sipp:sip-tester baresip:baresip-core openssl:openssl kamailio:kamailio \
+	  initdb:postgresql
 
 $(NODE_PACKAGES): tests/e2e/node/package.json
 	@scripts/install-packages node:nodejs npm:npm
 	$(call say,npm packages of the end-to-end tests)
 	cd tests/e2e/node && npm install --no-audit --no-fund
+	@touch $@
+
+# A venv brings pip only where ensurepip is, which Debian keeps in a package of its own.
+$(PYTHON_PACKAGES): tests/e2e/python/requirements.txt
+	@scripts/install-packages python3:python3
+	@python3 -c 'import ensurepip' 2>/dev/null || scripts/install-packages ensurepip:python3-venv
+	$(call say,Python packages of the end-to-end tests)
+	python3 -m venv $(PYTHON)
+	$(PYTHON)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

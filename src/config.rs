@@ -13,6 +13,7 @@ mod sip;
 mod units;
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use figment::Figment;
 use figment::providers::{Format, Toml};
 use serde::{Deserialize, Serialize};
 
-use crate::model::Secret;
+use crate::model::user::MAX_PASSWORD;
+use crate::model::{AddressPolicy, Network, Secret};
 
 pub use self::media::{Codec, Media, Opus};
 pub use self::sip::{Listen, ListenTransport, Reliable, Sip, Transfers};
@@ -39,6 +41,9 @@ pub const FIXED_VARIABLES: [(&str, &str); 8] = [
 ];
 
 const PREFIX: &str = "TRUNKLINE__";
+
+const JWT_LIFETIMES: RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(365 * 86_400);
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -64,6 +69,14 @@ pub struct Http {
     pub request_timeout: Duration,
     #[serde(with = "units::duration")]
     pub keep_alive: Duration,
+    /// Connections at once; more wait until one is closed.
+    pub max_connections: usize,
+    /// Requests of one token. Zero: as many as it likes.
+    pub rate_per_second: u32,
+    pub rate_burst: u32,
+    /// Requests with tokens that nobody has, from one address. Zero: no limit.
+    pub auth_failures_per_second: u32,
+    pub auth_failures_burst: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,6 +125,24 @@ pub struct Hook {
     pub max_reply_bytes: usize,
     /// Whether hooks may go to loopback, link-local and private addresses.
     pub allow_private_networks: bool,
+    /// The networks of that kind that they may go to all the same.
+    #[serde(with = "units::list")]
+    pub allowed_networks: Vec<Network>,
+}
+
+impl Hook {
+    /// Allows hooks on this machine.
+    pub fn allow_loopback(&mut self) {
+        self.allowed_networks.extend(Network::LOOPBACK);
+    }
+
+    /// Where the URLs of tenants may lead.
+    pub fn address_policy(&self) -> AddressPolicy {
+        AddressPolicy {
+            allow_private_networks: self.allow_private_networks,
+            allowed_networks: self.allowed_networks.clone(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -123,12 +154,24 @@ pub struct Call {
     pub ended_retention: Duration,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Api {
     pub wire: WireStyle,
     #[serde(with = "units::optional_secret")]
     pub admin_key: Option<Secret>,
+    /// Of the user `admin`, which is made at the first start with a password here.
+    #[serde(with = "units::optional_secret")]
+    pub admin_password: Option<Secret>,
+    /// Signs the tokens of people who log in. Unset: kept in `data_dir/jwt.key`.
+    #[serde(with = "units::optional_secret")]
+    pub jwt_secret: Option<Secret>,
+    #[serde(with = "units::duration")]
+    pub jwt_lifetime: Duration,
+    /// Whether a new server begins with a service provider and an account.
+    pub default_tenant: bool,
+    /// Whether account tokens may only make so many applications, carriers, gateways and numbers.
+    pub creation_quotas: bool,
 }
 
 /// How dates and numbers leave the API (contract rest.md §1.8).
@@ -211,9 +254,16 @@ impl Config {
 
     /// Refuses values that can be read but cannot work.
     pub fn check(&self) -> Result<(), Error> {
-        let rules: [(&'static str, bool, &'static str); 10] = [
+        let rules: [(&'static str, bool, &'static str); 16] = [
             ("http.workers", (1..=64).contains(&self.http.workers), "must be 1 to 64"),
             ("http.max_body_bytes", self.http.max_body_bytes >= 1024, "must be at least 1024"),
+            (
+                "http.max_connections",
+                self.http.max_connections >= self.http.workers,
+                "must not be less than workers",
+            ),
+            ("http.rate_burst", self.http.rate_burst > 0, "must not be zero"),
+            ("http.auth_failures_burst", self.http.auth_failures_burst > 0, "must not be zero"),
             (
                 "rtp.jitter_min",
                 self.rtp.jitter_min <= self.rtp.jitter_start,
@@ -245,6 +295,22 @@ impl Config {
                 "api.admin_key",
                 self.api.admin_key.as_ref().is_none_or(|key| units::is_token(&key.0)),
                 "must be 8 to 256 visible ASCII characters",
+            ),
+            (
+                "api.admin_password",
+                self.api.admin_password.as_ref().is_none_or(|p| p.0.len() <= MAX_PASSWORD),
+                "must have 255 octets at most",
+            ),
+            (
+                // RFC 7518 §3.2: as long as the hash at least.
+                "api.jwt_secret",
+                self.api.jwt_secret.as_ref().is_none_or(|secret| secret.0.len() >= 32),
+                "must have 32 octets at least",
+            ),
+            (
+                "api.jwt_lifetime",
+                JWT_LIFETIMES.contains(&self.api.jwt_lifetime),
+                "must be 1m to 365d",
             ),
         ];
         let rules = rules.into_iter().chain(self.sip.rules()).chain(self.media.rules());
@@ -317,6 +383,11 @@ impl Default for Http {
             max_body_bytes: 1024 * 1024,
             request_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
+            max_connections: 4096,
+            rate_per_second: 0,
+            rate_burst: 100,
+            auth_failures_per_second: 0,
+            auth_failures_burst: 20,
         }
     }
 }
@@ -354,7 +425,8 @@ impl Default for Hook {
             timeout: Duration::from_secs(10),
             user_agent: "jambonz".to_owned(),
             max_reply_bytes: 1024 * 1024,
-            allow_private_networks: true,
+            allow_private_networks: false,
+            allowed_networks: Vec::new(),
         }
     }
 }
@@ -364,6 +436,20 @@ impl Default for Call {
         Self {
             max_duration: Duration::from_secs(180 * 60),
             ended_retention: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            wire: WireStyle::default(),
+            admin_key: None,
+            admin_password: Some(Secret("admin".to_owned())),
+            jwt_secret: None,
+            jwt_lifetime: Duration::from_secs(3600),
+            default_tenant: false,
+            creation_quotas: false,
         }
     }
 }

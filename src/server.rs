@@ -33,7 +33,7 @@ use crate::sip_io::registrations::Registrations;
 use crate::sip_io::tls::Tls;
 use crate::sip_io::trunks::Trunks;
 use crate::sip_io::trunks::keeper::Leave;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::verb;
 use crate::welcome::Welcome;
 use follow::Followers;
@@ -55,8 +55,14 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     }
     let store = Store::open(&config.store).await.context("cannot open the store")?;
     let welcome = Welcome::prepare(&store, &mut config, demo).await?;
+    if config.api.jwt_secret.is_none() {
+        let file = config.store.data_dir.join("jwt.key");
+        let secret = store::kept_key(&file).context("cannot keep the secret of logins")?;
+        config.api.jwt_secret = Some(secret);
+    }
     let config = Arc::new(config);
-    let state = AppState::new(store.clone(), config.clone(), check_verbs);
+    let hooks = HookClient::new(&hook_config(&config)).context("cannot build the HTTP client")?;
+    let state = AppState::new(store.clone(), config.clone(), check_verbs, hooks.clone());
 
     let http = TcpListener::bind(config.http.listen)
         .with_context(|| format!("cannot bind the REST API to {}", config.http.listen))?;
@@ -64,6 +70,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let registered = store.registrations().take_live().await.context("cannot read the store")?;
     let shell = Shell::open(&config)?;
     let first = shell.first();
+    let own_sbcs = shell.own_sbcs();
     let sip_address = first.public;
     let media_ip = config.media_ip();
     let peers = Peers::default();
@@ -76,7 +83,6 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let plane = MediaPlane::start(config.media_arbiters(), config.media.realtime_priority);
     let plane = Arc::new(plane.context("cannot start the media clock")?);
     let (control, signalling) = (Arbiter::new(), Arbiter::new());
-    let hooks = HookClient::new(&hook_config(&config)).context("cannot build the HTTP client")?;
     let live = Arc::new(Live::default());
     let registrations = Arc::new(Registrations::default());
     let trunks = Arc::new(Trunks::new(store.clone()));
@@ -100,10 +106,12 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         prompts: Arc::default(),
         plane: plane.clone(),
         live: live.clone(),
-        directory,
+        directory: directory.clone(),
         registrations: registrations.clone(),
         resolver,
         trunks: trunks.clone(),
+        tally: Arc::default(),
+        throttle: Arc::default(),
         control: control.handle(),
         media_ip,
         sip_address,
@@ -117,10 +125,12 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         trunks: trunks.clone(),
         keeper: keeper.clone(),
         live: live.clone(),
+        directory,
     };
     let on_change = follow::listener(followers, control.handle());
     let doors = Doors { live: live.clone(), registrations, desk, stack: stack.clone(), trunks };
-    let rest = api::serve(http, state.with_doors(doors).with_on_change(on_change))?;
+    let state = state.with_doors(doors).with_own_sbcs(own_sbcs).with_on_change(on_change);
+    let rest = api::serve(http, state)?;
     let handle = rest.handle();
     let rest = actix::spawn(rest);
     tracing::info!(rest = %http_address, sip = %sip_address, media = %media_ip, "ready");
@@ -193,7 +203,7 @@ fn hook_config(config: &Config) -> HookConfig {
         timeout: hook.timeout,
         user_agent: hook.user_agent.clone(),
         max_reply_bytes: hook.max_reply_bytes,
-        allow_private_networks: hook.allow_private_networks,
+        addresses: hook.address_policy(),
     }
 }
 

@@ -4,17 +4,19 @@ use std::net::SocketAddr;
 
 use anyhow::Context as _;
 
-use crate::config::Config;
+use crate::config::{Api, Config};
 use crate::store::{Bootstrap, Demo, Store};
 
 /// What is to be shown, and how to reach the server.
 pub struct Welcome {
     admin_key: Option<String>,
+    /// The portal's administrator was made just now.
+    admin_user: Option<&'static str>,
     demo: Option<Demo>,
 }
 
 impl Welcome {
-    /// Makes the admin key and the demo tenant where they do not exist yet.
+    /// Makes the admin key, the admin user and the demo tenant where they do not exist yet.
     ///
     /// # Errors
     /// The store's.
@@ -28,6 +30,21 @@ impl Welcome {
             Bootstrap::Generated(key) => Some(key.0),
             Bootstrap::Configured | Bootstrap::Existing => None,
         };
+        let admin_user = match &config.api.admin_password {
+            Some(password) => {
+                let made = store.users().bootstrap(password).await;
+                let is_default = Some(password) == Api::default().admin_password.as_ref();
+                let shown = if is_default { "admin" } else { "as configured" };
+                made.context("cannot make the admin user")?.then_some(shown)
+            }
+            None => None,
+        };
+        if config.api.default_tenant {
+            let made = store.seed_default_tenant().await;
+            if let Some(account) = made.context("cannot make the default tenant")? {
+                tracing::info!(%account, "the default tenant is made");
+            }
+        }
         let demo = if demo {
             let demo = store.seed_demo().await.context("cannot make the demo tenant")?;
             config.sip.home_realm.get_or_insert_with(|| demo.sip_realm.clone());
@@ -35,12 +52,12 @@ impl Welcome {
         } else {
             None
         };
-        Ok(Self { admin_key, demo })
+        Ok(Self { admin_key, admin_user, demo })
     }
 
     /// Writes to standard output; logs go elsewhere.
     pub fn print(&self, http: SocketAddr, sip: SocketAddr) {
-        if self.admin_key.is_none() && self.demo.is_none() {
+        if self.admin_key.is_none() && self.admin_user.is_none() && self.demo.is_none() {
             return;
         }
         println!("\nTrunkline {} is ready.\n", env!("CARGO_PKG_VERSION"));
@@ -48,6 +65,9 @@ impl Welcome {
         println!("  SIP        {sip}  (UDP and TCP)");
         if let Some(key) = &self.admin_key {
             println!("  Admin key  {key}   (shown this once)");
+        }
+        if let Some(password) = self.admin_user {
+            println!("  Portal     user admin, password {password}   (choose another at once)");
         }
         if let Some(demo) = &self.demo {
             print_demo(demo, http, sip);

@@ -2,8 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use std::net::IpAddr;
+
 use trunkline::hook::Base;
-use trunkline::model::Hook;
+use trunkline::model::{AddressPolicy, Hook};
 
 fuzz_target!(|text: &str| {
     let session = Hook {
@@ -21,6 +23,9 @@ fuzz_target!(|text: &str| {
             && resolved.url.scheme() == "https";
         let is_ours = resolved.auth.as_ref().is_some_and(|auth| auth.password.0 == "secret");
         assert!(own || !is_ours || text.contains("secret"), "our login goes to a stranger");
+        let admitted = AddressPolicy::default().check(&resolved.url).is_ok();
+        let host = resolved.url.host_str().unwrap_or_default();
+        assert!(!admitted || !is_inside(host), "{host} is let through");
         let mut followed = base.clone();
         followed.follow(&resolved);
     }
@@ -29,3 +34,26 @@ fuzz_target!(|text: &str| {
         !text.starts_with('/') || media == text || media.starts_with("https://app.example:8443/")
     );
 });
+
+/// What must never be let through, told by the host alone and by other means than the policy's.
+fn is_inside(host: &str) -> bool {
+    let plain = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
+    match plain.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(IpAddr::V4(ip)) => {
+            ip.is_loopback()
+                || ip.is_private()
+                || ip.is_link_local()
+                || ip.is_unspecified()
+                || ip.is_broadcast()
+                || ip.is_multicast()
+        }
+        Ok(IpAddr::V6(ip)) => {
+            ip.is_loopback()
+                || ip.is_unspecified()
+                || ip.is_multicast()
+                || ip.is_unicast_link_local()
+                || ip.is_unique_local()
+        }
+        Err(_) => plain.eq_ignore_ascii_case("localhost"),
+    }
+}

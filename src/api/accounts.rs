@@ -49,6 +49,7 @@ pub(super) async fn create(
         return Err(ApiError::Forbidden(INSUFFICIENT_PERMISSIONS));
     }
     let input = AccountInput::create(body.fields()?)?;
+    state.admit_urls(input.urls()).await?;
     let provider = principal.scope.service_provider().or(input.service_provider_sid);
     let provider = provider.ok_or(Invalid::Missing("service_provider_sid"))?;
     let name = input.name.clone().ok_or(Invalid::Missing("name"))?;
@@ -70,6 +71,7 @@ pub(super) async fn update(
         fields.refuse("sip_realm", Invalid::Fixed("sip_realm"))?;
     }
     let input = AccountInput::update(fields)?;
+    state.admit_urls(input.urls()).await?;
     let (before, after) =
         state.store.accounts().update(principal.scope, account.sid, input).await?;
     state.announce(Change::Account { before: before.into(), after: Some(after.into()) });
@@ -148,7 +150,7 @@ pub(super) struct AccountView {
 }
 
 impl AccountView {
-    fn new(account: &Account, wire: Wire) -> Self {
+    pub(super) fn new(account: &Account, wire: Wire) -> Self {
         Self {
             account_sid: account.sid,
             name: account.name.clone(),

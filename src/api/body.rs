@@ -106,6 +106,9 @@ impl Kind {
         match self {
             Self::Json if bytes.iter().all(u8::is_ascii_whitespace) => Ok(empty()),
             Self::Json => match serde_json::from_slice(bytes) {
+                Ok(value) if is_deeper(&value, MAX_DEPTH) => {
+                    Err(ApiError::bad_request("the body is nested too deeply"))
+                }
                 Ok(value @ (Value::Object(_) | Value::Array(_))) => Ok(value),
                 Ok(_) => Err(ApiError::bad_request("the body must be an object or an array")),
                 Err(error) => Err(ApiError::bad_request(error.to_string())),
@@ -113,6 +116,22 @@ impl Kind {
             Self::Form => form(bytes),
             Self::Other => Ok(empty()),
         }
+    }
+}
+
+/// Objects and arrays inside each other.
+const MAX_DEPTH: usize = 64;
+
+/// Whether objects and arrays are nested in more than `most` levels. What is read here is bounded by
+/// the parser (128), and so is the recursion.
+fn is_deeper(value: &Value, most: usize) -> bool {
+    let Some(rest) = most.checked_sub(1) else {
+        return value.is_object() || value.is_array();
+    };
+    match value {
+        Value::Array(items) => items.iter().any(|item| is_deeper(item, rest)),
+        Value::Object(map) => map.values().any(|item| is_deeper(item, rest)),
+        _ => false,
     }
 }
 
@@ -192,5 +211,17 @@ mod tests {
         assert_eq!(Kind::Other.parse(b"<xml/>"), Ok(json!({})));
         let deep = "[".repeat(10_000);
         assert!(Kind::Json.parse(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn json_is_nested_in_so_many_levels_and_no_more() {
+        let nested = |open: &str, close: &str, levels| {
+            format!("{}1{}", open.repeat(levels), close.repeat(levels))
+        };
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            assert!(Kind::Json.parse(nested(open, close, MAX_DEPTH).as_bytes()).is_ok());
+            let refused = Kind::Json.parse(nested(open, close, MAX_DEPTH + 1).as_bytes());
+            assert_eq!(refused, Err(ApiError::bad_request("the body is nested too deeply")));
+        }
     }
 }

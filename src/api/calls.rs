@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix_web::web::{Data, Path};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::Principal;
@@ -11,16 +11,19 @@ use super::body::Body;
 use super::call_bodies::{CallUpdate, NewCall};
 use super::describe::{Param, ParamKind, QueryShape};
 use super::error::ApiError;
+use super::idempotency::IdempotencyKey;
 use super::query::Query;
 use super::reply::{Accepted, Array, CreatedAs, Either, Json, NoContent, Reply};
 use super::state::{AppState, Doors};
 use crate::call::CallSnapshot;
 use crate::call::actor::{Hangup, Update, Updated};
-use crate::call::originate::Order;
+use crate::call::originate::{Full, NotPlaced, Order};
 use crate::directory::LiveCall;
 use crate::media_io::quality::Quality;
-use crate::model::call::{BadCall, CreateCall, TargetKind, UpdateCall};
-use crate::model::{Account, AccountSid, CallSid, Direction, Scope};
+use crate::model::call::{
+    BadCall, CreateCall, TargetKind, UpdateCall, urls_in_create, urls_in_update,
+};
+use crate::model::{Account, AccountSid, CallSid, Scope};
 use crate::verb;
 
 /// Places a call; answers when its INVITE is on the wire.
@@ -28,30 +31,42 @@ pub(super) async fn create(
     principal: Principal,
     state: Data<AppState>,
     a: Path<String>,
+    key: IdempotencyKey,
     body: Body<NewCall>,
-) -> Reply<CreatedAs<Placed>> {
+) -> Reply<CreatedAs<PlacedCall>> {
     if let Scope::ServiceProvider(_) = principal.scope {
         let sid = AccountSid::parse(&a).ok_or(ApiError::MalformedSid)?;
         let text = format!("unauthorized createCall request for account {sid}");
         return Err(ApiError::BadRequest(text));
     }
     let account = principal.require_account(&state, &a).await?;
-    let create = CreateCall::parse(&body.value()?)?;
-    let order = check(&state, account, create).await?;
-    let doors = state.doors()?;
-    let placed = doors.desk.place(&doors.stack, order).await;
-    let placed = placed.map_err(|_| ApiError::Unavailable)?;
-    CreatedAs::reply(&Placed { sid: placed.sid, call_id: placed.call_id })
+    let body = body.value()?;
+    let create = CreateCall::parse(&body)?;
+    state.admit_urls(urls_in_create(&body)).await?;
+    let place = place(state.clone(), account.clone(), create);
+    let placed = key.once(&state, account.sid, ("calls", &body), place).await?;
+    CreatedAs::reply(&placed)
 }
 
-/// A call on its way.
-#[derive(Serialize, ToSchema)]
-#[schema(as = PlacedCall)]
-pub(super) struct Placed {
+/// What is known of a call that is on its way.
+#[derive(Deserialize, Serialize, ToSchema)]
+pub(super) struct PlacedCall {
     sid: CallSid,
     /// Of SIP.
     #[serde(rename = "callId")]
     call_id: String,
+}
+
+async fn place(
+    state: Data<AppState>,
+    account: Account,
+    create: CreateCall,
+) -> Result<PlacedCall, ApiError> {
+    let order = check(&state, account, create).await?;
+    let doors = state.doors()?;
+    let placed = doors.desk.place(&doors.stack, order).await?;
+    let placed = placed.await.map_err(|_| ApiError::Unavailable)?;
+    Ok(PlacedCall { sid: placed.sid, call_id: placed.call_id })
 }
 
 /// What only the store and the verb grammar can tell about a well-formed request.
@@ -143,7 +158,9 @@ pub(super) async fn update(
     let (a, sid) = &*path;
     let account = principal.reach_account(&state, a).await?;
     let sid = CallSid::parse(sid).ok_or(ApiError::MalformedSid)?;
-    let update = UpdateCall::parse(&body.value()?)?;
+    let body = body.value()?;
+    let update = UpdateCall::parse(&body)?;
+    state.admit_urls(urls_in_update(&body)).await?;
     let call = state.doors()?.live.call(account, sid).ok_or(ApiError::NotFound)?;
     let gone = || ApiError::unprocessable(format!("call session is gone for call_sid {sid}"));
     let actor = call.actor.ok_or_else(gone)?;
@@ -182,27 +199,22 @@ pub(super) async fn delete(
     NoContent::reply()
 }
 
+/// The live calls, as the account's limits count them.
 pub(super) async fn count(
     principal: Principal,
     state: Data<AppState>,
     a: Path<String>,
 ) -> Reply<Json<CallCount>> {
     let account = principal.reach_account(&state, &a).await?;
-    let calls = state.doors()?.live.calls(account);
-    let live = |direction: Direction| {
-        calls.iter().filter(|c| c.actor.is_some() && c.snapshot.direction == direction).count()
-    };
-    Json::reply(&CallCount {
-        inbound: live(Direction::Inbound),
-        outbound: live(Direction::Outbound),
-    })
+    let count = state.doors()?.desk.call_count(account);
+    Json::reply(&CallCount { inbound: count.inbound, outbound: count.outbound })
 }
 
 /// Live calls.
 #[derive(Serialize, ToSchema)]
 pub(super) struct CallCount {
-    inbound: usize,
-    outbound: usize,
+    inbound: u32,
+    outbound: u32,
 }
 
 /// How a list is narrowed.
@@ -236,5 +248,19 @@ async fn find<'s>(
 impl From<BadCall> for ApiError {
     fn from(bad: BadCall) -> Self {
         Self::BadRequest(bad.to_string())
+    }
+}
+
+impl From<NotPlaced> for ApiError {
+    fn from(why: NotPlaced) -> Self {
+        match why {
+            NotPlaced::Full(Full::Account(_)) => {
+                Self::unprocessable("the account has reached its limit of calls at once")
+            }
+            NotPlaced::Full(Full::ServiceProvider) => {
+                Self::unprocessable("the service provider has reached its limit of calls at once")
+            }
+            NotPlaced::Store(error) => error.into(),
+        }
     }
 }

@@ -20,6 +20,7 @@ pub struct Operation {
     /// Without a token it is 401.
     pub(super) is_secured: bool,
     pub(super) query: &'static [Param],
+    pub(super) headers: &'static [Param],
     /// The schema of its body, of type `application/json`.
     pub(super) body: Option<Value>,
     pub(super) answers: Vec<Answered>,
@@ -38,7 +39,7 @@ pub(super) struct Answered {
     pub(super) content: Option<(&'static str, Value)>,
 }
 
-/// One query argument.
+/// One query argument, or one header.
 #[derive(Clone, Copy, Debug)]
 pub struct Param {
     pub name: &'static str,
@@ -157,7 +158,8 @@ impl Operation {
         let (shape, outcome) = probe(samples, read);
         debug_assert_eq!(outcome, Ok(()), "{name}");
         self.components.insert(name.to_owned(), shape_schema(&shape));
-        if shape.properties.iter().any(|property| property.kind == Kind::Hook) {
+        let names_hook = |kind: &Kind| matches!(kind, Kind::Hook | Kind::HookOrUrl);
+        if shape.properties.iter().any(|property| names_hook(&property.kind)) {
             self.components.insert("HookInput".to_owned(), hook_schema());
         }
         self.body = Some(reference(name));
@@ -235,6 +237,11 @@ fn property_schema(property: &Property) -> Value {
         Kind::Object => json!({"type": "object"}),
         Kind::OneOf(choices) => json!({"enum": choices}),
         Kind::Hook => reference("HookInput"),
+        Kind::HookOrUrl => json!({"anyOf": [
+            reference("HookInput"),
+            {"type": "string", "format": "uri", "maxLength": 1024},
+        ]}),
+        Kind::Words(choices) => json!({"type": "array", "items": {"enum": choices}}),
         Kind::Any => json!({}),
         Kind::Ignored => json!({"description": "output; taken back and not looked at"}),
     };
@@ -254,8 +261,8 @@ fn hook_schema() -> Value {
 }
 
 impl Param {
-    /// As it stands in the document.
-    pub(super) fn to_json(self) -> Value {
+    /// As it stands in the document; `place` is `query` or `header`.
+    pub(super) fn to_json(self, place: &'static str) -> Value {
         let schema = match self.kind {
             ParamKind::Text | ParamKind::Date => json!({"type": "string"}),
             ParamKind::Integer(min, max) => {
@@ -267,7 +274,7 @@ impl Param {
         };
         json!({
             "name": self.name,
-            "in": "query",
+            "in": place,
             "required": self.is_required,
             "description": self.what,
             "schema": schema,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 use tracing::error;
@@ -14,6 +14,7 @@ use crate::store;
 
 pub const INSUFFICIENT_PERMISSIONS: &str = "insufficient permissions";
 pub const INSUFFICIENT_PRIVILEGES: &str = "insufficient privileges";
+pub const VIEW_ONLY_ACCESS: &str = "User has view-only access";
 
 /// A refusal. `Display` is the `msg` of the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum ApiError {
     InvalidToken,
     /// 403
     Forbidden(&'static str),
+    /// 403: too often wrong; the text stands in `error` and `msg`.
+    LoginBlocked,
     /// 400: a sid in the path that is none.
     MalformedSid,
     /// 400 with a text for the client.
@@ -35,8 +38,12 @@ pub enum ApiError {
     TooLarge,
     /// 422: a duplicate, an object in use, a state that does not allow it.
     Unprocessable(String),
+    /// 429: more requests than the limiter lets pass.
+    TooMany,
     /// 480: this server can place no call now.
     Unavailable,
+    /// 429: more passwords to be checked than there is time for.
+    Busy,
     /// 500: a fault of ours. The cause has been logged, the client does not see it.
     Internal,
     /// The same refusal with the members `status` and `message` that jambonz sends for some
@@ -86,11 +93,16 @@ impl fmt::Display for ApiError {
         f.write_str(match self {
             Self::NoCredentials | Self::InvalidToken => "Unauthorized",
             Self::Forbidden(text) => text,
+            Self::LoginBlocked => {
+                "Maximum login attempts reached. Please try again later or reset your password."
+            }
             Self::MalformedSid => "Bad request",
             Self::BadRequest(text) | Self::Unprocessable(text) => text,
             Self::NotFound => "not found",
             Self::TooLarge => "request entity too large",
+            Self::TooMany => "too many requests",
             Self::Unavailable => "no available feature servers at this time",
+            Self::Busy => "too many logins at once, try again",
             Self::Internal => "internal server error",
             Self::WithStatus(inner) => return inner.fmt(f),
         })
@@ -101,11 +113,12 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::NoCredentials | Self::InvalidToken => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::LoginBlocked => StatusCode::FORBIDDEN,
             Self::MalformedSid | Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unprocessable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Busy | Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             // HTTP does not define 480; jambonz uses it.
             Self::Unavailable => {
                 StatusCode::from_u16(480).unwrap_or(StatusCode::SERVICE_UNAVAILABLE)
@@ -126,11 +139,15 @@ impl ResponseError for ApiError {
                 let challenge = r#"Bearer realm="Users", error="invalid_token""#;
                 response.insert_header((WWW_AUTHENTICATE, challenge));
             }
+            Self::Busy => {
+                response.insert_header((RETRY_AFTER, "1"));
+            }
             _ => {}
         }
         let msg = self.to_string();
         let body = match self {
             Self::WithStatus(_) => json!({"msg": msg, "status": "fail", "message": msg}),
+            Self::LoginBlocked => json!({"error": msg, "msg": msg}),
             _ => json!({"msg": msg}),
         };
         response.body(body.to_string())
@@ -145,6 +162,9 @@ impl From<store::Error> for ApiError {
             store::Error::Duplicate(text) | store::Error::InUse(text) => {
                 Self::Unprocessable(text.to_owned())
             }
+            store::Error::Full => Self::unprocessable(error.to_string()),
+            store::Error::WrongPassword => Self::Forbidden("wrong password"),
+            store::Error::Busy => Self::Busy,
             store::Error::Invalid(invalid) => invalid.into(),
             fault => Self::internal(&fault),
         }

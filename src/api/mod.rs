@@ -9,6 +9,8 @@ pub mod auth;
 pub mod body;
 pub mod describe;
 pub mod error;
+mod idempotency;
+
 pub mod openapi;
 pub mod query;
 pub mod reply;
@@ -17,22 +19,38 @@ mod shell;
 pub mod state;
 pub mod system;
 mod table;
+mod throttle;
 
 mod accounts;
 mod alerts;
 mod api_keys;
+mod app_env;
 mod applications;
+mod attempts;
+mod bucket_test;
 mod call_bodies;
+mod call_traces;
 mod calls;
 mod clients;
 mod conferences;
+mod jwt;
+mod limits;
+mod login;
 mod participants;
+mod password_settings;
 mod phone_numbers;
+mod portal;
 mod predefined_carriers;
+mod queues;
+mod quotas;
 mod recent_calls;
 mod registered_sip_users;
+mod sbcs;
 mod service_providers;
 mod sip_gateways;
+mod sip_realms;
+mod system_information;
+mod users;
 mod voip_carriers;
 
 use std::net::TcpListener;
@@ -87,6 +105,7 @@ pub fn serve(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
         .workers(http.workers)
         .client_request_timeout(http.request_timeout)
         .keep_alive(http.keep_alive)
+        .max_connections(http.max_connections.div_ceil(http.workers))
         .disable_signals()
         .shutdown_timeout(5)
         .listen(listener)?

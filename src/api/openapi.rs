@@ -30,7 +30,7 @@ pub fn description() -> Value {
             let mut operation = method.describe();
             components.append(&mut operation.components);
             let id = operation_id(&mut ids, method.handler());
-            let entry = operation_json(&path, method.summary(), id, &operation);
+            let entry = operation_json(&path, method.summary(), &id, &operation);
             item.insert(method.name().to_ascii_lowercase(), entry);
         }
         let parameters: Vec<Value> = parameter_names(path.pattern()).map(path_parameter).collect();
@@ -74,7 +74,7 @@ fn operation_id(ids: &mut BTreeSet<String>, handler: &str) -> String {
     id
 }
 
-fn operation_json(path: &Path, summary: &str, id: String, operation: &Operation) -> Value {
+fn operation_json(path: &Path, summary: &str, id: &str, operation: &Operation) -> Value {
     let mut entry = json!({
         "summary": summary,
         "operationId": id,
@@ -82,8 +82,11 @@ fn operation_json(path: &Path, summary: &str, id: String, operation: &Operation)
         "security": if operation.is_secured { json!([{"bearer": []}]) } else { json!([]) },
         "responses": responses(operation),
     });
-    if !operation.query.is_empty() {
-        entry["parameters"] = operation.query.iter().map(|param| param.to_json()).collect();
+    let query = operation.query.iter().map(|param| param.to_json("query"));
+    let headers = operation.headers.iter().map(|param| param.to_json("header"));
+    let parameters: Vec<Value> = query.chain(headers).collect();
+    if !parameters.is_empty() {
+        entry["parameters"] = parameters.into();
     }
     if let Some(schema) = &operation.body {
         entry["requestBody"] = json!({"content": {"application/json": {"schema": schema}}});
@@ -99,7 +102,11 @@ fn responses(operation: &Operation) -> Value {
         if let Some((kind, schema)) = &answered.content {
             response["content"] = json!({*kind: {"schema": schema}});
         }
-        all.insert(answered.status.to_string(), response);
+        let status = answered.status.to_string();
+        if let Some(other) = all.get(&status).and_then(|other| other.pointer("/content")) {
+            response["content"] = either(other, &response["content"]);
+        }
+        all.insert(status, response);
     }
     if operation.is_secured {
         all.insert(
@@ -114,10 +121,22 @@ fn responses(operation: &Operation) -> Value {
     all.into()
 }
 
+/// The contents of a status that has two shapes.
+fn either(one: &Value, other: &Value) -> Value {
+    let mut all = one.as_object().cloned().unwrap_or_default();
+    for (kind, content) in other.as_object().into_iter().flatten() {
+        let schema = match all.get(kind) {
+            Some(known) => json!({"anyOf": [known["schema"], content["schema"]]}),
+            None => content["schema"].clone(),
+        };
+        all.insert(kind.clone(), json!({"schema": schema}));
+    }
+    all.into()
+}
+
 /// The resource a path is about: its last word in capitals.
 fn tag(pattern: &str) -> &str {
-    let words = pattern.split('/').filter(|word| word.starts_with(char::is_uppercase));
-    words.last().unwrap_or("Session")
+    pattern.rsplit('/').find(|word| word.starts_with(char::is_uppercase)).unwrap_or("Session")
 }
 
 fn parameter_names(pattern: &str) -> impl Iterator<Item = &str> {

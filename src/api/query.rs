@@ -1,5 +1,6 @@
 //! Query arguments: paging, filters, spans of time (contract rest.md §1.7, §2.12).
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
@@ -73,7 +74,10 @@ impl<Q: 'static> FromRequest for Query<Q> {
 
 impl<Q> Query<Q> {
     pub fn parse(text: &str) -> Self {
-        let pairs = form_urlencoded::parse(text.as_bytes()).into_owned().take(MAX_ARGUMENTS);
+        let pairs = form_urlencoded::parse(text.as_bytes()).take(MAX_ARGUMENTS);
+        // Nothing stored holds a NUL, and PostgreSQL cannot even be asked for one.
+        let readable = |text: Cow<'_, str>| text.replace('\0', "\u{FFFD}");
+        let pairs = pairs.map(|(name, value)| (readable(name), readable(value)));
         Self(pairs.collect(), PhantomData)
     }
 
@@ -95,6 +99,16 @@ impl<Q> Query<Q> {
         parse: impl FnOnce(&str) -> Option<S>,
     ) -> Result<Option<S>, ApiError> {
         let Some(text) = self.get(name) else { return Ok(None) };
+        parse(text).map(Some).ok_or_else(|| invalid(name))
+    }
+
+    /// One of a closed set. Given, it may not be empty: what is meant for one is not done to all.
+    pub fn one_of<T>(
+        &self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, ApiError> {
+        let Some((_, text)) = self.0.iter().find(|(key, _)| key == name) else { return Ok(None) };
         parse(text).map(Some).ok_or_else(|| invalid(name))
     }
 

@@ -37,6 +37,7 @@ pub(super) async fn create(
 ) -> Reply<Created> {
     principal.require_admin()?;
     let input = ServiceProviderInput::create(body.fields()?)?;
+    state.admit_urls(input.urls()).await?;
     let mut provider = ServiceProvider::new(input.name.clone().ok_or(Invalid::Missing("name"))?);
     input.apply(&mut provider)?;
     state.store.service_providers().create(&provider).await?;
@@ -54,6 +55,7 @@ pub(super) async fn update(
         return Err(ApiError::Forbidden(INSUFFICIENT_PERMISSIONS));
     }
     let input = ServiceProviderInput::update(body.fields()?)?;
+    state.admit_urls(input.urls()).await?;
     state.store.service_providers().update(provider.sid, input).await?;
     NoContent::reply()
 }
@@ -85,7 +87,7 @@ pub(super) struct ServiceProviderView {
 }
 
 impl ServiceProviderView {
-    fn new(provider: &ServiceProvider) -> Self {
+    pub(super) fn new(provider: &ServiceProvider) -> Self {
         Self {
             service_provider_sid: provider.sid,
             name: provider.name.clone(),

@@ -11,6 +11,8 @@ use actix_web::http::header::{
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse};
 
+use super::throttle::Verdict;
+
 const METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE";
 
 /// Answers OPTIONS itself, for any path and without a token; puts the fixed headers on the rest.
@@ -24,7 +26,11 @@ pub(super) async fn around<B: MessageBody>(
     } else {
         next.call(request).await?.map_into_left_body()
     };
+    let verdict = Verdict::of(response.request());
     let headers = response.headers_mut();
+    if let Some(verdict) = verdict {
+        verdict.write(headers);
+    }
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

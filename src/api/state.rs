@@ -1,18 +1,29 @@
 //! What handlers work with.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::Addr;
+use futures_util::future::try_join_all;
 
+use super::attempts::Attempts;
 use super::error::ApiError;
+use super::idempotency::Running;
+use super::jwt::Signer;
 use super::reply::Wire;
 use super::system::Metrics;
+use super::throttle::Throttle;
 use crate::call::desk::Desk;
 use crate::config::Config;
 use crate::directory::Live;
+use crate::hook::HookClient;
+use crate::model::account::random_text;
 use crate::model::application::VerbCheck;
-use crate::model::{Account, Client, FormerClient, SipGateway, VoipCarrier};
+use crate::model::{
+    Account, AccountSid, Client, FormerClient, Sbc, Secret, SipGateway, VoipCarrier,
+};
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::StackActor;
 use crate::sip_io::trunks::Trunks;
@@ -27,9 +38,27 @@ pub struct AppState {
     pub metrics: Metrics,
     /// Checks the verbs of an `app_json`.
     pub check_verbs: VerbCheck,
+    pub(super) door: Arc<FrontDoor>,
+    /// The addresses SIP is spoken at here.
+    pub own_sbcs: Arc<[Sbc]>,
+    pub(super) throttle: Arc<Throttle>,
+    pub(super) running: Arc<Running>,
+    /// Sends what handlers ask of applications and object stores, and checks URLs.
+    pub hooks: HookClient,
     doors: Option<Arc<Doors>>,
     on_change: Arc<dyn Fn(Change) + Send + Sync>,
 }
+
+/// Where people come in.
+pub(super) struct FrontDoor {
+    pub(super) signer: Signer,
+    pub(super) attempts: Attempts,
+    /// How long an answer to a login is held back: something between the two.
+    pub(super) delay: RangeInclusive<Duration>,
+}
+
+const LOGIN_DELAY: RangeInclusive<Duration> =
+    Duration::from_millis(200)..=Duration::from_millis(1000);
 
 /// Where the facade reaches calls, rooms and registrations.
 pub struct Doors {
@@ -53,13 +82,56 @@ pub enum Change {
     Carrier { before: Option<Box<VoipCarrier>>, after: Option<Box<VoipCarrier>> },
     /// The same of a gateway. Those that are made with their carrier are not told of one by one.
     Gateway { before: Option<Box<SipGateway>>, after: Option<Box<SipGateway>> },
+    /// Something else is laid down for a conference: look into the store.
+    Conference { account: AccountSid, name: String },
 }
 
 impl AppState {
-    pub fn new(store: Store, config: Arc<Config>, check_verbs: VerbCheck) -> Self {
-        let wire = Wire(config.api.wire);
-        let metrics = Metrics::install();
-        Self { store, config, wire, metrics, check_verbs, doors: None, on_change: Arc::new(|_| {}) }
+    pub fn new(
+        store: Store,
+        config: Arc<Config>,
+        check_verbs: VerbCheck,
+        hooks: HookClient,
+    ) -> Self {
+        Self {
+            wire: Wire(config.api.wire),
+            metrics: Metrics::install(),
+            check_verbs,
+            hooks,
+            door: Arc::new(FrontDoor::new(&config, LOGIN_DELAY)),
+            own_sbcs: Arc::new([]),
+            throttle: Arc::new(Throttle::new(&config.http)),
+            running: Arc::default(),
+            doors: None,
+            on_change: Arc::new(|_| {}),
+            store,
+            config,
+        }
+    }
+
+    /// Answers to a login are held back this long instead.
+    pub fn with_login_delay(mut self, delay: RangeInclusive<Duration>) -> Self {
+        self.door = Arc::new(FrontDoor::new(&self.config, delay));
+        self
+    }
+
+    /// Tells which addresses SIP is spoken at here.
+    pub fn with_own_sbcs(mut self, sbcs: Vec<Sbc>) -> Self {
+        self.own_sbcs = sbcs.into();
+        self
+    }
+
+    /// Refuses URLs that lead to where this server may not go: 400, beginning with the property. To
+    /// be asked before anything is saved.
+    pub(super) async fn admit_urls<U: AsRef<str>>(
+        &self,
+        urls: impl IntoIterator<Item = (&'static str, U)>,
+    ) -> Result<(), ApiError> {
+        let checks = urls.into_iter().map(|(property, url)| async move {
+            let checked = self.hooks.check_address(url.as_ref()).await;
+            checked.map_err(|refused| ApiError::bad_request(format!("{property} {refused}")))
+        });
+        try_join_all(checks).await.map(drop)
     }
 
     /// Opens the way to calls; until then every request about them is answered 480.
@@ -72,6 +144,11 @@ impl AppState {
         self.doors.as_deref().ok_or(ApiError::Unavailable)
     }
 
+    /// What is live; nothing is where no calls can be placed.
+    pub(super) fn live(&self) -> Option<&Live> {
+        Some(&self.doors.as_deref()?.live)
+    }
+
     /// Who is told of a [`Change`], after it is committed. Must not block.
     pub fn with_on_change(mut self, listener: impl Fn(Change) + Send + Sync + 'static) -> Self {
         self.on_change = Arc::new(listener);
@@ -80,6 +157,14 @@ impl AppState {
 
     pub(super) fn announce(&self, change: Change) {
         (self.on_change)(change);
+    }
+}
+
+impl FrontDoor {
+    /// Without a secret tokens are good until this process ends.
+    fn new(config: &Config, delay: RangeInclusive<Duration>) -> Self {
+        let secret = config.api.jwt_secret.clone().unwrap_or_else(|| Secret(random_text(43)));
+        Self { signer: Signer::new(&secret), attempts: Attempts::default(), delay }
     }
 }
 

@@ -32,6 +32,7 @@ use super::desk::{Desk, Keep};
 use super::guard::Guard;
 use super::originate::{NoRoute, Placed, Plan};
 use super::route::Route;
+use super::tally::Counted;
 use super::{CallRecord, Effect, Input, PlayId, Setup, State, TimerId, UpdateError};
 use crate::conference::message::{Mute, MuteAll};
 use crate::hook::{HookError, HookId, HookReply, HookRequest, StatusSender};
@@ -83,13 +84,19 @@ enum Begin {
 
 impl CallActor {
     /// Takes an incoming call.
-    pub fn answer(desk: Desk, call: IncomingCall, setup: Setup, keep: Keep) -> Addr<Self> {
+    pub fn answer(
+        desk: Desk,
+        call: IncomingCall,
+        setup: Setup,
+        keep: Keep,
+        counted: Counted,
+    ) -> Addr<Self> {
         let sid = setup.facts.call_sid;
         let arbiter = desk.control.clone();
         Self::start_in_arbiter(&arbiter, move |_| {
             let begin = Begin::Inbound { offer: offer_of(&call.request) };
             let media = Media::of_caller(is_unproved(&call));
-            let mut guard = Guard::new(sid, call.stack, desk.live.clone());
+            let mut guard = Guard::new(sid, call.stack, desk.live.clone(), counted);
             guard.dialog = Some(call.dialog);
             let encryption = call.admitted.encryption;
             Self {
@@ -105,8 +112,8 @@ impl CallActor {
         let sid = plan.setup.facts.call_sid;
         let arbiter = desk.control.clone();
         Self::start_in_arbiter(&arbiter, move |_| {
-            let Plan { setup, keep, stack, route } = plan;
-            let guard = Guard::new(sid, stack.clone(), desk.live.clone());
+            let Plan { counted, setup, keep, stack, route } = plan;
+            let guard = Guard::new(sid, stack.clone(), desk.live.clone(), counted);
             let begin = Begin::Outbound { stack, route, placed };
             Self::new(sid, desk, keep, State::new(setup), begin, guard)
         })
@@ -216,8 +223,9 @@ impl CallActor {
         self.drop_invites(false);
         self.drop_requests();
         self.desk.record(record, self.state.base_fields(), &self.keep);
-        self.publish(ctx);
+        // Who reads that it has ended may begin the next one.
         self.guard.finish();
+        self.publish(ctx);
         self.stop_if_done(ctx);
     }
 

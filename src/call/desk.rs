@@ -2,17 +2,22 @@
 //!
 //! The stack brings incoming calls here, REST the ones to place. Built once by `server.rs`.
 
+mod limits;
+
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Deref;
 use std::sync::Arc;
 
 use actix::prelude::*;
 use media::sdp;
+use sip::Reply;
 use tokio::sync::oneshot;
 
 use super::actor::CallActor;
-use super::originate::{Order, Placed, Plan};
+use super::originate::{NotPlaced, Order, Placed, Plan};
 use super::prompt_cache::PromptCache;
+use super::tally::Tally;
+use super::throttle::Throttle;
 use super::{Application, CallRecord, Limits, Script, Setup, Transfers, answer};
 use crate::config::{self, Config};
 use crate::directory::{DirectoryActor, Live};
@@ -47,6 +52,10 @@ pub struct DeskParts {
     /// Finds the way to a SIP URI.
     pub resolver: Resolver,
     pub trunks: Arc<Trunks>,
+    /// The calls there are, as limits count them.
+    pub tally: Arc<Tally>,
+    /// What limits refused and nobody has been told of.
+    pub throttle: Arc<Throttle>,
     pub control: ArbiterHandle,
     /// The address put into SDP.
     pub media_ip: IpAddr,
@@ -75,7 +84,13 @@ impl Desk {
     }
 
     /// Opens a call for an INVITE that passed the gate; who is returned hears of its dialog.
-    pub fn answer(&self, call: IncomingCall) -> Recipient<DialogEvent> {
+    ///
+    /// # Errors
+    /// The refusal to send: there are as many calls as there may be.
+    pub fn answer(&self, call: IncomingCall) -> Result<Recipient<DialogEvent>, Reply> {
+        let admitted = &call.admitted;
+        let about = format!("call from {} to {}", call.request.from().uri, call.request.uri());
+        let counted = self.let_in(&admitted.account, admitted.limits, about)?;
         let facts = answer::facts(
             CallSid::random(),
             &call.request,
@@ -99,19 +114,28 @@ impl Desk {
             transfers: self.transfers(call.admitted.client.is_some()),
         };
         let keep = Keep { trunk, records: !account.disable_cdrs };
-        CallActor::answer(self.clone(), call, setup, keep).recipient()
+        Ok(CallActor::answer(self.clone(), call, setup, keep, counted).recipient())
     }
 
-    /// Places a call; resolves when its INVITE is on the wire, or when it failed before.
-    pub fn place(&self, stack: &Addr<StackActor>, order: Order) -> oneshot::Receiver<Placed> {
+    /// Places a call; what is given resolves when its INVITE is on the wire, or when it failed before.
+    ///
+    /// # Errors
+    /// There are as many calls as there may be; no call was begun then.
+    pub async fn place(
+        &self,
+        stack: &Addr<StackActor>,
+        order: Order,
+    ) -> Result<oneshot::Receiver<Placed>, NotPlaced> {
+        let about = format!("call from {} ordered over REST", order.create.from);
+        let counted = self.let_out(&order.account, about).await?;
         let (placed, hear) = oneshot::channel();
         let (desk, stack) = (self.clone(), stack.clone());
         let planning = async move {
-            let plan = Plan::make(&desk, stack, order).await;
+            let plan = Plan::make(&desk, stack, order, counted).await;
             CallActor::originate(desk, plan, placed);
         };
         self.control.spawn(planning);
-        hear
+        Ok(hear)
     }
 
     /// The limits every call has, whoever placed it.

@@ -1,4 +1,5 @@
-//! What must not outlive its call: dialog, participant, seat in a room, entry in the live table.
+//! What must not outlive its call: dialog, participant, seat in a room, entry in the live table, place
+//! among the calls its account may have.
 //!
 //! Dropped with the call's actor. When the actor ended in order, nothing is left to do; when it
 //! panicked, this hangs up and frees everything, so that one call's failure ends that call alone.
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 use sip::{DialogId, Reply};
 
+use super::tally::Counted;
 use crate::conference::actor::ConferenceActor;
 use crate::conference::message::Leave;
 use crate::conference::policy::Exit;
@@ -22,6 +24,7 @@ pub struct Guard {
     call: CallSid,
     pub stack: Addr<StackActor>,
     live: Arc<Live>,
+    counted: Option<Counted>,
     pub dialog: Option<DialogId>,
     /// INVITEs that are out and not answered.
     pub attempts: Vec<DialogId>,
@@ -31,11 +34,12 @@ pub struct Guard {
 }
 
 impl Guard {
-    pub fn new(call: CallSid, stack: Addr<StackActor>, live: Arc<Live>) -> Self {
+    pub fn new(call: CallSid, stack: Addr<StackActor>, live: Arc<Live>, counted: Counted) -> Self {
         Self {
             call,
             stack,
             live,
+            counted: Some(counted),
             dialog: None,
             attempts: Vec::new(),
             participant: None,
@@ -63,6 +67,7 @@ impl Guard {
     }
 
     fn close(&mut self) {
+        self.counted = None;
         if let Some(room) = self.room.take() {
             room.do_send(Leave { call: self.call, exit: Exit::Left, run: None, base: None });
         }

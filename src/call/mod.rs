@@ -24,6 +24,8 @@ pub mod snapshot;
 mod sounds;
 mod state;
 mod status;
+pub mod tally;
+pub mod throttle;
 pub mod tries;
 mod ways;
 

@@ -6,12 +6,16 @@ use actix::Addr;
 
 use super::desk::{Desk, Keep, of_record};
 use super::route::Route;
+use super::tally::Counted;
 use super::ways::Search;
 use super::{Application, Limits, Script, Setup, answer};
 use crate::hook::CallFacts;
 use crate::model::call::{CreateCall, Direction, TargetKind};
 use crate::model::{self, Account, CallSid};
 use crate::sip_io::stack::StackActor;
+use crate::store;
+
+pub use super::tally::Full;
 
 /// What REST asks for, already checked.
 pub struct Order {
@@ -29,8 +33,18 @@ pub struct Placed {
     pub call_id: String,
 }
 
+/// Why a call was not even begun.
+#[derive(Debug, thiserror::Error)]
+pub enum NotPlaced {
+    #[error("as many calls as there may be")]
+    Full(Full),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
 /// Everything a call actor needs to begin.
 pub struct Plan {
+    pub counted: Counted,
     pub setup: Setup,
     pub keep: Keep,
     pub stack: Addr<StackActor>,
@@ -57,7 +71,12 @@ impl NoRoute {
 
 impl Plan {
     /// Finds the ways to the target. Asks DNS for names of hosts.
-    pub async fn make(desk: &Desk, stack: Addr<StackActor>, order: Order) -> Self {
+    pub async fn make(
+        desk: &Desk,
+        stack: Addr<StackActor>,
+        order: Order,
+        counted: Counted,
+    ) -> Self {
         let Order { account, create, application } = order;
         let call_sid = CallSid::random();
         let (to, trunk) = described(&create.to.kind, &account);
@@ -101,7 +120,7 @@ impl Plan {
         let carrier = first.and_then(|attempt| attempt.trunk.clone());
         let trunk = carrier.or_else(|| trunk.map(str::to_owned));
         let keep = Keep { trunk, records: !account.disable_cdrs };
-        Self { setup, keep, stack, route }
+        Self { counted, setup, keep, stack, route }
     }
 }
 

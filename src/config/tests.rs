@@ -61,7 +61,7 @@ fn environment_beats_file_beats_defaults() {
 #[test]
 fn wrong_keys_and_values_are_refused_by_name() {
     type Variables = &'static [(&'static str, &'static str)];
-    let cases: [(&str, Variables, &str); 22] = [
+    let cases: [(&str, Variables, &str); 24] = [
         ("[http]\nlissen = \"x\"\n", &[], "lissen"),
         ("[telephony]\n", &[], "telephony"),
         ("[rtp]\njitter_start = 20\n", &[], "jitter_start"),
@@ -75,6 +75,8 @@ fn wrong_keys_and_values_are_refused_by_name() {
         ("[sip]\nwss_listen = \"0.0.0.0:443\"\n", &[], "two PEM files"),
         ("[sip]\ntls_cert = \"/c.pem\"\n", &[], "tls_cert and tls_key go together"),
         ("[sip]\nlisteners = [\"sctp://0.0.0.0:1\"]\n", &[], "TRANSPORT://ADDRESS:PORT"),
+        ("[hook]\nallowed_networks = [\"10.0.0.0/40\"]\n", &[], "ADDRESS/BITS"),
+        ("", &[("TRUNKLINE__HOOK__ALLOWED_NETWORKS", "10.0.0.0/8,home")], "ADDRESS/BITS"),
         ("[sip]\ntrusted = [\"10.0.0.0/40\"]\n", &[], "ADDRESS/BITS"),
         ("[sip]\ntls_require_client_cert = true\n", &[], "sip.tls_client_ca"),
         ("[media]\ncodecs = []\n", &[], "media.codecs"),
@@ -101,6 +103,9 @@ fn secrets_do_not_print() {
     assert!(!config.to_masked_toml().contains("very-secret-key"));
     assert!(!format!("{config:?}").contains("very-secret-key"));
     assert!(config.to_masked_toml().contains("admin_key = \"***\""));
+    let config = load("", &[("TRUNKLINE_STORE_URL", "postgres://me:secret@db/calls")]).unwrap();
+    assert!(!config.to_masked_toml().contains("secret"));
+    assert!(!format!("{config:?}").contains("secret"));
 }
 
 #[test]

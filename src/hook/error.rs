@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Alert, AlertKind};
+use crate::model::address_policy::NOT_ALLOWED;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -23,7 +24,7 @@ pub enum HookError {
     #[error("malformed jambonz payload: not JSON")]
     NotJson { url: String },
     /// An address of this machine or its network, which applications may not reach.
-    #[error("webhook {url} is at an address that is not allowed")]
+    #[error("webhook {url} leads to {why}", why = NOT_ALLOWED)]
     ForbiddenAddress { url: String },
     #[error("websocket applications are not supported yet: {url}")]
     WebSocket { url: String },

@@ -1,222 +1,195 @@
-//! Keeps hooks and media fetches away from this machine's own network.
+//! Holds every connection to the [`AddressPolicy`]: names are resolved here, and the addresses that
+//! were checked are the ones that get connected, so a name cannot change its meaning in between.
 //!
-//! URLs come from tenants. Without a guard one of them could read a cloud metadata service or an
-//! admin page through us. Names are resolved here and the checked addresses are the ones that get
-//! connected, so a name cannot change its meaning in between. Used by `http` alone.
+//! The same is asked when a URL is saved, so that who writes it learns at once. Used by `http` alone.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use url::{Host, Url};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use url::Url;
 
-/// Decides which addresses may be connected.
-#[derive(Clone, Copy, Debug)]
+use crate::model::AddressPolicy;
+use crate::model::address_policy::Forbidden;
+
+/// Finds the addresses of a name; the ports mean nothing.
+pub(super) type Lookup =
+    Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
+
+/// Decides which addresses may be connected. Clones share the bound on lookups.
+#[derive(Clone)]
 pub(super) struct Guard {
-    allow_private_networks: bool,
+    policy: Arc<AddressPolicy>,
+    lookup: Lookup,
+    at_save: Arc<Semaphore>,
 }
-
-/// A host is, or resolves to, an address that is not allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("address {0} is not allowed")]
-pub(super) struct Forbidden(IpAddr);
 
 /// A name has no address.
 #[derive(Debug, thiserror::Error)]
 #[error("name not found")]
-pub(super) struct NotFound(#[source] std::io::Error);
+pub(super) struct NotFound(#[source] io::Error);
 
 impl Guard {
-    pub(super) fn new(allow_private_networks: bool) -> Self {
-        Self { allow_private_networks }
+    pub(super) fn new(policy: AddressPolicy, lookup: Lookup) -> Self {
+        let at_save = Arc::new(Semaphore::new(MAX_LOOKUPS_AT_SAVE));
+        Self { policy: Arc::new(policy), lookup, at_save }
     }
 
-    /// Checks a URL whose host is an address already; names are checked when they are resolved.
+    /// Checks a URL that is about to be connected; what its name resolves to is checked then.
     ///
     /// # Errors
     /// [`Forbidden`] with the address.
     pub(super) fn check(&self, url: &Url) -> Result<(), Forbidden> {
-        match url.host() {
-            Some(Host::Ipv4(ip)) => self.admit(ip.into()),
-            Some(Host::Ipv6(ip)) => self.admit(ip.into()),
-            Some(Host::Domain(_)) | None => Ok(()),
-        }
+        self.policy.check(url).inspect_err(|forbidden| log(url, *forbidden))
     }
 
-    /// One forbidden address condemns the name: an honest one has no reason to mix them.
-    fn admit_all(self, addresses: &[SocketAddr]) -> Result<(), Forbidden> {
-        addresses.iter().try_for_each(|address| self.admit(address.ip()))
+    /// Checks a URL that is about to be saved, its name as it resolves now. One that does not resolve
+    /// in time passes: it is checked again whenever it is connected.
+    ///
+    /// # Errors
+    /// [`Forbidden`] with the address.
+    pub(super) async fn check_now(&self, url: &Url) -> Result<(), Forbidden> {
+        self.check(url)?;
+        let Some(name) = url.domain().filter(|_| !self.policy.is_open()) else { return Ok(()) };
+        let Some(addresses) = self.resolve_soon(name).await else { return Ok(()) };
+        let ips = addresses.iter().map(SocketAddr::ip);
+        self.policy.admit_all(ips).inspect_err(|forbidden| log(url, *forbidden))
     }
 
-    fn admit(self, ip: IpAddr) -> Result<(), Forbidden> {
-        match self.allow_private_networks || is_public(ip) {
-            true => Ok(()),
-            false => Err(Forbidden(ip)),
-        }
+    async fn resolve_soon(&self, name: &str) -> Option<Vec<SocketAddr>> {
+        let resolved = async {
+            let permit = self.at_save.clone().acquire_owned().await.ok()?;
+            let found = (self.lookup)(name.to_owned());
+            // On its own, since a lookup that was begun cannot be stopped: it counts until it ends.
+            let task = tokio::spawn(async move {
+                let _permit = permit;
+                found.await.ok()
+            });
+            task.await.ok()?
+        };
+        timeout(RESOLVE_AT_SAVE, resolved).await.ok()?
     }
 }
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
-        let guard = *self;
+        let (policy, found) = (self.policy.clone(), (self.lookup)(name.as_str().to_owned()));
         Box::pin(async move {
-            // The port is the caller's business; 0 stands for the one of the URL.
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(NotFound)?;
-            let addresses: Vec<SocketAddr> = found.collect();
-            guard.admit_all(&addresses)?;
+            let addresses = found.await.map_err(NotFound)?;
+            policy.admit_all(addresses.iter().map(SocketAddr::ip)).inspect_err(|forbidden| {
+                tracing::warn!(host = name.as_str(), "a URL was not connected: {forbidden}");
+            })?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
 }
 
-fn is_public(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => is_public_v4(ip),
-        IpAddr::V6(ip) => is_public_v6(ip),
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.policy.fmt(f)
     }
 }
 
-/// Everything the IANA special-purpose registry (RFC 6890) calls globally reachable.
-fn is_public_v4(ip: Ipv4Addr) -> bool {
-    let [a, b, c, _] = ip.octets();
-    let special = match (a, b) {
-        // This network, private, loopback; multicast, reserved and broadcast.
-        (0 | 10 | 127 | 224..=255, _)
-        // Carrier-grade NAT (RFC 6598); link-local, metadata services among it; private.
-        | (100, 64..=127) | (169, 254) | (172, 16..=31) | (192, 168)
-        // Benchmarks.
-        | (198, 18..=19) => true,
-        // Protocol assignments and documentation; 6to4 relays; documentation twice.
-        (192, 0) => matches!(c, 0 | 2),
-        (192, 88) => c == 99,
-        (198, 51) => c == 100,
-        (203, 0) => c == 113,
-        _ => false,
-    };
-    !special
+/// Asks the system's resolver, hosts file included. The port is the caller's business; 0 stands for
+/// the one of the URL.
+pub(super) fn system_lookup() -> Lookup {
+    Arc::new(|name| {
+        async move { Ok(tokio::net::lookup_host((name.as_str(), 0)).await?.collect()) }.boxed()
+    })
 }
 
-fn is_public_v6(ip: Ipv6Addr) -> bool {
-    if let Some(ip) = carried_v4(ip) {
-        return is_public_v4(ip);
-    }
-    match ip.segments() {
-        // Protocol assignments with Teredo among them; documentation.
-        [0x2001, 0..=0x01ff | 0x0db8, ..] | [0x3fff, 0..=0x0fff, ..] => false,
-        // Only 2000::/3 is global unicast; unique local, link-local and multicast are outside.
-        [first, ..] => (0x2000..0x4000).contains(&first),
-    }
+/// The operator reads which address it was; the tenant does not.
+fn log(url: &Url, forbidden: Forbidden) {
+    tracing::warn!(host = url.host_str().unwrap_or_default(), "a URL was refused: {forbidden}");
 }
 
-/// The IPv4 address within one that is mapped, compatible (`::` and `::1` look like it), from
-/// NAT64 or from 6to4.
-fn carried_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
-    match ip.segments() {
-        [0, 0, 0, 0, 0, 0xffff | 0, high, low]
-        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
-        | [0x2002, high, low, ..] => {
-            Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
-        }
-        _ => None,
-    }
-}
+/// How long a save waits for a name.
+const RESOLVE_AT_SAVE: Duration = Duration::from_secs(1);
+
+/// The system's resolver keeps a thread of the runtime busy for as long as it takes.
+const MAX_LOOKUPS_AT_SAVE: usize = 16;
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
-    #[test]
-    fn addresses_of_this_machine_and_its_networks_are_forbidden() {
-        for ip in [
-            "0.0.0.0",
-            "0.1.2.3",
-            "10.0.0.1",
-            "100.64.0.1",
-            "100.127.255.255",
-            "127.0.0.1",
-            "127.8.8.8",
-            "169.254.169.254",
-            "172.16.0.1",
-            "172.31.255.255",
-            "192.0.0.192",
-            "192.0.2.1",
-            "192.168.1.1",
-            "198.18.0.1",
-            "224.0.0.1",
-            "240.0.0.1",
-            "255.255.255.255",
-            "::",
-            "::1",
-            "::127.0.0.1",
-            "::ffff:10.0.0.1",
-            "::ffff:169.254.169.254",
-            "64:ff9b::7f00:1",
-            "64:ff9b:1::1",
-            "2002:7f00:1::1",
-            "2001::1",
-            "2001:db8::1",
-            "fc00::1",
-            "fd00:ec2::254",
-            "fe80::1",
-            "febf::1",
-            "fec0::1",
-            "ff02::1",
-            "100::1",
-        ] {
-            let ip: IpAddr = ip.parse().unwrap();
-            assert_eq!(Guard::new(false).admit(ip), Err(Forbidden(ip)));
-            assert_eq!(Guard::new(true).admit(ip), Ok(()));
-        }
+    /// A resolver that gives one list after the other, and the last one from then on.
+    fn answering(answers: &[&[&str]]) -> (Lookup, Arc<AtomicUsize>) {
+        let answers: Vec<Vec<SocketAddr>> = answers
+            .iter()
+            .map(|ips| ips.iter().map(|ip| (ip.parse::<IpAddr>().unwrap(), 0).into()).collect())
+            .collect();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        let lookup: Lookup = Arc::new(move |_| {
+            let at = count.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
+            let found = match answers[at].as_slice() {
+                [] => Err(io::ErrorKind::NotFound.into()),
+                some => Ok(some.to_vec()),
+            };
+            async move { found }.boxed()
+        });
+        (lookup, asked)
     }
 
-    #[test]
-    fn public_addresses_are_allowed() {
-        for ip in [
-            "1.1.1.1",
-            "100.63.255.255",
-            "100.128.0.0",
-            "172.15.0.1",
-            "172.32.0.1",
-            "192.167.255.255",
-            "223.255.255.255",
-            "2606:4700:4700::1111",
-            "2a00:1450:4001:80e::200e",
-            "::ffff:8.8.8.8",
-            "64:ff9b::808:808",
-        ] {
-            assert_eq!(Guard::new(false).admit(ip.parse().unwrap()), Ok(()), "{ip}");
-        }
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
     }
 
-    #[test]
-    fn every_spelling_of_an_address_in_a_url_is_seen() {
-        for url in [
-            "http://127.0.0.1/",
-            "http://127.1/",
-            "http://2130706433/",
-            "http://0x7f000001/",
-            "http://0177.0.0.1:8080/x",
-            "http://[::1]/",
-            "http://[::ffff:7f00:1]/",
-            "https://user:pass@169.254.169.254/latest/meta-data",
-        ] {
-            assert!(Guard::new(false).check(&Url::parse(url).unwrap()).is_err(), "{url}");
-        }
-        assert_eq!(Guard::new(false).check(&Url::parse("http://app.example/").unwrap()), Ok(()));
+    #[tokio::test]
+    async fn a_name_is_refused_for_what_it_is_now_and_later_for_what_it_is_then() {
+        let (lookup, asked) =
+            answering(&[&["93.184.215.14"], &["93.184.215.14", "10.0.0.1"], &[], &["fd00::1"]]);
+        let guard = Guard::new(AddressPolicy::default(), lookup);
+        let app = url("wss://app.example/x");
+        assert_eq!(guard.check_now(&app).await, Ok(()));
+        let mixed = guard.check_now(&app).await;
+        assert_eq!(mixed, Err(Forbidden("10.0.0.1".parse().unwrap())));
+        assert_eq!(guard.check_now(&app).await, Ok(()), "a name nobody knows yet");
+        let error = guard.resolve("app.example".parse().unwrap()).await.err().unwrap();
+        assert!(error.is::<Forbidden>(), "{error}");
+        assert_eq!(asked.load(Ordering::SeqCst), 4);
+        // What a URL says by itself needs no resolver.
+        assert!(guard.check_now(&url("ws://0x7f.1/")).await.is_err());
+        assert!(guard.check_now(&url("http://a.localhost/")).await.is_err());
+        assert_eq!(asked.load(Ordering::SeqCst), 4);
     }
 
-    #[test]
-    fn one_forbidden_address_condemns_a_name() {
-        let addresses = ["8.8.8.8:0".parse().unwrap(), "10.0.0.1:0".parse().unwrap()];
-        assert!(Guard::new(false).admit_all(&addresses).is_err());
-        assert!(Guard::new(false).admit_all(&addresses[..1]).is_ok());
+    #[tokio::test]
+    async fn a_save_does_not_wait_for_a_resolver_that_does_not_answer() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        let lookup: Lookup = Arc::new(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            std::future::pending().boxed()
+        });
+        let guard = Guard::new(AddressPolicy::default(), lookup);
+        // More than may be asked at once: the others wait no longer either.
+        let app = url("http://app.example/");
+        let checks = (0..2 * MAX_LOOKUPS_AT_SAVE).map(|_| guard.check_now(&app));
+        let checked = futures_util::future::join_all(checks).await;
+        assert!(checked.iter().all(Result::is_ok));
+        assert_eq!(asked.load(Ordering::SeqCst), MAX_LOOKUPS_AT_SAVE);
     }
 
     #[tokio::test]
     async fn a_name_of_this_machine_is_refused_when_it_is_resolved() {
         let name = || "localhost".parse::<Name>().unwrap();
-        let error = Guard::new(false).resolve(name()).await.err().unwrap();
+        let strict = Guard::new(AddressPolicy::default(), system_lookup());
+        let error = strict.resolve(name()).await.err().unwrap();
         assert!(error.is::<Forbidden>(), "{error}");
-        let mut found = Guard::new(true).resolve(name()).await.ok().unwrap();
+        let loopback = Guard::new(AddressPolicy::loopback(), system_lookup());
+        let mut found = loopback.resolve(name()).await.ok().unwrap();
         assert!(found.all(|address| address.ip().is_loopback()));
     }
 }

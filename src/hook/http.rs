@@ -18,11 +18,12 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 use url::Url;
 
-use super::guard::Guard;
+use super::guard::{Guard, Lookup, system_lookup};
 use super::resolve::{Base, Login, ResolvedHook, shown};
 use super::retry::Schedule;
 use super::{ConnectFault, HookError, HookReply, HookRequest, Phase, js_json, sign};
-use crate::model::{Hook, HookMethod, Secret};
+use crate::model::address_policy::NOT_ALLOWED;
+use crate::model::{AddressPolicy, Hook, HookMethod, Secret};
 use dial::Dial;
 
 /// The configurable part of [`HookClient`].
@@ -33,8 +34,8 @@ pub struct HookConfig {
     pub user_agent: String,
     /// A longer JSON reply is a failure.
     pub max_reply_bytes: usize,
-    /// Whether this machine's own network may be reached: loopback, private, link-local …
-    pub allow_private_networks: bool,
+    /// Which addresses of this machine's own network may be reached, if any.
+    pub addresses: AddressPolicy,
 }
 
 impl Default for HookConfig {
@@ -43,7 +44,7 @@ impl Default for HookConfig {
             timeout: Duration::from_secs(10),
             user_agent: "jambonz".into(),
             max_reply_bytes: 1024 * 1024,
-            allow_private_networks: false,
+            addresses: AddressPolicy::default(),
         }
     }
 }
@@ -52,6 +53,11 @@ impl Default for HookConfig {
 #[derive(Debug, thiserror::Error)]
 #[error("http client for hooks cannot be built")]
 pub struct BuildError(#[source] reqwest::Error);
+
+/// A URL leads to an address that is not allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("url leads to {NOT_ALLOWED}")]
+pub struct NotAllowed;
 
 /// Sends hooks. Cloning shares the connections.
 #[derive(Clone, Debug)]
@@ -69,15 +75,19 @@ impl HookClient {
     /// # Errors
     /// [`BuildError`], for example if the user agent cannot be a header.
     pub fn new(config: &HookConfig) -> Result<Self, BuildError> {
+        Self::with_lookup(config, system_lookup())
+    }
+
+    fn with_lookup(config: &HookConfig, lookup: Lookup) -> Result<Self, BuildError> {
         // Fails if a provider is installed already, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let guard = Guard::new(config.allow_private_networks);
+        let guard = Guard::new(config.addresses.clone(), lookup);
         let builder = || {
             reqwest::Client::builder()
                 .user_agent(&config.user_agent)
                 .redirect(reqwest::redirect::Policy::none())
                 .no_proxy()
-                .dns_resolver(Arc::new(guard))
+                .dns_resolver(Arc::new(guard.clone()))
                 .connector_layer(dial::Watch)
                 .pool_idle_timeout(POOL_IDLE)
                 .pool_max_idle_per_host(POOL_IDLE_PER_ORIGIN)
@@ -89,6 +99,21 @@ impl HookClient {
         })?;
         let HookConfig { timeout, max_reply_bytes, .. } = *config;
         Ok(Self { client, guard, timeout, max_reply_bytes })
+    }
+
+    /// Checks a URL that is about to be saved, or is named in a request: whether it leads, as its
+    /// name resolves now, where it may not. Text that cannot be asked at all passes, and is refused
+    /// or resolved by who uses it.
+    ///
+    /// # Errors
+    /// [`NotAllowed`], whose text follows the name of the property.
+    pub async fn check_address(&self, url: &str) -> Result<(), NotAllowed> {
+        match Url::parse(url) {
+            Ok(url) if matches!(url.scheme(), "http" | "https" | "ws" | "wss") => {
+                self.guard.check_now(&url).await.map_err(|_| NotAllowed)
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Sends one hook and reads its reply, trying again as its URL's fragment says.
@@ -122,6 +147,43 @@ impl HookClient {
                 None => return Err(error),
             }
         }
+    }
+
+    /// Asks an application which settings it takes, by `OPTIONS`: its answer, if that is JSON. A
+    /// WebSocket URL is asked by HTTP.
+    ///
+    /// # Errors
+    /// [`HookError::Status`] for any status but 2xx, and whatever can happen to a hook.
+    pub async fn options(&self, url: &str) -> Result<Option<Value>, HookError> {
+        let mut asked = url.to_owned();
+        if let Ok(mut url) = Url::parse(url)
+            && let Some(scheme) = http_for(url.scheme())
+            && url.set_scheme(scheme).is_ok()
+        {
+            asked = url.into();
+        }
+        let target = Base::default().resolve(&Hook::post(asked))?;
+        let request = self.builder(Method::OPTIONS, &target.url, target.auth.as_ref());
+        let response = self.exchange(request.header(ACCEPT, JSON), &target.url).await?;
+        match response.status() {
+            status if status.is_success() => Ok(self.reply(response, &target.url).await?.body),
+            status => Err(refused_with(status, &target.url)),
+        }
+    }
+
+    /// Writes `body` to a URL by `PUT`; gives the status, and what was answered.
+    ///
+    /// # Errors
+    /// Whatever can happen to a hook.
+    pub(super) async fn put(
+        &self,
+        url: &Url,
+        body: &'static str,
+    ) -> Result<(u16, Bytes), HookError> {
+        let request = self.builder(Method::PUT, url, None).body(body);
+        let response = self.exchange(request, url).await?;
+        let status = response.status().as_u16();
+        Ok((status, self.body(response, url, MAX_PUT_ANSWER).await?))
     }
 
     /// Fetches a media file; up to `MAX_REDIRECTS` redirects are followed, each checked
@@ -321,7 +383,19 @@ fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// The scheme by which a WebSocket's server is asked without one.
+fn http_for(scheme: &str) -> Option<&'static str> {
+    match scheme {
+        "ws" => Some("http"),
+        "wss" => Some("https"),
+        _ => None,
+    }
+}
+
 const JSON: &str = "application/json";
+
+/// Object stores answer a refusal with a page of XML.
+const MAX_PUT_ANSWER: usize = 64 * 1024;
 
 /// Node closes idle connections after five seconds; leaving first avoids most stale ones.
 const POOL_IDLE: Duration = Duration::from_secs(4);

@@ -5,6 +5,7 @@
 //! [`queue`] keeps one call's status events in order. Called by `call/` and `conference/`.
 
 mod alert;
+mod bucket;
 mod error;
 mod facts;
 mod guard;
@@ -20,6 +21,7 @@ mod snake_case;
 mod test_server;
 
 pub use alert::{Alert, AlertKind};
+pub use bucket::BucketFault;
 pub use error::{ConnectFault, HookError, Phase};
 pub use facts::{BaseFields, CallFacts};
 pub use http::{HookClient, HookConfig};

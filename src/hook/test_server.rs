@@ -72,7 +72,14 @@ impl Answer {
 
 impl TestServer {
     pub(super) async fn start(answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(([127, 0, 0, 1], 0).into(), answer).await
+    }
+
+    pub(super) async fn start_at(
+        address: SocketAddr,
+        answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (saw, seen) = mpsc::unbounded_channel();
         let answer = Arc::new(answer);

@@ -238,6 +238,15 @@ impl AccountInput {
         Ok(input)
     }
 
+    /// Property and URL of all it brings that the server will ask.
+    pub fn urls(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let hooks = [&self.registration_hook, &self.queue_event_hook];
+        let hooks = hooks.into_iter().filter_map(|hook| hook.as_ref().value()?.named_url());
+        let bucket = self.bucket_credential.as_ref().value();
+        let endpoint = bucket.and_then(|bucket| bucket.part("endpoint"));
+        hooks.chain(endpoint.map(|url| ("bucket_credential", url)))
+    }
+
     pub fn apply(self, record: &mut Account) -> Result<(), Invalid> {
         if let Some(name) = self.name {
             record.name = name;

@@ -162,6 +162,13 @@ impl ApplicationInput {
         Ok(input)
     }
 
+    /// Property and URL of every hook it brings.
+    pub fn urls(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let optional = [&self.call_status_hook, &self.messaging_hook];
+        let hooks = optional.into_iter().filter_map(|hook| hook.as_ref().value());
+        self.call_hook.iter().chain(hooks).filter_map(HookInput::named_url)
+    }
+
     /// The record of a create; the account has been decided by then.
     pub fn into_record(mut self, account_sid: AccountSid) -> Result<Application, Invalid> {
         let call_hook =

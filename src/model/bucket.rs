@@ -85,6 +85,11 @@ impl BucketCredential {
         map
     }
 
+    /// A part in clear, to be used and never shown.
+    pub fn part(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+
     /// In clear, for sealing.
     pub fn as_map(&self) -> &Map<String, Value> {
         &self.0

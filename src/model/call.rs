@@ -6,12 +6,14 @@ mod headers;
 mod input;
 mod sip_request;
 mod update;
+mod urls;
 
 pub use create::{CreateCall, DigestLogin, SpeechDefaults, Target, TargetKind};
 pub use headers::SipHeaders;
 pub use input::BadCall;
 pub use sip_request::{Content, SipRequest};
 pub use update::{CloseAs, Command, UpdateCall};
+pub use urls::{urls_in, urls_in_create, urls_in_update};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -197,6 +197,11 @@ impl HookInput {
         }
     }
 
+    /// Its property and the URL it brings, for the check of where that leads.
+    pub fn named_url(&self) -> Option<(&'static str, &str)> {
+        Some((self.name, self.url.as_deref()?))
+    }
+
     /// Whether it is sent only to say "none": an empty URL.
     pub fn is_empty(&self) -> bool {
         self.url.as_deref() == Some("")

@@ -1,7 +1,7 @@
 //! A range of IP addresses: `10.0.0.0/8`, `2001:db8::/32`, or one address.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -14,6 +14,12 @@ pub struct Network {
 }
 
 impl Network {
+    /// This machine itself.
+    pub const LOOPBACK: [Self; 2] = [
+        Self { ip: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), prefix: 8 },
+        Self { ip: IpAddr::V6(Ipv6Addr::LOCALHOST), prefix: 128 },
+    ];
+
     /// `None` if the prefix is longer than the address.
     pub fn new(ip: IpAddr, prefix: u8) -> Option<Self> {
         let longest = if ip.is_ipv4() { 32 } else { 128 };

@@ -68,6 +68,11 @@ impl ServiceProviderInput {
         Ok(input)
     }
 
+    /// Property and URL of the hook it brings.
+    pub fn urls(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.registration_hook.as_ref().value().and_then(HookInput::named_url).into_iter()
+    }
+
     pub fn apply(self, record: &mut ServiceProvider) -> Result<(), Invalid> {
         if let Some(name) = self.name {
             record.name = name;

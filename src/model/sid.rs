@@ -1,8 +1,10 @@
 //! Public identifiers: lower-case UUIDs, one type per resource so that they cannot be swapped.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 macro_rules! sid {
@@ -52,13 +54,29 @@ sid! {
     ServiceProviderSid,
     ApplicationSid,
     ApiKeySid,
+    UserSid,
     ClientSid,
     PhoneNumberSid,
     VoipCarrierSid,
     SipGatewaySid,
     ConferenceSid,
+    QueueSid,
+    LimitSid,
     WebhookSid,
     PredefinedCarrierSid,
+    SbcAddressSid,
+}
+
+impl SbcAddressSid {
+    /// The sid of an address of our own: the same at every start.
+    pub fn of_own(ip: IpAddr, place: usize) -> Self {
+        let digest: [u8; 32] = Sha256::digest(format!("own sbc {ip} {place}")).into();
+        let (head, _) = digest.as_chunks::<16>();
+        Self(
+            head.first()
+                .map_or_else(Uuid::nil, |head| uuid::Builder::from_custom_bytes(*head).into_uuid()),
+        )
+    }
 }
 
 #[cfg(test)]

@@ -12,11 +12,13 @@ use sip::{Endpoint, Listener, Reliable, Timers, Transport, Uri};
 use crate::call::desk::Desk;
 use crate::config::{self, Config, Listen};
 use crate::media_io::sys;
+use crate::model::Sbc;
+use crate::model::sbc::{self, PortUse};
+use crate::rate::Buckets;
 use crate::sip_io::ban::BanRules;
 use crate::sip_io::connection::ConnectionRules;
 use crate::sip_io::defence::Defence;
 use crate::sip_io::gate::Gate;
-use crate::sip_io::limiter::Limiter;
 use crate::sip_io::listeners::{Bound, Open, UDP_BUFFER_BYTES};
 use crate::sip_io::peers::Peers;
 use crate::sip_io::stack::{StackActor, StackParts};
@@ -54,6 +56,20 @@ impl Shell {
 
     pub(super) fn listeners(&self) -> Vec<Listener> {
         self.sockets.iter().map(|open| open.listener).collect()
+    }
+
+    /// The same as the portal shows them. WebSocket without TLS is for a proxy in front, not for peers.
+    pub(super) fn own_sbcs(&self) -> Vec<Sbc> {
+        let listeners = self.sockets.iter().map(|open| open.listener);
+        sbc::own(listeners.filter_map(|listener| {
+            let kind = match listener.transport {
+                Transport::Udp | Transport::Tcp => PortUse::Plain,
+                Transport::Tls => PortUse::Tls,
+                Transport::Wss => PortUse::Wss,
+                _ => return None,
+            };
+            Some((kind, listener.public))
+        }))
     }
 
     /// The certificates, to be read again on demand.
@@ -170,5 +186,5 @@ fn defence(sip: &config::Sip) -> Defence {
         time: sip.ban_time,
         agents: sip.ban_user_agents.clone(),
     };
-    Defence::new(Limiter::new(sip.rate_per_second, sip.rate_burst), rules, sip.trusted.clone())
+    Defence::new(Buckets::new(sip.rate_per_second, sip.rate_burst), rules, sip.trusted.clone())
 }

@@ -1,6 +1,6 @@
 //! Who is not heard: sources that were refused too often, or named themselves as scanners.
 //!
-//! A pure table in time; [`defence`](super::defence) asks it. It is bounded like the limiter's.
+//! A pure table in time; [`defence`](super::defence) asks it. It is bounded like the buckets'.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

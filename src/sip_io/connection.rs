@@ -21,10 +21,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::defence::{Admission, Defence, group};
+use super::defence::{Admission, Defence};
 use super::peers::{ConnectionId, Peer, Peers};
 use super::tls::{Proof, Tls};
 use super::{listeners, tcp, ws};
+use crate::rate::group;
 
 /// Messages that may wait for a slow reader.
 const QUEUE: usize = 64;
@@ -339,8 +340,8 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rate::Buckets;
     use crate::sip_io::ban::BanRules;
-    use crate::sip_io::limiter::Limiter;
     use crate::sip_io::tls::TlsFiles;
 
     struct Nobody;
@@ -367,7 +368,7 @@ mod tests {
             },
             listeners: Vec::new(),
             peers: Peers::default(),
-            defence: Defence::new(Limiter::new(9, 9), BanRules::default(), Vec::new()),
+            defence: Defence::new(Buckets::new(9, 9), BanRules::default(), Vec::new()),
             tls: Tls::open(TlsFiles::default()).unwrap(),
             stack: Nobody.start().recipient(),
         })

@@ -7,13 +7,13 @@
 //! summary is logged now and then: a flood must not fill the log.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::ban::{BanRules, Bans, MAX_SOURCES};
-use super::limiter::Limiter;
 use crate::model::Network;
+use crate::rate::{Buckets, group};
 
 /// What becomes of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum Admission {
 pub struct Defence(Arc<Mutex<Inner>>);
 
 struct Inner {
-    limiter: Limiter,
+    limiter: Buckets<IpAddr>,
     bans: Bans,
     /// From the configuration.
     trusted: Vec<Network>,
@@ -55,7 +55,7 @@ pub struct Summary {
 }
 
 impl Defence {
-    pub fn new(limiter: Limiter, rules: BanRules, trusted: Vec<Network>) -> Self {
+    pub fn new(limiter: Buckets<IpAddr>, rules: BanRules, trusted: Vec<Network>) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             limiter,
             bans: Bans::new(rules),
@@ -177,14 +177,6 @@ impl Inner {
 /// How long a proof counts: longer than the longest registration may last.
 const KNOWN_FOR: Duration = Duration::from_secs(2 * 3600);
 
-/// Who shares one bucket and one ban: an IPv4 address; of IPv6 the /64, which one host can fill alone.
-pub(super) fn group(source: IpAddr) -> IpAddr {
-    match source.to_canonical() {
-        IpAddr::V4(ip) => ip.into(),
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
-    }
-}
-
 fn tell_ban(source: IpAddr, why: &'static str) {
     metrics::counter!("sip_bans_total").increment(1);
     tracing::warn!(%source, why, "banned");
@@ -203,7 +195,7 @@ mod tests {
             time: Duration::from_secs(60),
             agents: vec!["sipvicious".to_owned()],
         };
-        Defence::new(Limiter::new(10, 5), rules, vec!["198.51.100.0/24".parse().unwrap()])
+        Defence::new(Buckets::new(10, 5), rules, vec!["198.51.100.0/24".parse().unwrap()])
     }
 
     fn passed(defence: &Defence, source: &str) -> usize {

@@ -18,8 +18,8 @@ use sip::{Flow, Reply, Request, Transport};
 use self::proof::Proof;
 use super::trunks::{Match, Trunks};
 use crate::model::{
-    Account, AccountSid, Application, ApplicationSid, ClientAuth, Encryption, PhoneNumber,
-    Protocol, Trunk,
+    Account, AccountSid, Application, ApplicationSid, CallLimits, ClientAuth, Encryption,
+    PhoneNumber, Protocol, Trunk,
 };
 use crate::routing::inbound::{
     Admission, Facts, Permissions, Reach, Reached, Route, Through, Trust, admit, route, through,
@@ -38,6 +38,8 @@ pub struct Admitted {
     pub trunk: Option<String>,
     /// What the client's or carrier's settings want of the audio; `None`: as the server's configuration says.
     pub encryption: Option<Encryption>,
+    /// How many calls there may be at once.
+    pub limits: CallLimits,
     pub answer: Answer,
 }
 
@@ -60,6 +62,8 @@ pub struct Registrant {
     /// `user@realm`
     pub aor: String,
     pub account: AccountSid,
+    /// How many users of the account may be registered at once.
+    pub devices: Option<u32>,
 }
 
 /// Who sends an INVITE, before it is proved.
@@ -104,6 +108,8 @@ pub struct User {
     /// The realm it names, if it is one of ours.
     realm: Option<String>,
     proof: Proof,
+    /// How many users the realm's account may have registered at once.
+    devices: Option<u32>,
 }
 
 #[derive(Clone)]
@@ -128,10 +134,12 @@ impl Gate {
         let to = &request.to().uri;
         let account = routing.account_for_host(to.host(), self.home_realm.as_deref()).await?;
         let Some(account) = account else {
-            return Ok(User { realm: None, proof: Proof::of_nobody(String::new(), None) });
+            let proof = Proof::of_nobody(String::new(), None);
+            return Ok(User { realm: None, proof, devices: None });
         };
         let realm = account.sip_realm.clone();
         let digest_realm = account.digest_realm();
+        let devices = self.store.limits().devices(account.sid).await?;
         let user = match proof::username(request, &digest_realm) {
             Some(given) => given,
             None => to.user().unwrap_or_default().into_owned(),
@@ -141,7 +149,7 @@ impl Gate {
             Some(client) => Proof::of_client(digest_realm, algorithm, client),
             None => Proof::of_nobody(digest_realm, algorithm),
         };
-        Ok(User { realm: Some(realm.unwrap_or_default()), proof })
+        Ok(User { realm: Some(realm.unwrap_or_default()), proof, devices })
     }
 
     /// Who sends this INVITE, and what it must prove.
@@ -283,6 +291,15 @@ impl Gate {
     /// # Errors
     /// The store's.
     pub async fn answer(&self, known: Known) -> Result<Verdict<Admitted>, Error> {
+        let mut verdict = self.find(known).await?;
+        if let Verdict::Pass(Admitted { account, limits, .. }) = &mut verdict {
+            let stored = self.store.limits();
+            *limits = stored.calls(account.sid, account.service_provider_sid).await?;
+        }
+        Ok(verdict)
+    }
+
+    async fn find(&self, known: Known) -> Result<Verdict<Admitted>, Error> {
         let Known { dialled, numbers, caller } = known;
         match caller {
             Caller::Client(client) => self.for_client(&dialled, *client, &numbers).await,
@@ -474,6 +491,7 @@ impl User {
         Verdict::Pass(Registrant {
             aor: format!("{}@{realm}", auth.client.username),
             account: auth.account.sid,
+            devices: self.devices,
         })
     }
 }
@@ -517,7 +535,15 @@ fn by_client(
     encryption: Option<Encryption>,
     answer: Answer,
 ) -> Verdict<Admitted> {
-    Verdict::Pass(Admitted { account, client: Some(username), trunk: None, encryption, answer })
+    let limits = CallLimits::default();
+    Verdict::Pass(Admitted {
+        account,
+        client: Some(username),
+        trunk: None,
+        encryption,
+        limits,
+        answer,
+    })
 }
 
 /// By a carrier, or by a stranger without one.
@@ -531,6 +557,7 @@ fn by_trunk(
         client: None,
         trunk: trunk.map(|(trunk, _)| trunk.carrier.name.clone()),
         encryption: trunk.and_then(|(trunk, by)| encryption(trunk, by)),
+        limits: CallLimits::default(),
         answer: Answer::Application(Box::new(application)),
     })
 }

@@ -7,7 +7,6 @@ pub mod defence;
 pub mod dns;
 pub mod gate;
 pub mod info;
-pub mod limiter;
 pub mod listeners;
 pub mod message;
 pub mod peers;

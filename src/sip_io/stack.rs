@@ -5,6 +5,7 @@
 //! the flow it names.
 
 mod admission;
+mod devices;
 mod dialogs;
 mod keeping;
 pub mod outside;

@@ -109,8 +109,8 @@ mod tests {
     use futures_util::StreamExt;
 
     use super::*;
+    use crate::rate::Buckets;
     use crate::sip_io::ban::BanRules;
-    use crate::sip_io::limiter::Limiter;
 
     /// RFC 8489: a binding request without attributes.
     const STUN: [u8; 20] = *b"\x00\x01\x00\x00\x21\x12\xa4\x42abcdefghijkl";
@@ -126,7 +126,7 @@ mod tests {
         let (own, local) = socket().await;
         let hour = Duration::from_secs(3600);
         let rules = BanRules { failures: 1, window: hour, time: hour, ..BanRules::default() };
-        let defence = Defence::new(Limiter::new(1, 9), rules, Vec::new());
+        let defence = Defence::new(Buckets::new(1, 9), rules, Vec::new());
         let mut stream = UdpStream::new(own, local, defence.clone(), 100);
         let (flooder, source) = socket().await;
         defence.failed(Instant::now(), source.ip(), false);
@@ -146,7 +146,7 @@ mod tests {
     #[tokio::test]
     async fn stun_is_answered_with_the_address_that_was_seen() {
         let (own, local) = socket().await;
-        let defence = Defence::new(Limiter::new(9, 9), BanRules::default(), Vec::new());
+        let defence = Defence::new(Buckets::new(9, 9), BanRules::default(), Vec::new());
         let mut stream = UdpStream::new(own, local, defence, 100);
         let (phone, address) = socket().await;
         phone.send_to(&STUN, local).await.unwrap();

@@ -46,6 +46,15 @@ impl Accounts<'_> {
         Ok(row.map(|row| row.try_get("service_provider_sid")).transpose()?)
     }
 
+    /// Whether some account, whoever's, has this realm.
+    pub async fn has_realm(&self, realm: &str) -> Result<bool, Error> {
+        let row = sqlx::query("SELECT 1 FROM accounts WHERE sip_realm = $1")
+            .bind(realm.to_ascii_lowercase())
+            .fetch_optional(self.store.read())
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// Those within reach, by name; with `provider`, only that provider's.
     pub async fn list(
         &self,
@@ -114,9 +123,12 @@ impl Accounts<'_> {
         Ok(record.webhook_secret)
     }
 
-    /// Keys, applications, numbers, carriers and clients go with it; records of its calls stay.
+    /// Keys, users, applications, numbers, carriers, clients, conferences, queues and limits go with
+    /// it; records of its calls stay.
     /// Returns what was deleted.
     pub async fn delete(&self, scope: Scope, sid: AccountSid) -> Result<Account, Error> {
+        let _turn = self.store.shelving().await;
+        let _limits = self.store.inner.limits.changing();
         let mut tx = self.store.begin().await?;
         let account = in_tx(&mut tx, scope, sid, self.store.seal()).await?;
         // These first: they reference applications, which the cascade would take in any order.
@@ -129,6 +141,9 @@ impl Accounts<'_> {
         }
         tx.commit().await?;
         self.store.inner.keys.clear();
+        self.store.inner.conferences.clear(sid);
+        self.store.inner.queues.clear(sid);
+        self.store.inner.sessions.clear();
         Ok(account)
     }
 }

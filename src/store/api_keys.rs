@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use sqlx::Row as _;
 use tracing::warn;
 use uuid::Uuid;
 
 use super::column::flag;
-use super::key_cache::{CachedKey, TokenHash};
+use super::key_cache::{CachedKey, TokenHash, hash, hex};
 use super::sql::QueryBuilder;
-use super::{Error, Found, Row, Store, Tx};
+use super::{Error, Found, Row, Store, Tx, users};
 use crate::model::{
     AccountSid, ApiKey, ApiKeySid, Invalid, Scope, Secret, ServiceProviderSid, Timestamp,
 };
@@ -261,20 +260,8 @@ pub(super) async fn insert(
     Ok(key)
 }
 
-fn hash(token: &str) -> TokenHash {
-    Sha256::digest(token.as_bytes()).into()
-}
-
-fn hex(hash: &TokenHash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn read(row: &Row) -> Result<ApiKey, Error> {
-    let scope = match (row.try_get("account_sid")?, row.try_get("service_provider_sid")?) {
-        (Some(account), _) => Scope::Account(account),
-        (None, Some(provider)) => Scope::ServiceProvider(provider),
-        (None, None) => Scope::Admin,
-    };
+    let scope = users::scope(row)?;
     Ok(ApiKey {
         sid: row.try_get("api_key_sid")?,
         prefix: row.try_get("prefix")?,

@@ -16,9 +16,18 @@ pub enum Error {
     /// A unique value is taken; the text is for the client.
     #[error("{0}")]
     Duplicate(&'static str),
+    /// The account has as many of them as it may.
+    #[error("creation quota reached")]
+    Full,
     /// The object is in use; the text is for the client.
     #[error("{0}")]
     InUse(&'static str),
+    /// The password given is not that of the user.
+    #[error("wrong password")]
+    WrongPassword,
+    /// Too many wait for a password to be checked.
+    #[error("too many logins at once, try again")]
+    Busy,
     #[error(transparent)]
     Invalid(#[from] Invalid),
 
@@ -49,6 +58,8 @@ pub enum Error {
     /// A stored value that the store itself would never have written.
     #[error("column {column} holds what it should not")]
     Corrupt { column: &'static str },
+    #[error("a password cannot be hashed")]
+    Unhashable,
     /// Sealed with another key, or changed since.
     #[error("a sealed value cannot be opened")]
     Unsealable,

@@ -1,14 +1,26 @@
-//! Recently used API keys, so that a request does not cost a query. Bounded; emptied whenever a key
-//! may have been deleted, by whatever way. Where other servers may delete keys, entries grow too old.
+//! Whose the tokens used of late are, API keys and sessions alike, so that a request does not cost a
+//! query. Bounded; emptied whenever one may have ended, by whatever way. Where other servers may end
+//! them, entries grow too old.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use sha2::{Digest, Sha256};
+
 use crate::model::{ApiKeySid, Scope, Timestamp};
 
 /// SHA-256 of a token.
 pub(super) type TokenHash = [u8; 32];
+
+pub(super) fn hash(token: &str) -> TokenHash {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// As the columns hold it.
+pub(super) fn hex(hash: &TokenHash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CachedKey {
@@ -19,65 +31,67 @@ pub(super) struct CachedKey {
 }
 
 #[derive(Debug)]
-pub(super) struct KeyCache {
+pub(super) struct TokenCache<T> {
     max_age: Option<Duration>,
-    table: Mutex<Table>,
+    table: Mutex<Table<T>>,
 }
 
-#[derive(Debug, Default)]
-struct Table {
-    /// With the time at which each was read.
-    keys: HashMap<TokenHash, (CachedKey, Instant)>,
+#[derive(Debug)]
+struct Table<T> {
+    /// With the moment it was read.
+    entries: HashMap<TokenHash, (T, Instant)>,
     /// Counts the emptyings: what was read before one must not be put in after it.
     generation: u64,
 }
 
-const MAX_KEYS: usize = 4096;
+const MAX_ENTRIES: usize = 4096;
 
-impl KeyCache {
-    /// Keys older than `max_age` are read again; without one, they stay until they are cleared.
+impl<T: Copy> TokenCache<T> {
+    /// What is older than `max_age` is read again; without one, it stays until it is cleared.
     pub(super) fn new(max_age: Option<Duration>) -> Self {
-        Self { max_age, table: Mutex::default() }
+        Self { max_age, table: Mutex::new(Table { entries: HashMap::new(), generation: 0 }) }
     }
 
-    pub(super) fn get(&self, hash: &TokenHash) -> Option<CachedKey> {
-        let (key, read_at) = self.lock().keys.get(hash).copied()?;
+    pub(super) fn get(&self, hash: &TokenHash) -> Option<T> {
+        let (entry, read_at) = self.lock().entries.get(hash).copied()?;
         let is_fresh = self.max_age.is_none_or(|max| read_at.elapsed() < max);
-        is_fresh.then_some(key)
+        is_fresh.then_some(entry)
     }
 
     pub(super) fn generation(&self) -> u64 {
         self.lock().generation
     }
 
-    /// Keeps a key read from the database in `generation`.
-    pub(super) fn put(&self, generation: u64, hash: TokenHash, key: CachedKey) {
+    /// Keeps what was read from the database in `generation`.
+    pub(super) fn put(&self, generation: u64, hash: TokenHash, entry: T) {
         let mut table = self.lock();
         if table.generation != generation {
             return;
         }
-        if table.keys.len() >= MAX_KEYS {
-            table.keys.clear();
+        if table.entries.len() >= MAX_ENTRIES {
+            table.entries.clear();
         }
-        table.keys.insert(hash, (key, Instant::now()));
-    }
-
-    /// Marks a key as used, if it is still here.
-    pub(super) fn touch(&self, hash: &TokenHash, now: Timestamp) {
-        if let Some((key, _)) = self.lock().keys.get_mut(hash) {
-            key.last_used = Some(now);
-        }
+        table.entries.insert(hash, (entry, Instant::now()));
     }
 
     pub(super) fn clear(&self) {
         let mut table = self.lock();
-        table.keys.clear();
+        table.entries.clear();
         table.generation += 1;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, Table<T>> {
         // A panic under the lock cannot leave the map half changed in a way that matters.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TokenCache<CachedKey> {
+    /// Marks a key as used, if it is still here.
+    pub(super) fn touch(&self, hash: &TokenHash, now: Timestamp) {
+        if let Some((key, _)) = self.lock().entries.get_mut(hash) {
+            key.last_used = Some(now);
+        }
     }
 }
 
@@ -92,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_key_read_before_an_emptying_is_not_kept_after_it() {
-        let cache = KeyCache::new(None);
+        let cache = TokenCache::new(None);
         let before = cache.generation();
         cache.clear();
         cache.put(before, [1; 32], key());
@@ -102,11 +116,11 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_too_old_is_read_again() {
+    fn what_is_too_old_is_read_again() {
         for (max_age, is_kept) in
             [(None, true), (Some(Duration::from_secs(3600)), true), (Some(Duration::ZERO), false)]
         {
-            let cache = KeyCache::new(max_age);
+            let cache = TokenCache::new(max_age);
             cache.put(0, [1; 32], key());
             assert_eq!(cache.get(&[1; 32]).is_some(), is_kept, "{max_age:?}");
         }
@@ -114,12 +128,12 @@ mod tests {
 
     #[test]
     fn the_cache_is_bounded() {
-        let cache = KeyCache::new(None);
-        for n in 0..=MAX_KEYS {
+        let cache = TokenCache::new(None);
+        for n in 0..=MAX_ENTRIES {
             let mut hash = [0; 32];
             hash[..8].copy_from_slice(&n.to_be_bytes());
             cache.put(0, hash, key());
         }
-        assert!(cache.lock().keys.len() <= MAX_KEYS);
+        assert!(cache.lock().entries.len() <= MAX_ENTRIES);
     }
 }

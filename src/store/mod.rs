@@ -14,20 +14,33 @@ mod call_days;
 mod calls;
 mod clients;
 mod column;
+mod conferences;
 mod database;
+mod default_tenant;
 mod demo;
 mod error;
+mod idempotency;
 mod journal;
 mod key_cache;
+mod limit_cache;
+mod limits;
 mod page;
+mod password;
 mod phone_numbers;
+mod queues;
+mod quotas;
 mod registrations;
 mod retention;
 mod routing;
+mod sbcs;
 mod seal;
 mod service_providers;
+mod sessions;
+mod shelf;
 mod sip_gateways;
 mod sql;
+mod system_information;
+mod users;
 mod voip_carriers;
 
 use std::fs::File;
@@ -46,31 +59,44 @@ pub use applications::Applications;
 pub use backup::{Backup, back_up};
 pub use calls::{CallQuery, Calls};
 pub use clients::Clients;
+pub use conferences::Conferences;
 pub use demo::{Demo, DemoSecrets, DemoUser};
 pub use error::Error;
+pub use idempotency::{FirstRequest, Idempotency};
+pub use limits::Limits;
 pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
+pub use queues::Queues;
+pub use quotas::Owned;
 pub use registrations::{Registered, Registrations};
 pub use routing::{Claim, Routing};
+pub use sbcs::Sbcs;
+pub use seal::kept_key;
 pub use service_providers::ServiceProviders;
+pub use sessions::{Session, SessionId, Sessions};
 pub use sip_gateways::SipGateways;
+pub use users::{Opened, Users};
 pub use voip_carriers::{VoipCarrierQuery, VoipCarriers};
 
 use database::Database;
 use journal::{Journal, Spill};
-use key_cache::KeyCache;
+use key_cache::{CachedKey, TokenCache};
+use limit_cache::LimitCache;
+use password::Hasher;
 use retention::Retention;
 use seal::Seal;
+use shelf::Shelf;
 
 use crate::config;
+use crate::model::{Conference, Queue};
 
 /// Which database it is, is known when it is opened.
 type Db = sqlx::Any;
 type Row = sqlx::any::AnyRow;
 type Tx = Transaction<'static, Db>;
 
-/// How long a key that another server of the same database deleted may still be taken here.
-const KEY_MAX_AGE: Duration = Duration::from_secs(5);
+/// How long a token or a limit that another server of the same database changed may still hold here.
+const MAX_AGE: Duration = Duration::from_secs(5);
 
 /// A handle to the store; clones are the same store.
 #[derive(Clone, Debug)]
@@ -82,8 +108,18 @@ pub struct Store {
 struct Inner {
     database: Database,
     seal: Seal,
-    keys: KeyCache,
+    keys: TokenCache<CachedKey>,
+    sessions: TokenCache<Session>,
+    hasher: Hasher,
+    limits: LimitCache,
     journal: Journal,
+    /// All conferences and queues that REST defined: a call that enters one asks no database.
+    conferences: Shelf<Conference>,
+    queues: Shelf<Queue>,
+    /// Whoever changes a shelf, or deletes an account of it, comes one by one: so what is on the shelves
+    /// is what was committed last.
+    shelving: tokio::sync::Mutex<()>,
+    sweep: idempotency::Sweep,
     retention: AbortHandle,
     /// Held while it is open.
     lock: Mutex<Option<File>>,
@@ -137,12 +173,26 @@ impl Store {
         check_key(&database, &seal).await?;
         let mut spill = Spill::open(dir, config.journal_spill_bytes)?;
         journal::replay(&database, &mut spill).await?;
-        let keys = KeyCache::new(database.is_shared().then_some(KEY_MAX_AGE));
-        let journal = Journal::start(database.clone(), config.journal_capacity, spill);
-        let retention = tokio::spawn(Retention::new(config).run(database.clone())).abort_handle();
-        let lock = Mutex::new(Some(lock));
-        let inner = Inner { database, seal, keys, journal, retention, lock };
-        Ok(Self { inner: Arc::new(inner) })
+        let max_age = database.is_shared().then_some(MAX_AGE);
+        let inner = Inner {
+            keys: TokenCache::new(max_age),
+            sessions: TokenCache::new(max_age),
+            hasher: Hasher::default(),
+            limits: LimitCache::new(max_age),
+            sweep: idempotency::Sweep::default(),
+            journal: Journal::start(database.clone(), config.journal_capacity, spill),
+            retention: tokio::spawn(Retention::new(config).run(database.clone())).abort_handle(),
+            lock: Mutex::new(Some(lock)),
+            conferences: Shelf::default(),
+            queues: Shelf::default(),
+            shelving: tokio::sync::Mutex::default(),
+            database,
+            seal,
+        };
+        let store = Self { inner: Arc::new(inner) };
+        store.conferences().load().await?;
+        store.queues().load().await?;
+        Ok(store)
     }
 
     /// Writes what the journal still holds, then closes. Later requests fail. With SQLite all is in
@@ -178,6 +228,14 @@ impl Store {
         ApiKeys { store: self }
     }
 
+    pub fn users(&self) -> Users<'_> {
+        Users { store: self }
+    }
+
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions { store: self }
+    }
+
     pub fn applications(&self) -> Applications<'_> {
         Applications { store: self }
     }
@@ -194,8 +252,21 @@ impl Store {
         SipGateways { store: self }
     }
 
+    /// What REST laid down for rooms.
+    pub fn conferences(&self) -> Conferences<'_> {
+        Conferences { store: self }
+    }
+
+    pub fn queues(&self) -> Queues<'_> {
+        Queues { store: self }
+    }
+
     pub fn clients(&self) -> Clients<'_> {
         Clients { store: self }
+    }
+
+    pub fn limits(&self) -> Limits<'_> {
+        Limits { store: self }
     }
 
     pub fn calls(&self) -> Calls<'_> {
@@ -210,6 +281,14 @@ impl Store {
         Registrations { store: self }
     }
 
+    pub fn sbcs(&self) -> Sbcs<'_> {
+        Sbcs { store: self }
+    }
+
+    pub fn idempotency(&self) -> Idempotency<'_> {
+        Idempotency { store: self }
+    }
+
     /// What the SIP side asks when a request comes in.
     pub fn routing(&self) -> Routing<'_> {
         Routing { store: self }
@@ -222,6 +301,11 @@ impl Store {
     /// A write transaction: what it checks stays true until it commits, for no other runs beside it.
     async fn begin(&self) -> Result<Tx, Error> {
         self.inner.database.begin().await
+    }
+
+    /// The turn to change what is on the shelves.
+    async fn shelving(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.inner.shelving.lock().await
     }
 
     fn seal(&self) -> &Seal {

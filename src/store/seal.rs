@@ -85,6 +85,18 @@ impl Seal {
     }
 }
 
+/// The key in this file, which is made when missing: 32 random bytes in base64.
+///
+/// # Errors
+/// [`Error::BadKey`] when there is less in it.
+pub fn kept_key(path: &Path) -> Result<Secret, Error> {
+    let text = key_file(path, &SystemRandom::new())?.trim().to_owned();
+    match text.len() {
+        ..KEY_BYTES => Err(Error::BadKey { origin: "a key file in the data directory" }),
+        _ => Ok(Secret(text)),
+    }
+}
+
 /// Reads the key file, or makes it: readable by its owner alone, on disk before it is used.
 fn key_file(path: &Path, random: &SystemRandom) -> Result<String, Error> {
     let failed = |source| Error::File { path: path.to_owned(), source };

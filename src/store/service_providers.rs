@@ -94,19 +94,27 @@ impl ServiceProviders<'_> {
         Ok(tx.commit().await?)
     }
 
-    /// Its API keys go with it, and its carriers with the numbers on them; other numbers that named
+    /// Its API keys and limits go with it, and its carriers with the numbers on them; other numbers that named
     /// it stay, unassigned. Returns the carriers that were deleted.
     ///
     /// # Errors
-    /// [`Error::InUse`] while it has accounts.
+    /// [`Error::InUse`] while it has accounts or users.
     pub async fn delete(&self, sid: ServiceProviderSid) -> Result<Vec<VoipCarrier>, Error> {
+        let _limits = self.store.inner.limits.changing();
         let mut tx = self.store.begin().await?;
-        let used = sqlx::query("SELECT 1 FROM accounts WHERE service_provider_sid = $1 LIMIT 1")
-            .bind(sid)
-            .fetch_optional(&mut *tx)
-            .await?;
-        if used.is_some() {
-            return Err(Error::InUse("cannot delete service provider with accounts"));
+        for (sql, refusal) in [
+            (
+                "SELECT 1 FROM accounts WHERE service_provider_sid = $1 LIMIT 1",
+                "cannot delete service provider with accounts",
+            ),
+            (
+                "SELECT 1 FROM users WHERE service_provider_sid = $1 LIMIT 1",
+                "cannot delete service provider with users",
+            ),
+        ] {
+            if sqlx::query(sql).bind(sid).fetch_optional(&mut *tx).await?.is_some() {
+                return Err(Error::InUse(refusal));
+            }
         }
         let carriers = voip_carriers::delete_of_provider(&mut tx, sid, self.store.seal()).await?;
         let done = sqlx::query("DELETE FROM service_providers WHERE service_provider_sid = $1")
@@ -118,6 +126,7 @@ impl ServiceProviders<'_> {
         }
         tx.commit().await?;
         self.store.inner.keys.clear();
+        self.store.inner.sessions.clear();
         Ok(carriers)
     }
 }

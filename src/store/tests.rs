@@ -8,8 +8,8 @@ use support::postgres;
 use super::*;
 use crate::model::{
     Account, AccountInput, Application, ApplicationInput, Client, ClientInput, DigestAlgorithm,
-    Fields, FormerClient, PasswordTrace, PhoneNumberInput, Registration, Scope, Secret,
-    ServiceProvider, SipGatewayInput, Timestamp, VoipCarrierInput,
+    Fields, FormerClient, LimitCategory, LimitInput, LimitOwner, PasswordTrace, PhoneNumberInput,
+    Registration, Scope, Secret, ServiceProvider, SipGatewayInput, Timestamp, VoipCarrierInput,
 };
 
 /// A store with one account; its directory goes away with it, and its database on PostgreSQL.
@@ -153,6 +153,42 @@ async fn trunks_come_with_their_gateways_in_order() {
 }
 
 #[tokio::test]
+async fn what_is_enforced_follows_every_change() {
+    let mut fixture = Fixture::new().await;
+    let (sid, provider) = (fixture.account.sid, fixture.account.service_provider_sid);
+    let enforced = async |store: &Store| {
+        let calls = store.limits().calls(sid, provider).await.unwrap();
+        let devices = store.limits().devices(sid).await.unwrap();
+        (calls.account, calls.service_provider, devices)
+    };
+    let (account, all) = (LimitOwner::Account(sid), LimitOwner::ServiceProvider(provider));
+    let (calls, devices) = (LimitCategory::VoiceCallSession, LimitCategory::Device);
+    let store = fixture.store.clone();
+    let set = async |owner, category, quantity| {
+        let input = LimitInput { category, quantity };
+        store.limits().set(Scope::Admin, owner, input).await.unwrap();
+        enforced(&store).await
+    };
+    assert_eq!(enforced(&store).await, (None, None, None));
+    assert_eq!(set(account, LimitCategory::ApiRate, 5).await, (None, None, None));
+    assert_eq!(set(account, calls, 3).await, (Some(3), None, None));
+    assert_eq!(set(all, calls, 0).await, (Some(3), Some(0), None));
+    assert_eq!(set(all, devices, 9).await, (Some(3), Some(0), None));
+    assert_eq!(set(account, devices, 7).await, (Some(3), Some(0), Some(7)));
+    assert_eq!(set(account, calls, 4).await, (Some(4), Some(0), Some(7)));
+    fixture.reopen().await;
+    let store = &fixture.store;
+    assert_eq!(enforced(store).await, (Some(4), Some(0), Some(7)));
+    store.limits().delete(Scope::Admin, account, Some(calls)).await.unwrap();
+    assert_eq!(enforced(store).await, (None, Some(0), Some(7)));
+    store.accounts().delete(Scope::Admin, sid).await.unwrap();
+    assert_eq!(enforced(store).await, (None, Some(0), None));
+    store.service_providers().delete(provider).await.unwrap();
+    assert_eq!(enforced(store).await, (None, None, None));
+    fixture.end().await;
+}
+
+#[tokio::test]
 async fn accounts_are_found_by_realm_and_applications_by_sid() {
     let fixture = Fixture::new().await;
     let app = fixture.application("devices").await;
@@ -277,5 +313,42 @@ async fn registrations_outlive_the_process_but_not_their_time_or_their_client() 
     fixture.store.registrations().keep(registered("alice", "sip.example.com", Vec::new()));
     fixture.reopen().await;
     assert!(fixture.store.registrations().take_live().await.unwrap().is_empty());
+    fixture.end().await;
+}
+
+#[tokio::test]
+async fn first_answers_are_kept_for_a_day_and_for_so_many_keys() {
+    let mut fixture = Fixture::new().await;
+    let account = fixture.account.sid;
+    let now = Timestamp::now();
+    let at = |seconds| now.plus(Duration::from_secs(seconds));
+    let answered = |answer: Option<&str>| {
+        Some(FirstRequest { request_hash: "h".to_owned(), answer: answer.map(str::to_owned) })
+    };
+    for n in 0..5 {
+        fixture.store.idempotency().begin(account, &n.to_string(), "h", at(n)).await.unwrap();
+    }
+    fixture.store.idempotency().answer(account, "1", "{}").await.unwrap();
+    fixture.store.idempotency().forget(account, "2").await.unwrap();
+    fixture.reopen().await;
+    let store = fixture.store.idempotency();
+    assert_eq!(store.find(account, "0", at(9)).await.unwrap(), answered(None));
+    assert_eq!(store.find(account, "1", at(9)).await.unwrap(), answered(Some("{}")));
+    assert_eq!(store.find(account, "2", at(9)).await.unwrap(), None);
+    let stranger = crate::model::AccountSid::random();
+    assert_eq!(store.find(stranger, "1", at(9)).await.unwrap(), None);
+    let tomorrow = at(24 * 3600 + 1);
+    assert_eq!(store.find(account, "1", tomorrow).await.unwrap(), None);
+    assert_eq!(store.find(account, "3", tomorrow).await.unwrap(), answered(None));
+    let mut tx = fixture.store.begin().await.unwrap();
+    idempotency::sweep(&mut tx, at(9), 2).await.unwrap();
+    tx.commit().await.unwrap();
+    for (key, known) in [("0", None), ("1", None), ("3", answered(None)), ("4", answered(None))] {
+        assert_eq!(store.find(account, key, at(9)).await.unwrap(), known, "{key}");
+    }
+    // One that is used again after its time begins anew.
+    store.begin(account, "3", "other", tomorrow).await.unwrap();
+    let anew = store.find(account, "3", tomorrow).await.unwrap().unwrap();
+    assert_eq!((anew.request_hash.as_str(), anew.answer), ("other", None));
     fixture.end().await;
 }

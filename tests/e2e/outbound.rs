@@ -135,8 +135,10 @@ fn deleting_a_ringing_call_cancels_it() {
     alice.reply(&invite, 180, "Ringing");
     stage.hooks.wait_for("/status", SOON, |events| events.len() == 2);
     assert_eq!(stage.delete(&format!("/Calls/{call_sid}")), 204);
+    assert_eq!(stage.tenant.call(&call_sid).expect("an answer"), Value::Null);
     cancelled(&mut alice, &invite);
     assert_eq!(stage.statuses(&call_sid), ["trying", "ringing", "no-answer"]);
+    assert_eq!(stage.tenant.call(&call_sid).expect("an answer"), Value::Null, "it came back");
 }
 
 fn cancelled(phone: &mut SipPeer, invite: &Message) {

@@ -5,9 +5,10 @@ use std::io;
 
 use url::Url;
 
-use crate::hook::guard::{Forbidden, NotFound};
+use crate::hook::guard::NotFound;
 use crate::hook::resolve::shown;
 use crate::hook::{ConnectFault, HookError};
+use crate::model::address_policy::Forbidden;
 
 /// The failure of a request that got no response.
 pub(super) fn classify(error: &reqwest::Error, url: &Url) -> HookError {

@@ -1,3 +1,6 @@
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::json;
 
 use super::*;
@@ -8,7 +11,7 @@ fn client() -> HookClient {
 }
 
 fn with(change: impl FnOnce(&mut HookConfig)) -> HookClient {
-    let mut config = HookConfig { allow_private_networks: true, ..HookConfig::default() };
+    let mut config = HookConfig { addresses: AddressPolicy::loopback(), ..HookConfig::default() };
     change(&mut config);
     HookClient::new(&config).unwrap()
 }
@@ -268,7 +271,7 @@ async fn a_name_without_address_and_a_server_without_tls_have_faults_of_their_ow
 #[tokio::test]
 async fn this_machine_is_out_of_reach_unless_allowed_by_address_and_by_name() {
     let mut server = TestServer::start(|_| Answer::json("[]")).await;
-    let strict = with(|config| config.allow_private_networks = false);
+    let strict = with(|config| config.addresses = AddressPolicy::default());
     let mut by_name = server.hook("/");
     by_name.url.set_host(Some("localhost")).unwrap();
     for target in [server.hook("/"), by_name] {
@@ -278,6 +281,117 @@ async fn this_machine_is_out_of_reach_unless_allowed_by_address_and_by_name() {
         assert_eq!(error, HookError::ForbiddenAddress { url: target.url.to_string() });
     }
     assert!(server.seen().is_none());
+}
+
+/// A resolver that gives one address after the other, and the last one from then on.
+fn resolver(addresses: &[&str]) -> (Lookup, Arc<AtomicUsize>) {
+    let addresses: Vec<IpAddr> = addresses.iter().map(|ip| ip.parse().unwrap()).collect();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let lookup: Lookup = Arc::new(move |_| {
+        let at = count.fetch_add(1, Ordering::SeqCst).min(addresses.len() - 1);
+        let found = vec![SocketAddr::new(addresses[at], 0)];
+        Box::pin(async move { Ok(found) })
+    });
+    (lookup, asked)
+}
+
+/// One address of loopback is allowed, so that the others stand for what is inside.
+fn only_the_first_loopback_address(lookup: Lookup) -> HookClient {
+    let allowed_networks = vec!["127.0.0.1".parse().unwrap()];
+    let addresses = AddressPolicy { allowed_networks, ..AddressPolicy::default() };
+    let config = HookConfig { addresses, ..HookConfig::default() };
+    HookClient::with_lookup(&config, lookup).unwrap()
+}
+
+#[tokio::test]
+async fn the_address_that_was_checked_is_the_one_that_is_connected() {
+    let answer = || {
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        Answer::RawThenClose(head.into())
+    };
+    let mut allowed = TestServer::start(move |_| answer()).await;
+    // The same port at the address that the name moves to.
+    let inside = SocketAddr::new("127.0.0.2".parse().unwrap(), allowed.address.port());
+    let mut inside = TestServer::start_at(inside, move |_| answer()).await;
+    let (lookup, asked) = resolver(&["127.0.0.1", "127.0.0.2"]);
+    let client = only_the_first_loopback_address(lookup);
+    let mut target = allowed.hook("/x");
+    target.url.set_host(Some("app.example")).unwrap();
+
+    // One lookup: the address that was found good is the one that hears of it.
+    client.ask(&target, &secret(), &body()).await.unwrap();
+    let host = allowed.next().await.header("host").map(str::to_owned);
+    assert_eq!(host, Some(format!("app.example:{}", allowed.address.port())));
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+
+    let moved = HookError::ForbiddenAddress { url: target.url.to_string() };
+    assert_eq!(client.ask(&target, &secret(), &body()).await, Err(moved.clone()));
+    assert_eq!(client.options(target.url.as_str()).await, Err(moved.clone()));
+    assert_eq!(client.fetch(target.url.as_str(), 9).await, Err(moved));
+    assert_eq!(client.check_address(target.url.as_str()).await, Err(NotAllowed));
+    assert!(allowed.seen().is_none() && inside.seen().is_none());
+}
+
+#[tokio::test]
+async fn a_name_that_was_good_when_it_was_saved_is_looked_up_again() {
+    let mut server = TestServer::start(|_| Answer::json("[]")).await;
+    let (lookup, _) = resolver(&["93.184.215.14", "127.0.0.3"]);
+    let client = only_the_first_loopback_address(lookup);
+    let mut target = server.hook("/x");
+    target.url.set_host(Some("app.example")).unwrap();
+    assert_eq!(client.check_address(target.url.as_str()).await, Ok(()));
+    let moved = HookError::ForbiddenAddress { url: target.url.to_string() };
+    assert_eq!(client.ask(&target, &secret(), &body()).await, Err(moved));
+    assert!(server.seen().is_none());
+}
+
+#[tokio::test]
+async fn every_hop_of_a_redirected_file_is_checked() {
+    let mut server = TestServer::start(|seen| {
+        let to = match seen.line.as_str() {
+            "GET /address HTTP/1.1" => "http://127.0.0.2:1/",
+            "GET /spelling HTTP/1.1" => "//0x7f000002:1/",
+            "GET /name HTTP/1.1" => "http://app.example:1/",
+            "GET /local HTTP/1.1" => "http://metadata.google.internal/",
+            _ => "/address",
+        };
+        Answer::Raw(format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n"))
+    })
+    .await;
+    let (lookup, _) = resolver(&["127.0.0.2"]);
+    let client = only_the_first_loopback_address(lookup);
+    for (path, refused) in [
+        ("/address", "http://127.0.0.2:1/"),
+        ("/spelling", "http://127.0.0.2:1/"),
+        ("/name", "http://app.example:1/"),
+        ("/local", "http://metadata.google.internal/"),
+        ("/twice", "http://127.0.0.2:1/"),
+    ] {
+        let error = client.fetch(&server.url(path), 9).await.unwrap_err();
+        assert_eq!(error, HookError::ForbiddenAddress { url: refused.into() }, "{path}");
+        server.next().await;
+    }
+}
+
+#[tokio::test]
+async fn an_application_is_asked_for_its_settings_without_a_signature() {
+    let mut server = TestServer::start(|seen| match seen.line.as_str() {
+        "OPTIONS /moved HTTP/1.1" => {
+            Answer::Raw("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n".into())
+        }
+        _ => Answer::json(r#"{"a":1}"#),
+    })
+    .await;
+    for url in [server.url("/x"), server.url("/x").replace("http:", "WS:")] {
+        assert_eq!(client().options(&url).await, Ok(Some(json!({"a": 1}))));
+        let seen = server.next().await;
+        assert_eq!(seen.line, "OPTIONS /x HTTP/1.1");
+        assert_eq!(seen.header("accept"), Some("application/json"));
+        assert_eq!(seen.header("jambonz-signature"), None);
+    }
+    let moved = HookError::Status { url: server.url("/moved"), status: 302 };
+    assert_eq!(client().options(&server.url("/moved")).await, Err(moved));
 }
 
 #[tokio::test]
@@ -312,6 +426,8 @@ async fn media_is_fetched_within_a_bound_and_through_redirects() {
     assert_eq!(error, HookError::TooLarge { url: server.url("/a.wav"), limit: 7 });
     let error = client.fetch(&server.url("/b.wav"), 8).await.unwrap_err();
     assert_eq!(error, HookError::Status { url: server.url("/b.wav"), status: 404 });
+    let error = client.fetch(&server.url("/away"), 8).await.unwrap_err();
+    assert_eq!(error, HookError::ForbiddenAddress { url: "http://10.0.0.1/".into() });
     let error = client.fetch(&server.url("/loop"), 8).await.unwrap_err();
     assert!(matches!(error, HookError::Status { .. }), "{error}");
     for url in ["silence_stream://1000", "/relative.wav", "ftp://a.example/x"] {

@@ -7,10 +7,14 @@ use tokio::time::timeout;
 use super::*;
 use crate::hook::HookConfig;
 use crate::hook::test_server::{Answer, TestServer};
+use crate::model::AddressPolicy;
 
 fn client(limit: Duration) -> HookClient {
-    let config =
-        HookConfig { timeout: limit, allow_private_networks: true, ..HookConfig::default() };
+    let config = HookConfig {
+        timeout: limit,
+        addresses: AddressPolicy::loopback(),
+        ..HookConfig::default()
+    };
     HookClient::new(&config).unwrap()
 }
 

@@ -82,7 +82,7 @@ fn judge(claimed: Option<ClientAuth>, ha1: &str, realm: &str) -> Verdict<Registr
         Some(client) => Proof::of_client(digest_realm, None, client),
         None => Proof::of_nobody(digest_realm, None),
     };
-    let user = User { realm: Some("new.example.com".to_owned()), proof };
+    let user = User { realm: Some("new.example.com".to_owned()), proof, devices: None };
     user.on_register(&request, SOURCE, &mut nonces, now)
 }
 
@@ -132,7 +132,7 @@ fn a_guess_is_judged_only_with_a_nonce_that_was_sent_to_its_source() {
         let ha1 = md5_hex(&format!("alice:old.example.com:{password}"));
         let request = register(&ha1, "old.example.com", &elsewhere);
         let proof = Proof::of_client("old.example.com".to_owned(), None, alice(Some("secret")));
-        let user = User { realm: Some("new.example.com".to_owned()), proof };
+        let user = User { realm: Some("new.example.com".to_owned()), proof, devices: None };
         let reply = refused(user.on_register(&request, SOURCE, &mut nonces, now));
         assert_eq!(reply.status, 401, "{password}");
     }

@@ -122,8 +122,10 @@ impl StackActor {
         let stack = ctx.address();
         let call = IncomingCall { dialog, request, flow, admitted, stack };
         let account = call.admitted.account.sid;
-        let events = self.parts.desk.answer(call);
-        self.owners.insert(dialog, Owner { events, account });
+        match self.parts.desk.answer(call) {
+            Ok(events) => _ = self.owners.insert(dialog, Owner { events, account }),
+            Err(full) => self.reject(dialog, full),
+        }
     }
 
     pub(super) fn refuse(&mut self, dialog: DialogId, request: &Request, flow: Flow, reply: Reply) {
@@ -181,6 +183,7 @@ impl StackActor {
             Verdict::Pass(registrant) => registrant,
         };
         self.parts.defence.proved(now, flow.peer.ip());
+        let has_room = self.has_room_for(&registrant);
         let aor = registrant.aor;
         if flow.connection.is_some_and(|id| !self.streams.is_open(id)) {
             // It ended meanwhile: nobody would ever take the binding back.
@@ -188,6 +191,12 @@ impl StackActor {
         }
         match self.bindings.apply(now, &aor, request, flow, &self.parts.registrar) {
             Err(reply) => reply,
+            Ok(_) if !has_room && !self.bindings.lookup(now, &aor).is_empty() => {
+                // Nobody has seen them yet, but perhaps contacts before them that had run out.
+                self.bindings.remove(&aor);
+                self.show(now, &aor);
+                self.refuse_device(registrant.account, registrant.devices, &aor)
+            }
             Ok(applied) => {
                 tracing::info!(user = %aor, source = %flow.peer, "registered");
                 self.publish(now, &aor);

@@ -16,6 +16,8 @@ pub struct Rest {
     agent: Agent,
     base: String,
     token: String,
+    /// Sent along, name and value.
+    header: Option<(String, String)>,
 }
 
 /// One answer, whatever its status.
@@ -55,13 +57,20 @@ impl Rest {
             .timeout_global(Some(TIME_LIMIT))
             .build()
             .into();
-        Self { agent, base: base.trim_end_matches('/').to_owned(), token: token.to_owned() }
+        let base = base.trim_end_matches('/').to_owned();
+        Self { agent, base, token: token.to_owned(), header: None }
     }
 
     /// The same server with another token.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
-        Self { agent: self.agent.clone(), base: self.base.clone(), token: token.to_owned() }
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
+    /// The same with one more header in each request.
+    #[must_use]
+    pub fn with_header(&self, name: &str, value: &str) -> Self {
+        Self { header: Some((name.to_owned(), value.to_owned())), ..self.clone() }
     }
 
     #[must_use]
@@ -106,11 +115,44 @@ impl Rest {
         read("POST", path, request.header("Content-Type", "application/json").send(body))
     }
 
+    /// Any request, for clients with habits of their own: those headers and `Authorization`; a `body` goes as
+    /// it is.
+    ///
+    /// # Errors
+    /// As [`Rest::get`].
+    ///
+    /// # Panics
+    /// When the arguments make no request.
+    pub fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Result<Answer> {
+        let mut request = ureq::http::Request::builder().method(method).uri(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if !self.token.is_empty() {
+            request = request.header("Authorization", format!("Bearer {}", self.token));
+        }
+        let sent = match body {
+            Some(text) => self.agent.run(request.body(text).expect("a request")),
+            None => self.agent.run(request.body(()).expect("a request")),
+        };
+        read(method, path, sent)
+    }
+
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
 
     fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        let request = match &self.header {
+            Some((name, value)) => request.header(name, value),
+            None => request,
+        };
         if self.token.is_empty() {
             return request;
         }

@@ -216,6 +216,8 @@ impl Setting {
             .env("TRUNKLINE_RTP_PORTS", format!("{}-{}", self.rtp_first, self.rtp_last))
             .env("TRUNKLINE_DATA_DIR", dir.join("data"))
             .env("TRUNKLINE_ADMIN_KEY", &self.admin_key)
+            // Applications of tests are on this machine.
+            .env("TRUNKLINE__HOOK__ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
             .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
