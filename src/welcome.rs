@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
+use tracing::warn;
 
 use crate::config::{Api, Config};
 use crate::store::{Bootstrap, Demo, Store};
@@ -39,6 +40,12 @@ impl Welcome {
             }
             None => None,
         };
+        let is_open = !config.http.listen.ip().is_loopback();
+        if is_open && store.users().has_first_password().await.context("cannot read the store")? {
+            warn!(
+                "the user admin has its first password still, and REST is not only for this host"
+            );
+        }
         let demo = if demo {
             let demo = store.seed_demo().await.context("cannot make the demo tenant")?;
             config.sip.home_realm.get_or_insert_with(|| demo.sip_realm.clone());
