@@ -20,7 +20,6 @@ use trunkline::conference::message::{
     ConferenceEvent, Guest, Happened, Join, Leave, Mute, Relocate,
 };
 use trunkline::conference::policy::{Entry, Exit, Refusal};
-use trunkline::config;
 use trunkline::directory::{DirectoryActor, Enter, Live};
 use trunkline::hook::{BaseFields, CallFacts, HookClient, HookConfig};
 use trunkline::media_io::hub::{MediaPlane, Place};
