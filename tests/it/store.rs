@@ -12,7 +12,9 @@ use trunkline::model::{
     Account, AccountInput, AccountSid, ApplicationInput, CallRecord, CallSid, DigestAlgorithm,
     Direction, Fields, Patch, Scope, Secret, ServiceProvider, Timestamp, VoipCarrierInput,
 };
-use trunkline::store::{Bootstrap, CallQuery, Error, Page, Store, VoipCarrierQuery, back_up};
+use trunkline::store::{
+    self, Bootstrap, CallQuery, Error, Page, SessionId, Store, VoipCarrierQuery, back_up,
+};
 
 use crate::support::Home;
 
@@ -384,6 +386,52 @@ async fn keys_survive_a_restart_and_the_generated_one_is_not_shown_again() {
     let known = store.api_keys().authenticate(&token.0, Timestamp::now()).await.unwrap();
     assert_eq!(known.unwrap().scope, Scope::Admin);
     store.close().await;
+}
+
+#[actix_web::test]
+async fn a_store_without_users_gets_its_administrator_and_sessions_survive_a_restart() {
+    let home = Home::new();
+    // As an earlier version left it.
+    let store = Store::open(&home.store()).await.unwrap();
+    store.api_keys().bootstrap(None).await.unwrap();
+    store.close().await;
+
+    let (first, token) = (Secret("admin".to_owned()), Secret("a.b.c".to_owned()));
+    let store = Store::open(&home.store()).await.unwrap();
+    assert!(store.users().bootstrap(&first).await.unwrap());
+    assert!(store.users().has_first_password().await.unwrap());
+    let opened = store.users().check_login("Admin", &first).await.unwrap().unwrap();
+    let end = Timestamp::now().plus(Duration::from_secs(60));
+    let sessions = store.sessions();
+    assert!(sessions.open(&token, &opened.user, &opened.password_hash, end).await.unwrap());
+    // Whose password was changed while it was checked does not come in.
+    let stale = Secret("$argon2id$".to_owned());
+    let other = Secret("d.e.f".to_owned());
+    assert!(!sessions.open(&other, &opened.user, &stale, end).await.unwrap());
+    store.close().await;
+
+    let store = Store::open(&home.store()).await.unwrap();
+    assert!(!store.users().bootstrap(&Secret("other".to_owned())).await.unwrap());
+    let find = async |token: &Secret, now| {
+        store.sessions().find(SessionId::of(&token.0), now).await.unwrap()
+    };
+    assert_eq!(find(&token, Timestamp::now()).await.unwrap().user_sid, opened.user.sid);
+    assert_eq!(find(&token, end).await, None);
+    assert_eq!(find(&other, Timestamp::now()).await, None);
+    store.close().await;
+}
+
+#[actix_web::test]
+async fn a_kept_key_is_made_once_for_its_owner_alone() {
+    let home = Home::new();
+    let file = home.path().join("jwt.key");
+    let key = store::kept_key(&file).unwrap();
+    assert!(key.0.len() >= 32);
+    assert_eq!(store::kept_key(&file).unwrap(), key);
+    let permissions = std::fs::metadata(&file).unwrap().permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o777, 0o600);
+    std::fs::write(&file, "short").unwrap();
+    assert!(matches!(store::kept_key(&file), Err(Error::BadKey { .. })));
 }
 
 #[actix_web::test]
