@@ -74,6 +74,8 @@ impl<Q: 'static> FromRequest for Query<Q> {
 impl<Q> Query<Q> {
     pub fn parse(text: &str) -> Self {
         let pairs = form_urlencoded::parse(text.as_bytes()).into_owned().take(MAX_ARGUMENTS);
+        // Nothing in the store has a NUL, and PostgreSQL does not even compare one.
+        let pairs = pairs.map(|(name, value)| (name, value.replace('\0', "\u{FFFD}")));
         Self(pairs.collect(), PhantomData)
     }
 

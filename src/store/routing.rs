@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::{Error, Store, accounts, clients, phone_numbers};
-use super::{VoipCarrierQuery, column::flag};
+use super::{VoipCarrierQuery, column::flag, sql::storable};
 use crate::model::{
     Account, AccountSid, Application, ApplicationSid, ClientAuth, DigestAlgorithm, PhoneNumber,
     Scope, SipGateway, Trunk, VoipCarrierSid, number,
@@ -78,7 +78,7 @@ impl Routing<'_> {
     ) -> Result<Option<ClientAuth>, Error> {
         let row = sqlx::query("SELECT * FROM clients WHERE account_sid = $1 AND username = $2")
             .bind(account.sid)
-            .bind(username)
+            .bind(storable(username))
             .fetch_optional(self.store.read())
             .await?;
         let Some(row) = row else { return Ok(None) };
@@ -92,7 +92,7 @@ impl Routing<'_> {
             "SELECT * FROM clients WHERE account_sid = $1 AND username >= $2 ORDER BY username LIMIT 1",
         )
         .bind(account.sid)
-        .bind(username)
+        .bind(storable(username))
         .fetch_optional(self.store.read())
         .await?;
         let next = row.map(|row| clients::read(&row)).transpose()?;
@@ -110,7 +110,7 @@ impl Routing<'_> {
             "SELECT * FROM phone_numbers WHERE number = $1 AND account_sid IS NOT NULL \
              ORDER BY voip_carrier_sid IS NOT NULL, voip_carrier_sid LIMIT $2",
         )
-        .bind(number::canonical(dialled))
+        .bind(storable(number::canonical(dialled)))
         .bind(MAX_ROWS)
         .fetch_all(self.store.read())
         .await?;
