@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
+use super::sql::storable;
 use super::{Error, Store, accounts, clients, phone_numbers};
 use super::{VoipCarrierQuery, column::flag, sql::storable};
 use crate::model::{
@@ -36,7 +37,7 @@ impl Routing<'_> {
     /// The account with this realm, in any case of letters.
     pub async fn account_by_realm(&self, realm: &str) -> Result<Option<Account>, Error> {
         let row = sqlx::query("SELECT * FROM accounts WHERE sip_realm = $1")
-            .bind(realm.to_ascii_lowercase())
+            .bind(storable(&realm.to_ascii_lowercase()))
             .fetch_optional(self.store.read())
             .await?;
         row.map(|row| accounts::read(&row, self.store.seal())).transpose()

@@ -38,7 +38,7 @@ impl Sbcs<'_> {
         if let Some(provider) = provider {
             query.push(" AND service_provider_sid = ").push_bind(provider);
         }
-        query.push(")) ORDER BY ipv4, port, sbc_address_sid");
+        query.push(")) ORDER BY ipv4, COALESCE(port, 0), sbc_address_sid");
         let rows = query.build().fetch_all(self.store.read()).await?;
         rows.iter().map(read).collect()
     }

@@ -293,7 +293,6 @@ impl Users<'_> {
     ) -> Result<Scope, Error> {
         match (account, provider, scope) {
             (None, None, Scope::Admin) => Ok(Scope::Admin),
-            (None, None, _) => Err(Error::OutOfReach),
             (Some(account), provider, _) => {
                 let account = accounts::owner(tx, scope, account, self.store.seal()).await?;
                 if provider.is_some_and(|sid| sid != account.service_provider_sid) {
@@ -312,7 +311,7 @@ impl Users<'_> {
                 }
             }
             (None, Some(provider), Scope::ServiceProvider(own)) if own == provider => Ok(scope),
-            (None, Some(_), _) => Err(Error::OutOfReach),
+            (None, _, _) => Err(Error::OutOfReach),
         }
     }
 
