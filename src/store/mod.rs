@@ -14,6 +14,7 @@ mod clients;
 mod column;
 mod conferences;
 mod database;
+mod default_tenant;
 mod demo;
 mod error;
 mod idempotency;
@@ -25,6 +26,7 @@ mod page;
 mod password;
 mod phone_numbers;
 mod queues;
+mod quotas;
 mod registrations;
 mod routing;
 mod sbcs;
@@ -58,6 +60,7 @@ pub use limits::Limits;
 pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
 pub use queues::Queues;
+pub use quotas::Owned;
 pub use registrations::{Registered, Registrations};
 pub use routing::{Claim, Routing};
 pub use sbcs::Sbcs;
@@ -84,8 +87,8 @@ type Db = sqlx::Any;
 type Row = sqlx::any::AnyRow;
 type Tx = Transaction<'static, Db>;
 
-/// How long a key that another server of the same database deleted may still be taken here.
-const TOKEN_MAX_AGE: Duration = Duration::from_secs(5);
+/// How long a token or a limit that another server of the same database changed may still hold here.
+const MAX_AGE: Duration = Duration::from_secs(5);
 
 /// A handle to the store; clones are the same store.
 #[derive(Clone, Debug)]
@@ -155,12 +158,12 @@ impl Store {
         let seal = Seal::open(config.key.as_ref(), dir)?;
         let database = Database::open(config).await?;
         check_key(&database, &seal).await?;
-        let max_age = database.is_shared().then_some(TOKEN_MAX_AGE);
+        let max_age = database.is_shared().then_some(MAX_AGE);
         let inner = Inner {
             keys: TokenCache::new(max_age),
             sessions: TokenCache::new(max_age),
             hasher: Hasher::default(),
-            limits: LimitCache::default(),
+            limits: LimitCache::new(max_age),
             sweep: idempotency::Sweep::default(),
             journal: Journal::start(database.clone(), config.journal_capacity),
             conferences: Shelf::default(),

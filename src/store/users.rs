@@ -62,6 +62,15 @@ impl Users<'_> {
         rows.iter().map(read).collect()
     }
 
+    /// Whether some user, whoever's, logs in by this name or email.
+    pub async fn has_login(&self, login: &str) -> Result<bool, Error> {
+        let row = sqlx::query("SELECT 1 FROM user_logins WHERE login = $1")
+            .bind(folded(login))
+            .fetch_optional(self.store.read())
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// The user with this name or email, if the password is right and the user may come in. To find
     /// out takes as long for a user that does not exist.
     ///
@@ -284,7 +293,6 @@ impl Users<'_> {
     ) -> Result<Scope, Error> {
         match (account, provider, scope) {
             (None, None, Scope::Admin) => Ok(Scope::Admin),
-            (None, None, _) => Err(Error::OutOfReach),
             (Some(account), provider, _) => {
                 let account = accounts::owner(tx, scope, account, self.store.seal()).await?;
                 if provider.is_some_and(|sid| sid != account.service_provider_sid) {
@@ -303,7 +311,7 @@ impl Users<'_> {
                 }
             }
             (None, Some(provider), Scope::ServiceProvider(own)) if own == provider => Ok(scope),
-            (None, Some(_), _) => Err(Error::OutOfReach),
+            (None, _, _) => Err(Error::OutOfReach),
         }
     }
 

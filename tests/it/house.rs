@@ -122,6 +122,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("sha1", &["media/src/srtp/"]),
     ("symphonia", &["media/src/source/mp3.rs"]),
     ("sqlx", &["src/store/"]),
+    ("argon2", &["src/store/password.rs"]),
     ("reqwest", &["src/hook/"]),
     ("hyper", &["src/hook/"]),
     ("rusty_s3", &["src/hook/"]),

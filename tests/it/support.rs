@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once};
+use std::time::Duration;
 
 use ::support::postgres::{self, Database};
 use actix_web::dev::ServerHandle;
@@ -148,7 +149,8 @@ impl TestApi {
         let home = Home::new();
         let mut config = Config { store: home.store(), ..Config::default() };
         config.http.workers = 1;
-        config.hook.allow_loopback();
+        // Hooks are names of nobody: without a rule nobody is asked who they are.
+        config.hook.allow_private_networks = true;
         change(&mut config);
         Self::open(home, config, None, adapt).await
     }
@@ -178,6 +180,7 @@ impl TestApi {
         let addresses = config.hook.address_policy();
         let hooks = HookClient::new(&HookConfig { addresses, ..HookConfig::default() }).unwrap();
         let state = AppState::new(store, Arc::new(config), check_verbs, hooks)
+            .with_login_delay(Duration::ZERO..=Duration::ZERO)
             .with_on_change(move |change| heard.lock().unwrap().push(change));
         let state = adapt(state);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -239,6 +242,27 @@ impl TestApi {
         self.call(Method::DELETE, key, path, None).await
     }
 
+    /// Without a token.
+    pub(crate) async fn log_in(&self, username: &str, password: &str) -> Answer {
+        let body = json!({"username": username, "password": password}).to_string();
+        let request = self.request(Method::POST, "/v1/login");
+        self.send(request.header(CONTENT_TYPE, "application/json").body(body)).await
+    }
+
+    /// A user of the scope that `change` says, logged in: sid and token. Its password is
+    /// [`PASSWORD`].
+    pub(crate) async fn new_user(&self, name: &str, change: Value) -> (String, String) {
+        let email = format!("{name}@example.com");
+        let mut body = json!({"name": name, "email": email, "initial_password": PASSWORD});
+        for (name, value) in change.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        let answer = self.post(&self.admin, "/Users", body).await.expect(201);
+        let sid = answer.json()["user_sid"].as_str().unwrap().to_owned();
+        let token = self.log_in(name, PASSWORD).await.expect(200).json();
+        (sid, token["token"].as_str().unwrap().to_owned())
+    }
+
     pub(crate) async fn new_key(&self, body: Value) -> String {
         let answer = self.post(&self.admin, "/ApiKeys", body).await.expect(201);
         answer.json()["token"].as_str().unwrap().to_owned()
@@ -278,6 +302,9 @@ fn check_verbs(text: &str) -> Result<(), String> {
     let known = |verb: &Value| matches!(verb["verb"].as_str(), Some("say" | "hangup"));
     verbs.iter().all(known).then_some(()).ok_or_else(|| "unknown verb".to_owned())
 }
+
+/// Of the users of tests.
+pub(crate) const PASSWORD: &str = "sesame-street-42";
 
 /// A sid that nobody has.
 pub(crate) const NOBODY: &str = "00000000-0000-4000-8000-000000000000";

@@ -80,4 +80,6 @@ fn machine_paths_and_registries_are_recognised() {
         ["source = \"registry+", "https://github.com/rust-lang/crates.io-index\""].concat();
     assert!(foreign_places(&default).is_empty());
     assert!(foreign_places("/homepage and docs/home/").is_empty());
+    let rest = concat!("\"/Us", "ers/me\", \"/Us", "ers/{sid}\"; /Us", "ers/1");
+    assert!(foreign_places(rest).is_empty());
 }

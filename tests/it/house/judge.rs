@@ -138,7 +138,13 @@ pub(super) fn foreign_places(text: &str) -> Vec<&str> {
         homes.iter().any(|home| {
             line.match_indices(home).any(|(at, _)| {
                 let before = line[..at].chars().next_back();
-                !before.is_some_and(|c| c.is_alphanumeric() || "-_.}".contains(c))
+                let is_start = !before.is_some_and(|c| c.is_alphanumeric() || "-_.}".contains(c));
+                // One of them is a path of the REST API as well, which has nothing below the name.
+                let is_rest = home.ends_with(concat!("Us", "ers/"))
+                    && !line[at + home.len()..].split_once('/').is_some_and(|(name, _)| {
+                        name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c))
+                    });
+                is_start && !is_rest
             })
         })
     };
