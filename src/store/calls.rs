@@ -6,7 +6,7 @@ use super::call_days::{self, CallDays};
 use super::column::Columns;
 use super::journal::Record;
 use super::page::{push_containing, push_scope};
-use super::sql::{QueryBuilder, storable};
+use super::sql::{QueryBuilder, indexable, storable};
 use super::{Error, Listing, Page, Row, Store, Tx, Window};
 use crate::model::{CallRecord, CallSid, Direction, Scope, number};
 
@@ -131,10 +131,10 @@ pub(super) async fn insert(
     .bind(record.application_sid)
     .bind(record.parent_call_sid)
     .bind(record.direction)
-    .bind(storable(&record.from))
-    .bind(storable(&record.to))
+    .bind(indexable(&record.from))
+    .bind(indexable(&record.to))
     .bind(record.caller_name.as_deref().map(storable))
-    .bind(record.trunk.as_deref().map(storable))
+    .bind(record.trunk.as_deref().map(indexable))
     .bind(storable(&record.sip_callid))
     .bind(record.sip_parent_callid.as_deref().map(storable))
     .bind(record.host.as_deref().map(storable))

@@ -289,6 +289,24 @@ async fn the_server_key_must_be_the_one_of_the_database() {
     Store::open(&right).await.unwrap().close().await;
 }
 
+/// What a stranger calls itself may hold anything, and be longer than an index takes.
+#[actix_web::test]
+async fn a_record_is_kept_whatever_the_parties_call_themselves() {
+    let home = Home::new();
+    let account = AccountSid::random();
+    let store = Store::open(&home.store()).await.unwrap();
+    // Not to be compressed.
+    let noise: String =
+        std::iter::repeat_with(|| CallSid::random().to_string()).take(200).collect();
+    for name in ["\0".to_owned(), format!("a\0{noise}"), noise] {
+        let (from, to, trunk) = (name.clone(), name.clone(), Some(name));
+        store.calls().record_ended(CallRecord { from, to, trunk, ..record(account) });
+    }
+    store.flush().await;
+    assert_eq!(recorded(&store, account).await, 3);
+    store.close().await;
+}
+
 #[actix_web::test]
 async fn lists_are_in_the_order_of_bytes_and_searches_know_ascii_letters() {
     let home = Home::new();
