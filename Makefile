@@ -20,7 +20,7 @@ say = @printf '\n== %s\n' "$(1)"
 T ?= sip_message
 S ?= 60
 
-.PHONY: help demo test nightly check e2e bench load flood cps peers fuzz cargo build-tools test-tools
+.PHONY: help demo test nightly check e2e contract bench load flood cps peers fuzz cargo build-tools test-tools
 
 help:
 	@echo "make demo        build and start the server with a demo tenant, ready for two SIP phones"
@@ -28,6 +28,7 @@ help:
 	@echo "make nightly     what takes too long for every test: 100,000 random SIP schedules"
 	@echo "make check       format, lints and documentation, no tests"
 	@echo "make e2e         only the end-to-end tests (make e2e ARGS=phones for some of them)"
+	@echo "make contract    every request that schemathesis makes of the API's description: takes minutes"
 	@echo "make bench       the criterion benches"
 	@echo "make load N=200  200 real SIP calls into one conference; prints JSON"
 	@echo "make flood       100 talking calls while 50,000 SIP requests a second come from one address"
@@ -46,6 +47,9 @@ test: cargo build-tools test-tools
 	cargo clippy --workspace --all-targets -- -D warnings
 	$(call say,tests)
 	cargo test --workspace
+	$(call say,the store and the REST API on PostgreSQL)
+	TRUNKLINE_TEST_STORE=postgres cargo test --lib store::
+	TRUNKLINE_TEST_STORE=postgres cargo test --test it -- api:: store:: postgres::
 	$(call say,a small load run: 12 calls for 3 seconds)
 	cargo run --quiet -p trunkline-load -- --spawn target/debug/trunkline -n 12 --seconds 3 --json
 	$(call say,all passed)
@@ -65,6 +69,10 @@ check: cargo build-tools
 e2e: cargo build-tools test-tools
 	$(call say,end-to-end tests)
 	cargo test --test e2e -- $(ARGS)
+
+contract: cargo build-tools test-tools
+	$(call say,the API and its description)
+	TRUNKLINE_CONTRACT=full cargo test --test e2e -- openapi $(ARGS)
 
 bench: cargo build-tools
 	$(call say,benches)
@@ -112,7 +120,8 @@ build-tools:
 	@scripts/install-packages cc:build-essential cmake:cmake
 
 test-tools: $(NODE_PACKAGES) $(PYTHON_PACKAGES)
-	@scripts/install-packages sipp:sip-tester baresip:baresip-core openssl:openssl kamailio:kamailio
+	@scripts/install-packages sipp:sip-tester baresip:baresip-core openssl:openssl kamailio:kamailio \
+	  initdb:postgresql
 
 $(NODE_PACKAGES): tests/e2e/node/package.json
 	@scripts/install-packages node:nodejs npm:npm

@@ -160,6 +160,10 @@ pub struct Api {
     pub jwt_secret: Option<Secret>,
     #[serde(with = "units::duration")]
     pub jwt_lifetime: Duration,
+    /// Whether a new server begins with a service provider and an account.
+    pub default_tenant: bool,
+    /// Whether account tokens may only make so many applications, carriers, gateways and numbers.
+    pub creation_quotas: bool,
 }
 
 /// How dates and numbers leave the API (contract rest.md §1.8).
@@ -428,6 +432,8 @@ impl Default for Api {
             admin_password: Some(Secret("admin".to_owned())),
             jwt_secret: None,
             jwt_lifetime: Duration::from_secs(3600),
+            default_tenant: false,
+            creation_quotas: false,
         }
     }
 }

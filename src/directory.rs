@@ -16,16 +16,17 @@ use media::source::Pcm;
 use self::balance::{Balance, LOOK_EVERY, RoomWatch};
 use crate::call::CallSnapshot;
 use crate::call::actor::CallActor;
-use crate::conference::actor::{ConferenceActor, Identity};
+use crate::conference::actor::{ConferenceActor, Identity, RoomId};
 use crate::conference::message::{self as room, Join};
 use crate::conference::news::{News, NewsLine};
 use crate::conference::policy::Standing;
+use crate::conference::rules::Rules;
 use crate::conference::snapshot::ConferenceSnapshot;
 use crate::hook::HookClient;
 use crate::media_io::hub::MediaPlane;
 use crate::media_io::quality::{Quality, QualityCell};
 use crate::media_io::settings::MediaSettings;
-use crate::model::{AccountSid, Alert, CallSid, ConferenceSid};
+use crate::model::{AccountSid, Alert, CallSid, Conference, ConferenceSid};
 use crate::store::Store;
 
 pub use self::balance::ConferenceMoved;
@@ -101,16 +102,15 @@ impl Live {
         read(&self.calls).values().filter_map(|call| call.actor.clone()).collect()
     }
 
-    /// The room whose sid or name `segment` is; a sid is tried first.
-    pub fn conference(&self, account: AccountSid, segment: &str) -> Option<LiveConference> {
-        let rooms = read(&self.conferences);
-        let by_sid = ConferenceSid::parse(segment).and_then(|sid| rooms.get(&sid));
-        by_sid
-            .filter(|c| c.snapshot.account == account)
-            .or_else(|| {
-                rooms.values().find(|c| c.snapshot.account == account && c.snapshot.name == segment)
-            })
-            .cloned()
+    pub fn conference(&self, account: AccountSid, sid: ConferenceSid) -> Option<LiveConference> {
+        let room = read(&self.conferences).get(&sid).cloned()?;
+        (room.snapshot.account == account).then_some(room)
+    }
+
+    pub fn conference_named(&self, account: AccountSid, name: &str) -> Option<LiveConference> {
+        let is_meant =
+            |c: &&LiveConference| c.snapshot.account == account && c.snapshot.name == name;
+        read(&self.conferences).values().find(is_meant).cloned()
     }
 
     pub fn conferences(&self, account: AccountSid) -> Vec<LiveConference> {
@@ -180,8 +180,10 @@ pub struct DirectoryActor {
     entry_tone: Arc<Pcm>,
     hooks: HookClient,
     store: Store,
-    names: HashMap<(AccountSid, String), ConferenceSid>,
-    rooms: HashMap<ConferenceSid, Room>,
+    names: HashMap<(AccountSid, String), RoomId>,
+    rooms: HashMap<RoomId, Room>,
+    /// Counts the openings.
+    opened: u64,
     balance: Balance,
 }
 
@@ -205,17 +207,67 @@ impl DirectoryActor {
         hooks: HookClient,
         store: Store,
     ) -> Self {
-        let (names, rooms) = (HashMap::new(), HashMap::new());
         let balance = Balance::new(&plane);
-        Self { live, plane, settings, retention, entry_tone, hooks, store, names, rooms, balance }
+        Self {
+            live,
+            plane,
+            settings,
+            retention,
+            entry_tone,
+            hooks,
+            store,
+            names: HashMap::new(),
+            rooms: HashMap::new(),
+            opened: 0,
+            balance,
+        }
     }
 
-    fn forget(&mut self, sid: ConferenceSid) {
-        if let Some(room) = self.rooms.remove(&sid) {
-            self.names.remove(&(room.identity.account, room.identity.name));
-            room.actor.do_send(room::Close);
+    /// Opens the room of that name, as it is laid down if it is. `None`: no media arbiter.
+    fn open(&mut self, account: AccountSid, name: &str, directory: Addr<Self>) -> Option<RoomId> {
+        let place = self.plane.place()?;
+        let watch = RoomWatch::new(&place, &self.plane);
+        self.opened += 1;
+        let id = RoomId(self.opened);
+        // Whoever defines this name at this moment sees the room, or we see the definition: it is
+        // looked for while the table is ours.
+        let mut shown = write(&self.live.conferences);
+        let defined = self.store.conferences().named(account, name);
+        let rules = defined.as_deref().map(|defined| self.rules(defined)).unwrap_or_default();
+        let sid = defined.map_or_else(ConferenceSid::random, |defined| defined.sid);
+        let identity = Identity { room: id, sid, account, name: name.to_owned() };
+        let (settings, tone) = (self.settings, self.entry_tone.clone());
+        let actor =
+            ConferenceActor::launch(identity.clone(), rules, place, settings, tone, directory);
+        let snapshot = Arc::new(ConferenceSnapshot::opened(sid, account, name));
+        shown.insert(sid, LiveConference { snapshot, actor: actor.clone() });
+        drop(shown);
+        self.rooms.insert(id, Room { identity, actor, news: NewsLine::default(), joins: 0, watch });
+        self.names.insert((account, name.to_owned()), id);
+        Some(id)
+    }
+
+    /// As a room takes them. A status hook that cannot be asked is an alert to the account.
+    fn rules(&self, defined: &Conference) -> Rules {
+        let (rules, error) = Rules::of(defined);
+        if let Some(error) = error {
+            let alert = Alert::of_hook(defined.account_sid, None, error.alert());
+            self.store.alerts().write(alert);
         }
+        rules
+    }
+
+    /// The room is over, and if it `was_used` so is what was laid down for it and is not to stay.
+    fn forget(&mut self, id: RoomId, was_used: bool) {
+        let Some(room) = self.rooms.remove(&id) else { return };
+        room.actor.do_send(room::Close);
+        let Identity { sid, account, name, .. } = room.identity;
+        // In this order: whoever lays something down for a live room looks afterwards whether it lives.
         write(&self.live.conferences).remove(&sid);
+        if was_used {
+            self.store.conferences().expire(account, &name);
+        }
+        self.names.remove(&(account, name));
     }
 
     /// Drops calls whose retention is over, and the oldest beyond the bound.
@@ -257,27 +309,12 @@ impl Handler<Enter> for DirectoryActor {
     fn handle(&mut self, enter: Enter, ctx: &mut Context<Self>) -> Self::Result {
         let Enter { account, name, join } = enter;
         let key = (account, name);
-        let sid = match self.names.get(&key) {
-            Some(sid) => *sid,
-            None => {
-                let sid = ConferenceSid::random();
-                let identity = Identity { sid, account, name: key.1.clone() };
-                let place = self.plane.place()?;
-                let watch = RoomWatch::new(&place, &self.plane);
-                let actor = ConferenceActor::launch(
-                    identity.clone(),
-                    place,
-                    self.settings,
-                    self.entry_tone.clone(),
-                    ctx.address(),
-                );
-                let news = NewsLine::default();
-                self.rooms.insert(sid, Room { identity, actor, news, joins: 0, watch });
-                self.names.insert(key, sid);
-                sid
-            }
+        let known = self.names.get(&key).copied();
+        let id = match known {
+            Some(id) => id,
+            None => self.open(account, &key.1, ctx.address())?,
         };
-        let room = self.rooms.get_mut(&sid)?;
+        let room = self.rooms.get_mut(&id)?;
         room.joins += 1;
         room.actor.do_send(join);
         Some(room.actor.clone())
@@ -287,13 +324,17 @@ impl Handler<Enter> for DirectoryActor {
 /// A room changed.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct ConferenceChanged(pub Arc<ConferenceSnapshot>);
+pub struct ConferenceChanged {
+    pub room: RoomId,
+    pub snapshot: Arc<ConferenceSnapshot>,
+}
 
 impl Handler<ConferenceChanged> for DirectoryActor {
     type Result = ();
 
-    fn handle(&mut self, ConferenceChanged(snapshot): ConferenceChanged, _: &mut Context<Self>) {
-        if let Some(room) = self.rooms.get(&snapshot.sid) {
+    fn handle(&mut self, changed: ConferenceChanged, _: &mut Context<Self>) {
+        let ConferenceChanged { room, snapshot } = changed;
+        if let Some(room) = self.rooms.get(&room) {
             let actor = room.actor.clone();
             write(&self.live.conferences).insert(snapshot.sid, LiveConference { snapshot, actor });
         }
@@ -304,8 +345,10 @@ impl Handler<ConferenceChanged> for DirectoryActor {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct ConferenceEmpty {
-    pub sid: ConferenceSid,
+    pub room: RoomId,
     pub joins: u64,
+    /// Whether anybody was ever in: if not, a definition that is not to stay still waits for its first.
+    pub was_used: bool,
 }
 
 impl Handler<ConferenceEmpty> for DirectoryActor {
@@ -313,8 +356,8 @@ impl Handler<ConferenceEmpty> for DirectoryActor {
 
     fn handle(&mut self, empty: ConferenceEmpty, _: &mut Context<Self>) {
         // A join still on its way keeps the room; it will report empty again.
-        if self.rooms.get(&empty.sid).is_some_and(|room| room.joins == empty.joins) {
-            self.forget(empty.sid);
+        if self.rooms.get(&empty.room).is_some_and(|room| room.joins == empty.joins) {
+            self.forget(empty.room, empty.was_used);
         }
     }
 }
@@ -322,13 +365,34 @@ impl Handler<ConferenceEmpty> for DirectoryActor {
 /// A room's actor is gone, by order or by a fault.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct ConferenceGone(pub ConferenceSid);
+pub struct ConferenceGone(pub RoomId);
 
 impl Handler<ConferenceGone> for DirectoryActor {
     type Result = ();
 
-    fn handle(&mut self, ConferenceGone(sid): ConferenceGone, _: &mut Context<Self>) {
-        self.forget(sid);
+    fn handle(&mut self, ConferenceGone(room): ConferenceGone, _: &mut Context<Self>) {
+        self.forget(room, true);
+    }
+}
+
+/// Something else is laid down for the rooms of that name: the one that is live goes by it from now on.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ConferenceDefined {
+    pub account: AccountSid,
+    pub name: String,
+}
+
+impl Handler<ConferenceDefined> for DirectoryActor {
+    type Result = ();
+
+    fn handle(&mut self, defined: ConferenceDefined, _: &mut Context<Self>) {
+        let ConferenceDefined { account, name } = defined;
+        // What holds now, whichever change this message was sent for. Without any the room is on its end.
+        let Some(defined) = self.store.conferences().named(account, &name) else { return };
+        if let Some(room) = self.names.get(&(account, name)).and_then(|id| self.rooms.get(id)) {
+            room.actor.do_send(room::Settle(self.rules(&defined)));
+        }
     }
 }
 
@@ -337,7 +401,7 @@ impl Handler<News> for DirectoryActor {
     type Result = ();
 
     fn handle(&mut self, news: News, _: &mut Context<Self>) {
-        let Some(room) = self.rooms.get_mut(&news.identity.sid) else { return };
+        let Some(room) = self.rooms.get_mut(&news.identity.room) else { return };
         if news.is_wanted() {
             let (store, account) = (self.store.clone(), news.identity.account);
             room.news.send(news, &self.hooks, move |error| {

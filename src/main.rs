@@ -33,6 +33,7 @@ Environment (over the file):
   TRUNKLINE_MEDIA_IP     address put into SDP                [the listen address, or the host's first]
   TRUNKLINE_RTP_PORTS    range of RTP and RTCP ports         [20000-29999]
   TRUNKLINE_DATA_DIR     folder of the database              [./data]
+  TRUNKLINE_STORE_URL    postgres://user:password@host/name  [SQLite in that folder]
   TRUNKLINE_ADMIN_KEY    admin API key                       [generated and printed once]
   TRUNKLINE_LOG          log filter, as in info,trunkline=debug
   TRUNKLINE__SECTION__KEY  any other key, as in TRUNKLINE__RTP__INACTIVITY_TIMEOUT=30s

@@ -108,7 +108,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         prompts: Arc::default(),
         plane: plane.clone(),
         live: live.clone(),
-        directory,
+        directory: directory.clone(),
         registrations: registrations.clone(),
         resolver,
         trunks: trunks.clone(),
@@ -127,6 +127,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         trunks: trunks.clone(),
         keeper: keeper.clone(),
         live: live.clone(),
+        directory,
     };
     let on_change = follow::listener(followers, control.handle());
     let doors = Doors { live: live.clone(), registrations, desk, stack: stack.clone(), trunks };

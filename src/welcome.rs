@@ -46,6 +46,12 @@ impl Welcome {
                 "the user admin has its first password still, and REST is not only for this host"
             );
         }
+        if config.api.default_tenant {
+            let made = store.seed_default_tenant().await;
+            if let Some(account) = made.context("cannot make the default tenant")? {
+                tracing::info!(%account, "the default tenant is made");
+            }
+        }
         let demo = if demo {
             let demo = store.seed_demo().await.context("cannot make the demo tenant")?;
             config.sip.home_realm.get_or_insert_with(|| demo.sip_realm.clone());

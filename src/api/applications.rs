@@ -9,11 +9,11 @@ use super::describe::{Param, ParamKind, QueryShape, body};
 use super::error::{ApiError, INSUFFICIENT_PERMISSIONS, INSUFFICIENT_PRIVILEGES};
 use super::query::{PAGE, PAGE_SIZE};
 use super::reply::{Created, Flag, HookViewWithSid, Json, Listed, NoContent, Reply, Wire};
-use super::{AppState, Body, Principal, Query};
+use super::{AppState, Body, Principal, Query, quotas};
 use crate::model::{
     AccountSid, Application, ApplicationInput, ApplicationSid, Invalid, Scope, ServiceProviderSid,
 };
-use crate::store::Found;
+use crate::store::{Found, Owned};
 
 body!(NewApplication = |fields| ApplicationInput::create(fields, |_| Ok(())));
 body!(ApplicationUpdate = |fields| ApplicationInput::update(fields, |_| Ok(())));
@@ -79,6 +79,7 @@ pub(super) async fn create(
         Scope::Admin => input.account_sid.ok_or(Invalid::Missing("account_sid"))?,
     };
     let app = input.into_record(account)?;
+    quotas::check(&state, principal.scope, Owned::Applications).await?;
     state.store.applications().create(principal.scope, &app).await?;
     Created::reply(&app.sid)
 }
@@ -93,6 +94,7 @@ pub(super) async fn create_in_account(
     let input = ApplicationInput::create(body.fields()?, state.check_verbs)?;
     state.admit_urls(input.urls()).await?;
     let app = input.into_record(account.sid)?;
+    quotas::check(&state, principal.scope, Owned::Applications).await?;
     state.store.applications().create(principal.scope, &app).await?;
     Created::reply(&app.sid)
 }

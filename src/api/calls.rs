@@ -52,6 +52,7 @@ pub(super) async fn create(
 #[derive(Deserialize, Serialize, ToSchema)]
 pub(super) struct PlacedCall {
     sid: CallSid,
+    /// Of SIP.
     #[serde(rename = "callId")]
     call_id: String,
 }
@@ -254,10 +255,10 @@ impl From<NotPlaced> for ApiError {
     fn from(why: NotPlaced) -> Self {
         match why {
             NotPlaced::Full(Full::Account(_)) => {
-                Self::unprocessable("the account has as many calls as it may have")
+                Self::unprocessable("the account has reached its limit of calls at once")
             }
             NotPlaced::Full(Full::ServiceProvider) => {
-                Self::unprocessable("the service provider has as many calls as it may have")
+                Self::unprocessable("the service provider has reached its limit of calls at once")
             }
             NotPlaced::Store(error) => error.into(),
         }

@@ -1,108 +1,357 @@
-//! `…/Conferences`: the rooms of an account (contract rest.md §3.2, the part that reads and ends).
+//! `…/Conferences`: the rooms of an account, laid down by REST or opened by a verb (contract rest.md §3.2).
+//!
+//! A definition and the live room of its name are one conference. What is laid down is in the store's
+//! memory, what is live in [`Live`](crate::directory::Live): no request here asks an actor or reads a table.
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use actix_web::web::{Data, Path};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::auth::Principal;
+use super::describe::{Param, ParamKind, QueryShape, body};
 use super::error::ApiError;
-use super::query::Query;
-use super::reply::{self, Reply, Wire};
-use super::state::AppState;
-use crate::conference::message::End;
+use super::query::{PAGE, PAGE_SIZE};
+use super::reply::{Array, Created, Either, HookView, Json, Listed, NoContent, Reply, Wire};
+use super::{AppState, Body, Change, Principal, Query};
+use crate::conference::message::{End, MuteAll};
 use crate::conference::policy::Standing;
 use crate::conference::snapshot::ConferenceSnapshot;
 use crate::directory::LiveConference;
-use crate::model::AccountSid;
-use crate::store::Listing;
+use crate::hook::payload;
+use crate::model::{
+    AccountSid, Conference, ConferenceInput, ConferenceSid, ConferenceUpdate, RoomEvent, Timestamp,
+};
+use crate::store::{self, Listing};
+
+body!(NewConference = ConferenceInput::create, "name": "lobby");
+body!(ConferenceChange = ConferenceInput::update);
+
+/// What the name of a live room is refused with, as that of a defined one is.
+const TAKEN: &str = "a conference with this name already exists in the account";
+
+const STATUSES: &[&str] = &["init", "waiting", "in-progress"];
+
+/// Which conferences, and how much of them.
+pub(super) struct Asked;
+
+impl QueryShape for Asked {
+    const PARAMS: &'static [Param] = &[
+        PAGE,
+        PAGE_SIZE,
+        Param::optional("detail", ParamKind::Flag, "whole objects instead of names"),
+        Param::optional("name", ParamKind::Text, "a part of the name"),
+        Param::optional("status", ParamKind::OneOf(STATUSES), "how far it is"),
+    ];
+}
+
+/// How a conference is ended.
+pub(super) struct Ending;
+
+impl QueryShape for Ending {
+    const PARAMS: &'static [Param] = &[Param::optional(
+        "hangup",
+        ParamKind::Flag,
+        "hang up those who leave, instead of going on with their next verb",
+    )];
+}
+
+/// A conference: what is laid down for it, what is going on in it, or both.
+pub(super) struct Room {
+    sid: ConferenceSid,
+    name: String,
+    created_at: Timestamp,
+    defined: Option<Arc<Conference>>,
+    pub(super) live: Option<LiveConference>,
+}
 
 /// Names, or with `detail=true` or a page whole objects.
 pub(super) async fn list(
     principal: Principal,
     state: Data<AppState>,
     a: Path<String>,
-    query: Query,
-) -> Reply {
+    query: Query<Asked>,
+) -> Reply<Either<Array<String>, Listed<ConferenceView>>> {
     let account = principal.reach_account(&state, &a).await?;
     let page = query.page()?;
-    let mut rooms = state.doors()?.live.conferences(account);
-    rooms.sort_by(|a, b| a.snapshot.name.cmp(&b.snapshot.name));
+    let part = query.get("name").map(str::to_lowercase);
+    let status =
+        query.one_of("status", |text| STATUSES.iter().copied().find(|known| *known == text))?;
+    let mut rooms = rooms(&state, account);
+    rooms.retain(|room| {
+        part.as_ref().is_none_or(|part| room.name.to_lowercase().contains(part))
+            && status.is_none_or(|status| room.status() == status)
+    });
     if page.is_none() && !query.is_set("detail") {
-        return reply::ok(&rooms.iter().map(|room| &room.snapshot.name).collect::<Vec<_>>());
+        let names: Vec<_> = rooms.into_iter().map(|room| room.name).collect();
+        return Either::first(Array::reply(&names));
     }
-    rooms.retain(|room| is_asked_for(&room.snapshot, &query));
-    reply::list(&Listing::cut(rooms, page), page, |room| view(&room.snapshot, state.wire))
+    let shown = Listing::cut(rooms, page);
+    Either::second(Listed::reply(&shown, page, |room| {
+        ConferenceView::new(account, room, state.wire)
+    }))
 }
 
-fn is_asked_for(room: &ConferenceSnapshot, query: &Query) -> bool {
-    query.get("name").is_none_or(|part| room.name.contains(part))
-        && query.get("status").is_none_or(|status| room.status() == status)
+/// All of an account, by name.
+fn rooms(state: &AppState, account: AccountSid) -> Vec<Room> {
+    let live = state.live().map(|live| live.conferences(account)).unwrap_or_default();
+    let mut live: HashMap<String, LiveConference> =
+        live.into_iter().map(|room| (room.snapshot.name.clone(), room)).collect();
+    let defined = state.store.conferences().of(account);
+    let mut rooms: Vec<Room> = defined
+        .into_iter()
+        .map(|defined| {
+            let live = live.remove(&defined.name);
+            Room::defined(defined, live)
+        })
+        .collect();
+    rooms.extend(live.into_values().map(Room::opened));
+    rooms.sort_by(|a, b| a.name.cmp(&b.name));
+    rooms
+}
+
+/// Lays down a conference. Nothing runs for it until somebody enters.
+pub(super) async fn create(
+    principal: Principal,
+    state: Data<AppState>,
+    a: Path<String>,
+    body: Body<NewConference>,
+) -> Reply<Created> {
+    let account = principal.require_account(&state, &a).await?.sid;
+    let (name, input) = ConferenceInput::create(body.fields()?)?;
+    state.admit_urls(input.urls()).await?;
+    let mut record = Conference::new(account, name);
+    input.apply(&mut record)?;
+    let conferences = state.store.conferences();
+    let made = conferences.create(principal.scope, record).await?;
+    // A verb may have opened the name before. From now on it opens what was made here.
+    let live = state.live().and_then(|live| live.conference_named(account, &made.name));
+    if live.is_some_and(|live| live.snapshot.sid != made.sid) {
+        undo(conferences.delete(principal.scope, account, made.sid).await)?;
+        return Err(ApiError::unprocessable(TAKEN));
+    }
+    Created::reply(&made.sid)
+}
+
+/// What is gone by itself need not be taken back.
+fn undo(deleted: Result<(), store::Error>) -> Result<(), ApiError> {
+    match deleted {
+        Ok(()) | Err(store::Error::NotFound) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 pub(super) async fn read(
     principal: Principal,
     state: Data<AppState>,
     path: Path<(String, String)>,
-) -> Reply {
-    let (_, room) = find(&principal, &state, &path.0, &path.1).await?;
-    reply::ok(&view(&room.snapshot, state.wire))
+) -> Reply<Json<ConferenceView>> {
+    let account = principal.reach_account(&state, &path.0).await?;
+    let room = find(&state, account, &path.1)?;
+    Json::reply(&ConferenceView::new(account, &room, state.wire))
 }
 
-/// Ends the room: its calls go on with their next verb, or hang up.
+/// Changes what is laid down, and the live room with it; then the order for the live room.
+pub(super) async fn update(
+    principal: Principal,
+    state: Data<AppState>,
+    path: Path<(String, String)>,
+    body: Body<ConferenceChange>,
+) -> Reply<NoContent> {
+    let account = principal.reach_account(&state, &path.0).await?;
+    let ConferenceUpdate { settings, mute } = ConferenceInput::update(body.fields()?)?;
+    state.admit_urls(settings.urls()).await?;
+    let room = find(&state, account, &path.1)?;
+    if mute.is_some() && room.status() != "in-progress" {
+        return Err(ApiError::unprocessable("the conference is not in progress"));
+    }
+    if !settings.is_empty() {
+        lay_down(&principal, &state, account, &room, settings).await?;
+        state.announce(Change::Conference { account, name: room.name.clone() });
+    }
+    if let (Some(muted), Some(live)) = (mute, room.live) {
+        // A room that has gone meanwhile has nobody left to mute.
+        let _ = live.actor.send(MuteAll(muted)).await;
+    }
+    NoContent::reply()
+}
+
+async fn lay_down(
+    principal: &Principal,
+    state: &AppState,
+    account: AccountSid,
+    room: &Room,
+    settings: ConferenceInput,
+) -> Result<(), ApiError> {
+    let (scope, conferences) = (principal.scope, state.store.conferences());
+    if let Some(defined) = &room.defined {
+        conferences.update(scope, account, defined.sid, settings).await?;
+        return Ok(());
+    }
+    // A room that a verb opened: what is laid down for it now goes with it, unless it is to stay.
+    let mut record = Conference::new(account, &*room.name);
+    (record.sid, record.created_at, record.persistent) = (room.sid, room.created_at, false);
+    settings.clone().apply(&mut record)?;
+    match conferences.create(scope, record).await {
+        // Another request was quicker with the same room.
+        Err(store::Error::Duplicate(_)) => {
+            conferences.update(scope, account, room.sid, settings).await?;
+        }
+        made => _ = made?,
+    }
+    // It may have ended at this moment, and will not take the definition along.
+    let is_live = state.live().is_some_and(|live| live.conference(account, room.sid).is_some());
+    if !is_live {
+        undo(conferences.delete(scope, account, room.sid).await)?;
+        return Err(ApiError::NotFound);
+    }
+    Ok(())
+}
+
+/// Ends the room: its calls go on with their next verb, or hang up. What was laid down is gone.
 pub(super) async fn delete(
     principal: Principal,
     state: Data<AppState>,
     path: Path<(String, String)>,
-    query: Query,
-) -> Reply {
-    let (_, room) = find(&principal, &state, &path.0, &path.1).await?;
-    let hang_up = query.is_set("hangup");
-    if hang_up {
-        let doors = state.doors()?;
-        for participant in &room.snapshot.participants {
-            let call = doors.live.call(room.snapshot.account, participant.call);
-            if let Some(actor) = call.and_then(|call| call.actor) {
-                actor.do_send(crate::call::actor::Hangup);
+    query: Query<Ending>,
+) -> Reply<NoContent> {
+    let account = principal.reach_account(&state, &path.0).await?;
+    let room = find(&state, account, &path.1)?;
+    if let Some(defined) = &room.defined {
+        undo(state.store.conferences().delete(principal.scope, account, defined.sid).await)?;
+    }
+    if let (Some(room), Some(live)) = (room.live, state.live()) {
+        if query.is_set("hangup") {
+            for participant in &room.snapshot.participants {
+                let call = live.call(account, participant.call);
+                if let Some(actor) = call.and_then(|call| call.actor) {
+                    actor.do_send(crate::call::actor::Hangup);
+                }
             }
         }
+        // A room that is gone by now has ended as asked.
+        let _ = room.actor.send(End).await;
     }
-    // A room that is gone by now has ended as asked.
-    let _ = room.actor.send(End).await;
-    reply::no_content()
+    NoContent::reply()
 }
 
-/// The room named by a path, its account first.
-pub(super) async fn find(
-    principal: &Principal,
-    state: &AppState,
-    a: &str,
-    segment: &str,
-) -> Result<(AccountSid, LiveConference), ApiError> {
-    let account = principal.reach_account(state, a).await?;
-    let room = state.doors()?.live.conference(account, segment).ok_or(ApiError::NotFound)?;
-    Ok((account, room))
+/// The conference whose sid or name `segment` is; a sid is tried first.
+pub(super) fn find(state: &AppState, account: AccountSid, segment: &str) -> Result<Room, ApiError> {
+    let (conferences, live) = (state.store.conferences(), state.live());
+    let by_sid = ConferenceSid::parse(segment).and_then(|sid| {
+        let defined = conferences.get(account, sid).map(|defined| defined.name.clone());
+        defined.or_else(|| Some(live?.conference(account, sid)?.snapshot.name.clone()))
+    });
+    let name = by_sid.unwrap_or_else(|| segment.to_owned());
+    let defined = conferences.named(account, &name);
+    let live = live.and_then(|live| live.conference_named(account, &name));
+    match (defined, live) {
+        (Some(defined), live) => Ok(Room::defined(defined, live)),
+        (None, Some(live)) => Ok(Room::opened(live)),
+        (None, None) => Err(ApiError::NotFound),
+    }
 }
 
-fn view(room: &ConferenceSnapshot, wire: Wire) -> Value {
-    json!({
-        "conference_sid": room.sid,
-        "event_sid": crate::hook::payload::conference_sid(room.account, &room.name),
-        "account_sid": room.account,
-        "name": room.name,
-        "status": room.status(),
-        // Rooms that a verb opened vanish with their last participant.
-        "persistent": false,
-        "participant_count": room.count(Standing::Joined),
-        "waiting_count": room.count(Standing::Waiting),
-        "moderator_count": room.participants.iter().filter(|p| p.moderator).count(),
-        "max_participants": room.max_participants,
-        "beep": room.beep,
-        "join_muted": room.join_muted,
-        "wait_hook": null,
-        "status_hook": null,
-        "status_events": [],
-        "locked": room.locked,
-        "recording": { "state": "off", "path": null },
-        "created_at": wire.date(room.created_at.into()),
-        "started_at": wire.date_or_null(room.started_at.map(Into::into)),
-    })
+impl Room {
+    fn defined(defined: Arc<Conference>, live: Option<LiveConference>) -> Self {
+        Self {
+            sid: defined.sid,
+            name: defined.name.clone(),
+            created_at: defined.created_at,
+            defined: Some(defined),
+            live,
+        }
+    }
+
+    /// By a verb.
+    fn opened(live: LiveConference) -> Self {
+        Self {
+            sid: live.snapshot.sid,
+            name: live.snapshot.name.clone(),
+            created_at: live.snapshot.created_at.into(),
+            defined: None,
+            live: Some(live),
+        }
+    }
+
+    fn status(&self) -> &'static str {
+        self.snapshot().map_or("init", ConferenceSnapshot::status)
+    }
+
+    pub(super) fn snapshot(&self) -> Option<&ConferenceSnapshot> {
+        self.live.as_ref().map(|live| &*live.snapshot)
+    }
+}
+
+/// A conference as it is shown.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Conference)]
+pub(super) struct ConferenceView {
+    conference_sid: ConferenceSid,
+    event_sid: String,
+    account_sid: AccountSid,
+    name: String,
+    status: &'static str,
+    persistent: bool,
+    participant_count: usize,
+    waiting_count: usize,
+    moderator_count: usize,
+    max_participants: Option<u32>,
+    beep: bool,
+    join_muted: bool,
+    wait_hook: Option<HookView>,
+    status_hook: Option<HookView>,
+    status_events: Vec<RoomEvent>,
+    locked: bool,
+    recording: RecordingView,
+    created_at: String,
+    started_at: Option<String>,
+}
+
+/// There is none yet: always off.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Recording)]
+struct RecordingView {
+    state: &'static str,
+    path: Option<String>,
+}
+
+impl ConferenceView {
+    fn new(account: AccountSid, room: &Room, wire: Wire) -> Self {
+        let (live, defined) = (room.snapshot(), room.defined.as_deref());
+        let count = |standing| live.map_or(0, |live| live.count(standing));
+        let moderators = |live: &ConferenceSnapshot| {
+            live.participants.iter().filter(|participant| participant.moderator).count()
+        };
+        Self {
+            conference_sid: room.sid,
+            event_sid: payload::conference_sid(account, &room.name),
+            account_sid: account,
+            name: room.name.clone(),
+            status: room.status(),
+            // A room that a verb opened vanishes with its last participant.
+            persistent: defined.is_some_and(|defined| defined.persistent),
+            participant_count: count(Standing::Joined),
+            waiting_count: count(Standing::Waiting),
+            moderator_count: live.map_or(0, moderators),
+            // What is laid down may be on its way to the room.
+            max_participants: defined
+                .and_then(|defined| defined.max_participants)
+                .or_else(|| u32::try_from(live?.max_participants?).ok()),
+            beep: defined.is_some_and(|defined| defined.beep.unwrap_or_default()),
+            join_muted: defined.is_some_and(|defined| defined.join_muted.unwrap_or_default()),
+            wait_hook: HookView::of_any(defined.and_then(|defined| defined.wait_hook.as_ref())),
+            status_hook: HookView::of_any(defined.and_then(|defined| defined.status_hook.as_ref())),
+            status_events: defined
+                .and_then(|defined| defined.status_events.clone())
+                .unwrap_or_default(),
+            locked: defined.is_some_and(|defined| defined.locked),
+            recording: RecordingView { state: "off", path: None },
+            created_at: wire.date(room.created_at),
+            started_at: live
+                .and_then(|live| live.started_at)
+                .map(|started_at| wire.date(started_at.into())),
+        }
+    }
 }

@@ -158,7 +158,8 @@ impl Operation {
         let (shape, outcome) = probe(samples, read);
         debug_assert_eq!(outcome, Ok(()), "{name}");
         self.components.insert(name.to_owned(), shape_schema(&shape));
-        if shape.properties.iter().any(|property| property.kind == Kind::Hook) {
+        let names_hook = |kind: &Kind| matches!(kind, Kind::Hook | Kind::HookOrUrl);
+        if shape.properties.iter().any(|property| names_hook(&property.kind)) {
             self.components.insert("HookInput".to_owned(), hook_schema());
         }
         self.body = Some(reference(name));
@@ -236,6 +237,11 @@ fn property_schema(property: &Property) -> Value {
         Kind::Object => json!({"type": "object"}),
         Kind::OneOf(choices) => json!({"enum": choices}),
         Kind::Hook => reference("HookInput"),
+        Kind::HookOrUrl => json!({"anyOf": [
+            reference("HookInput"),
+            {"type": "string", "format": "uri", "maxLength": 1024},
+        ]}),
+        Kind::Words(choices) => json!({"type": "array", "items": {"enum": choices}}),
         Kind::Any => json!({}),
         Kind::Ignored => json!({"description": "output; taken back and not looked at"}),
     };

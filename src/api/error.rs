@@ -162,6 +162,7 @@ impl From<store::Error> for ApiError {
             store::Error::Duplicate(text) | store::Error::InUse(text) => {
                 Self::Unprocessable(text.to_owned())
             }
+            store::Error::Full => Self::unprocessable(error.to_string()),
             store::Error::WrongPassword => Self::Forbidden("wrong password"),
             store::Error::Busy => Self::Busy,
             store::Error::Invalid(invalid) => invalid.into(),

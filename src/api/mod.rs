@@ -41,6 +41,8 @@ mod password_settings;
 mod phone_numbers;
 mod portal;
 mod predefined_carriers;
+mod queues;
+mod quotas;
 mod recent_calls;
 mod registered_sip_users;
 mod sbcs;

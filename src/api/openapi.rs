@@ -102,7 +102,11 @@ fn responses(operation: &Operation) -> Value {
         if let Some((kind, schema)) = &answered.content {
             response["content"] = json!({*kind: {"schema": schema}});
         }
-        all.insert(answered.status.to_string(), response);
+        let status = answered.status.to_string();
+        if let Some(other) = all.get(&status).and_then(|other| other.pointer("/content")) {
+            response["content"] = either(other, &response["content"]);
+        }
+        all.insert(status, response);
     }
     if operation.is_secured {
         all.insert(
@@ -114,6 +118,19 @@ fn responses(operation: &Operation) -> Value {
         "4XX".to_owned(),
         json!({"description": "refused: msg says why", "content": refusal}),
     );
+    all.into()
+}
+
+/// The contents of a status that has two shapes.
+fn either(one: &Value, other: &Value) -> Value {
+    let mut all = one.as_object().cloned().unwrap_or_default();
+    for (kind, content) in other.as_object().into_iter().flatten() {
+        let schema = match all.get(kind) {
+            Some(known) => json!({"anyOf": [known["schema"], content["schema"]]}),
+            None => content["schema"].clone(),
+        };
+        all.insert(kind.clone(), json!({"schema": schema}));
+    }
     all.into()
 }
 

@@ -8,12 +8,12 @@ use super::describe::{Param, ParamKind, QueryShape, body};
 use super::error::{ApiError, INSUFFICIENT_PRIVILEGES};
 use super::query::{PAGE, PAGE_SIZE};
 use super::reply::{Created, Json, Listed, NoContent, Reply, Wire};
-use super::{AppState, Body, Principal, Query};
+use super::{AppState, Body, Principal, Query, quotas};
 use crate::model::{
     AccountSid, ApplicationSid, PhoneNumber, PhoneNumberInput, PhoneNumberSid, Scope,
     ServiceProviderSid, VoipCarrierSid,
 };
-use crate::store::{Found, PhoneNumberQuery};
+use crate::store::{Found, Owned, PhoneNumberQuery};
 
 body!(NewPhoneNumber = PhoneNumberInput::create);
 body!(PhoneNumberUpdate = PhoneNumberInput::update);
@@ -70,6 +70,7 @@ pub(super) async fn create(
     body: Body<NewPhoneNumber>,
 ) -> Reply<Created> {
     let input = PhoneNumberInput::create(body.fields()?)?;
+    quotas::check(&state, principal.scope, Owned::PhoneNumbers).await?;
     let sid = state.store.phone_numbers().create(principal.scope, input).await?;
     Created::reply(&sid)
 }

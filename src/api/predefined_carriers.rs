@@ -8,11 +8,12 @@ use utoipa::ToSchema;
 use super::error::ApiError;
 use super::reply::{Array, Created, Flag, Reply};
 use super::voip_carriers::no_account;
-use super::{AppState, Change, Principal};
+use super::{AppState, Change, Principal, quotas};
 use crate::model::{
     AccountSid, PREDEFINED_CARRIERS, Patch, PredefinedCarrier, PredefinedCarrierSid, Scope,
     ServiceProviderSid,
 };
+use crate::store::Owned;
 
 /// Without authentication, as jambonz has it.
 pub(super) async fn list() -> Reply<Array<PredefinedCarrierView>> {
@@ -52,6 +53,8 @@ async fn copy(
     let mut input = template.carrier()?;
     input.account_sid = account.map_or(Patch::Absent, Patch::Value);
     input.service_provider_sid = provider.map_or(Patch::Absent, Patch::Value);
+    quotas::check(state, scope, Owned::VoipCarriers).await?;
+    quotas::check(state, scope, Owned::SipGateways).await?;
     let rename = |taken: &[String]| Some(template.free_name(taken));
     let carriers = state.store.voip_carriers();
     let carrier = carriers.create_with(scope, input, template.gateways()?, rename).await?;

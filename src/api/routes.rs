@@ -5,8 +5,8 @@ use super::table::{Path, path};
 use super::{
     accounts, alerts, api_keys, app_env, applications, bucket_test, call_traces, calls, clients,
     conferences, limits, login, openapi, participants, password_settings, phone_numbers, portal,
-    predefined_carriers, recent_calls, registered_sip_users, sbcs, sip_gateways, sip_realms,
-    system_information, users, voip_carriers,
+    predefined_carriers, queues, recent_calls, registered_sip_users, sbcs, sip_gateways,
+    sip_realms, system_information, users, voip_carriers,
 };
 
 /// Everything under `/v1`.
@@ -95,9 +95,12 @@ pub(super) fn routes() -> Vec<Path> {
             .put("Control a live call", calls::update)
             .post("Control a live call", calls::update)
             .delete("End a call", calls::delete),
-        path("/Accounts/{a}/Conferences").get("List conferences", conferences::list),
+        path("/Accounts/{a}/Conferences")
+            .get("List conferences", conferences::list)
+            .post("Lay down a conference", conferences::create),
         path("/Accounts/{a}/Conferences/{conference}")
             .get("Read a conference", conferences::read)
+            .put("Change or control a conference", conferences::update)
             .delete("End a conference", conferences::delete),
         path("/Accounts/{a}/Conferences/{conference}/Participants")
             .get("List participants", participants::list),
@@ -105,6 +108,16 @@ pub(super) fn routes() -> Vec<Path> {
             .get("Read a participant", participants::read)
             .put("Change a participant", participants::update)
             .delete("Remove a participant", participants::delete),
+        path("/Accounts/{a}/Queues")
+            .get("List queues", queues::list)
+            .post("Lay down a queue", queues::create),
+        path("/Accounts/{a}/Queues/{queue}")
+            .get("Read a queue", queues::read)
+            .put("Change a queue", queues::update)
+            .delete("Delete a queue", queues::delete),
+        path("/Accounts/{a}/Queues/{queue}/Calls").get("List queued calls", queues::calls),
+        path("/Accounts/{a}/Queues/{queue}/Calls/{queued_call}")
+            .get("Read a queued call", queues::call),
         path("/Accounts/{a}/RegisteredSipUsers")
             .get("List registered users", registered_sip_users::list)
             .post("Where users are registered", registered_sip_users::details),

@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 use super::describe::{Param, ParamKind, QueryShape, body};
 use super::error::{ApiError, INSUFFICIENT_PRIVILEGES};
 use super::reply::{Array, Created, Flag, Json, NoContent, Reply};
-use super::{AppState, Body, Change, Principal, Query};
+use super::{AppState, Body, Change, Principal, Query, quotas};
 use crate::model::sip_gateway::{INVALID_CARRIER, MISSING_CARRIER};
 use crate::model::{Protocol, Scope, SipGateway, SipGatewayInput, SipGatewaySid, VoipCarrierSid};
-use crate::store::Found;
+use crate::store::{Found, Owned};
 
 body!(
     NewSipGateway = SipGatewayInput::create,
@@ -64,6 +64,8 @@ pub(super) async fn create(
     body: Body<NewSipGateway>,
 ) -> Reply<Created> {
     let input = SipGatewayInput::create(body.fields()?)?;
+    input.check_netmask(state.config.sip.min_netmask)?;
+    quotas::check(&state, principal.scope, Owned::SipGateways).await?;
     let gateway = state.store.sip_gateways().create(principal.scope, input).await?;
     let sid = gateway.sid;
     state.announce(Change::Gateway { before: None, after: Some(gateway.into()) });
@@ -88,6 +90,7 @@ pub(super) async fn update(
     let sid = parse(&sid)?;
     own(&state, principal.scope, sid).await?;
     let input = SipGatewayInput::update(body.fields()?)?;
+    input.check_netmask(state.config.sip.min_netmask)?;
     let (before, after) = state.store.sip_gateways().update(principal.scope, sid, input).await?;
     let (before, after) = (Some(before.into()), Some(after.into()));
     state.announce(Change::Gateway { before, after });

@@ -63,7 +63,8 @@ pub(super) async fn availability(
     let value = query.get("value").ok_or_else(|| missing("value"))?;
     let available = match kind {
         "subdomain" => !state.store.accounts().has_realm(value).await?,
-        // Nobody is known here by a telephone number or an address of mail.
+        "email" => !state.store.users().has_login(value).await?,
+        // Nobody is known here by a telephone number.
         _ => true,
     };
     Json::reply(&Availability { available })

@@ -21,7 +21,9 @@ use crate::directory::Live;
 use crate::hook::HookClient;
 use crate::model::account::random_text;
 use crate::model::application::VerbCheck;
-use crate::model::{Account, Client, FormerClient, Sbc, Secret, SipGateway, VoipCarrier};
+use crate::model::{
+    Account, AccountSid, Client, FormerClient, Sbc, Secret, SipGateway, VoipCarrier,
+};
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::StackActor;
 use crate::sip_io::trunks::Trunks;
@@ -80,6 +82,8 @@ pub enum Change {
     Carrier { before: Option<Box<VoipCarrier>>, after: Option<Box<VoipCarrier>> },
     /// The same of a gateway. Those that are made with their carrier are not told of one by one.
     Gateway { before: Option<Box<SipGateway>>, after: Option<Box<SipGateway>> },
+    /// Something else is laid down for a conference: look into the store.
+    Conference { account: AccountSid, name: String },
 }
 
 impl AppState {
@@ -138,6 +142,11 @@ impl AppState {
 
     pub(super) fn doors(&self) -> Result<&Doors, ApiError> {
         self.doors.as_deref().ok_or(ApiError::Unavailable)
+    }
+
+    /// What is live; nothing is where no calls can be placed.
+    pub(super) fn live(&self) -> Option<&Live> {
+        Some(&self.doors.as_deref()?.live)
     }
 
     /// Who is told of a [`Change`], after it is committed. Must not block.

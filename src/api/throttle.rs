@@ -11,12 +11,31 @@ use actix_web::{HttpMessage, HttpRequest};
 use super::auth::Holder;
 use super::error::ApiError;
 use crate::config::Http;
+use crate::model::{ApiKeySid, UserSid};
 use crate::rate::{Buckets, Level, group};
 
 #[derive(Debug)]
 pub(super) struct Throttle {
-    holders: Mutex<Buckets<Holder>>,
+    holders: Mutex<Buckets<Asker>>,
     failures: Mutex<Buckets<IpAddr>>,
+}
+
+/// Whom a token counts for: all that one user is logged in with are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Asker {
+    Key(ApiKeySid),
+    User(UserSid),
+    Signer,
+}
+
+impl From<Holder> for Asker {
+    fn from(holder: Holder) -> Self {
+        match holder {
+            Holder::Key(sid) => Self::Key(sid),
+            Holder::User(sid, _) => Self::User(sid),
+            Holder::Signer => Self::Signer,
+        }
+    }
 }
 
 /// What the answer to a request says about the limit it fell under.
@@ -45,8 +64,9 @@ impl Throttle {
         if !holders.is_on() {
             return Ok(());
         }
-        let is_admitted = holders.admit(now, holder);
-        let level = holders.level(now, holder);
+        let asker = Asker::from(holder);
+        let is_admitted = holders.admit(now, asker);
+        let level = holders.level(now, asker);
         Verdict { level, is_refused: !is_admitted }.settle(request)
     }
 

@@ -8,12 +8,12 @@ use super::describe::{Param, ParamKind, QueryShape, body};
 use super::error::{ApiError, INSUFFICIENT_PERMISSIONS};
 use super::query::{PAGE, PAGE_SIZE};
 use super::reply::{Created, Flag, Json, Listed, NoContent, Reply};
-use super::{AppState, Body, Change, Principal, Query};
+use super::{AppState, Body, Change, Principal, Query, quotas};
 use crate::model::{
     AccountSid, ApplicationSid, DigestAlgorithm, DtmfType, Encryption, Patch, Scope, Secret,
     ServiceProviderSid, TrunkType, VoipCarrier, VoipCarrierInput, VoipCarrierSid,
 };
-use crate::store::{Found, VoipCarrierQuery};
+use crate::store::{Found, Owned, VoipCarrierQuery};
 
 body!(NewVoipCarrier = VoipCarrierInput::create);
 body!(VoipCarrierUpdate = VoipCarrierInput::update);
@@ -109,6 +109,7 @@ pub(super) async fn create_in_provider(
 }
 
 async fn make(state: &AppState, scope: Scope, input: VoipCarrierInput) -> Reply<Created> {
+    quotas::check(state, scope, Owned::VoipCarriers).await?;
     let carrier = state.store.voip_carriers().create(scope, input).await?;
     let sid = carrier.sid;
     state.announce(Change::Carrier { before: None, after: Some(carrier.into()) });

@@ -139,6 +139,8 @@ pub struct JoinConference {
     pub max_participants: Option<u32>,
     /// Where the room's events go if this member starts it.
     pub status: Option<ConferenceTarget>,
+    /// The account's, for hooks that are laid down for the room.
+    pub webhook_secret: crate::model::Secret,
     /// The member, as events about it show it.
     pub base: BaseFields,
 }

@@ -18,10 +18,11 @@ use time::OffsetDateTime;
 
 use self::relocation::Residence;
 use super::message::{
-    Close, End, Guest, Happened, Join, Leave, Mute, MuteAll, Renegotiated, SeatLine, Tag,
+    Close, End, Guest, Happened, Join, Leave, Mute, MuteAll, Renegotiated, SeatLine, Settle, Tag,
 };
 use super::news::News;
 use super::policy::{Effect, Exit, Member, Policy, Refusal, Standing, StatusEvent};
+use super::rules::{Rules, Starter, StatusRule};
 use super::snapshot::{ConferenceSnapshot, ParticipantSnapshot};
 use crate::call::ConferenceTarget;
 use crate::directory::{ConferenceChanged, ConferenceEmpty, ConferenceGone, DirectoryActor};
@@ -32,9 +33,14 @@ use crate::media_io::tick::{HalfTick, Tick, TickMetrics};
 use crate::model::{AccountSid, CallSid, ConferenceSid};
 use crate::participant::message::{HandOver, LineLost, ParticipantEvent, TakeBack};
 
+/// One opening of a room: a conference that stays keeps its sid from one to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RoomId(pub u64);
+
 /// Which room this is.
 #[derive(Clone, Debug)]
 pub struct Identity {
+    pub room: RoomId,
     pub sid: ConferenceSid,
     pub account: AccountSid,
     pub name: String,
@@ -49,6 +55,10 @@ pub struct ConferenceActor {
     created_at: OffsetDateTime,
     started: Option<(Instant, OffsetDateTime)>,
     policy: Policy,
+    /// What is laid down for the room's events, and what its starter asks for.
+    status_rule: StatusRule,
+    starter: Option<Starter>,
+    /// What follows of both.
     status: Option<Arc<ConferenceTarget>>,
     guests: HashMap<CallSid, Inside>,
     /// Joins taken from the mailbox: the directory compares it with those it sent.
@@ -86,6 +96,7 @@ impl ConferenceActor {
     /// Starts the room on the arbiter of its `place`.
     pub fn launch(
         identity: Identity,
+        rules: Rules,
         place: Place,
         settings: MediaSettings,
         entry_tone: Arc<Pcm>,
@@ -100,7 +111,9 @@ impl ConferenceActor {
             entry_tone,
             created_at: OffsetDateTime::now_utc(),
             started: None,
-            policy: Policy::default(),
+            policy: Policy::new(rules.settings),
+            status_rule: rules.status,
+            starter: None,
             status: None,
             guests: HashMap::new(),
             joins: 0,
@@ -133,8 +146,9 @@ impl ConferenceActor {
                 Effect::Beep => self.beep(),
                 Effect::Notify { event, about, members } => self.notify(event, about, members),
                 Effect::Empty => {
-                    let sid = self.identity.sid;
-                    self.directory.do_send(ConferenceEmpty { sid, joins: self.joins });
+                    let (room, was_used) = (self.identity.room, self.policy.was_used());
+                    let empty = ConferenceEmpty { room, joins: self.joins, was_used };
+                    self.directory.do_send(empty);
                 }
             }
         }
@@ -255,13 +269,11 @@ impl ConferenceActor {
             name: self.identity.name.clone(),
             created_at: self.created_at,
             started_at: self.started.map(|(_, wall)| wall),
-            max_participants: self.policy.max_participants,
-            beep: self.policy.beep,
-            join_muted: self.policy.join_muted,
-            locked: self.policy.locked,
+            max_participants: self.policy.max_participants(),
             participants: joined.chain(waiting).collect(),
         };
-        self.directory.do_send(ConferenceChanged(Arc::new(snapshot)));
+        let (room, snapshot) = (self.identity.room, Arc::new(snapshot));
+        self.directory.do_send(ConferenceChanged { room, snapshot });
     }
 
     /// A call whose handling failed leaves; the room goes on.
@@ -299,7 +311,7 @@ impl Drop for ConferenceActor {
                 inside.guest.media.do_send(ParticipantEvent::Failed);
             }
         }
-        self.directory.do_send(ConferenceGone(self.identity.sid));
+        self.directory.do_send(ConferenceGone(self.identity.room));
     }
 }
 
@@ -400,7 +412,8 @@ impl Handler<Join> for ConferenceActor {
         }
         // The hook and event list of the member that starts the room apply to all of it.
         if join.entry.moderator && !self.policy.is_started() {
-            self.status = join.status;
+            self.status = self.status_rule.target(&join.starter);
+            self.starter = Some(join.starter);
         }
         let joined_at = OffsetDateTime::now_utc();
         self.guests.insert(call, Inside { guest: join.member, joined_at });
@@ -501,6 +514,18 @@ impl Handler<Tag> for ConferenceActor {
         let Some(Tag { call, tag }) = self.here(tag) else { return };
         self.policy.on_tag(call, tag);
         self.carry_out(Vec::new(), ctx);
+    }
+}
+
+impl Handler<Settle> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, settle: Settle, _: &mut Context<Self>) {
+        let Some(Settle(rules)) = self.here(settle) else { return };
+        self.policy.settle(rules.settings);
+        self.status_rule = rules.status;
+        self.status = self.starter.as_ref().and_then(|starter| self.status_rule.target(starter));
+        self.publish();
     }
 }
 

@@ -6,7 +6,7 @@ use actix::prelude::*;
 use media::codec::SendFormat;
 
 use super::policy::{Entry, Exit, Refusal};
-use crate::call::ConferenceTarget;
+use super::rules::{Rules, Starter};
 use crate::hook::BaseFields;
 use crate::media_io::hub::Place;
 use crate::media_io::line::{Agreed, Line};
@@ -21,9 +21,14 @@ use crate::verb::RunId;
 pub struct Join {
     pub entry: Entry,
     pub member: Guest,
-    /// The room's status hook, when this member is the one that starts it.
-    pub status: Option<Arc<ConferenceTarget>>,
+    /// Holds for the room when this member is the one that starts it.
+    pub starter: Starter,
 }
+
+/// Something else is laid down for the room now.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Settle(pub Rules);
 
 impl Guest {
     /// Tells the call how its stay goes.

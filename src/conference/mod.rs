@@ -4,4 +4,5 @@ pub mod actor;
 pub mod message;
 pub mod news;
 pub mod policy;
+pub mod rules;
 pub mod snapshot;

@@ -13,12 +13,23 @@ pub struct Entry {
     /// `startConferenceOnEnter`: starts the room, and makes the member a moderator.
     pub moderator: bool,
     pub end_on_exit: bool,
-    /// The member's own wish; `None` leaves it to the room.
+    /// The member's own wish, where nothing is laid down for the room.
     pub join_muted: Option<bool>,
     pub beep: Option<bool>,
     pub tag: Option<String>,
-    /// Property of the room: the last one set wins.
+    /// For the room: the last one set wins, where nothing is laid down.
     pub max_participants: Option<usize>,
+}
+
+/// What is laid down for the room and beats every member's wish. `None`: nothing is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    pub max_participants: Option<usize>,
+    pub beep: Option<bool>,
+    /// For all but moderators.
+    pub join_muted: Option<bool>,
+    /// Nobody new comes in.
+    pub locked: bool,
 }
 
 /// A member as the room keeps it.
@@ -123,15 +134,34 @@ pub struct Policy {
     joined: Vec<Member>,
     waiting: Vec<Member>,
     next_id: u32,
-    pub max_participants: Option<usize>,
-    pub join_muted: bool,
-    pub beep: bool,
-    pub locked: bool,
+    settings: Settings,
+    /// What the verbs of members said.
+    wished_max: Option<usize>,
 }
 
 impl Policy {
+    /// Where these things are laid down from the start.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
+    /// They hold for whoever comes from now on; whoever is inside stays as they are.
+    pub fn settle(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// How many may be here, waiting ones included.
+    pub fn max_participants(&self) -> Option<usize> {
+        self.settings.max_participants.or(self.wished_max)
+    }
+
     pub fn is_started(&self) -> bool {
         self.started
+    }
+
+    /// Whether anybody was ever let in.
+    pub fn was_used(&self) -> bool {
+        self.next_id > 0
     }
 
     pub fn joined(&self) -> &[Member] {
@@ -155,21 +185,24 @@ impl Policy {
     /// A call is at the door: seated, kept waiting for the start, or refused.
     pub fn on_entry(&mut self, entry: &Entry, out: &mut Vec<Effect>) {
         if let Some(most) = entry.max_participants {
-            self.max_participants = Some(most);
+            self.wished_max = Some(most);
         }
         if let Some(why) = self.refusal(entry.call) {
             out.push(Effect::Refuse { call: entry.call, why });
+            // It may have been opened for this call alone.
+            self.close_if_empty(out);
             return;
         }
         self.next_id += 1;
+        let laid_down = self.settings.join_muted.filter(|_| !entry.moderator);
         let member = Member {
             call: entry.call,
             member_id: self.next_id,
             moderator: entry.moderator,
             end_on_exit: entry.end_on_exit,
-            muted: entry.join_muted.unwrap_or(self.join_muted && !entry.moderator),
+            muted: laid_down.or(entry.join_muted).unwrap_or_default(),
             tag: entry.tag.clone(),
-            beep: entry.beep.unwrap_or(self.beep),
+            beep: self.settings.beep.or(entry.beep).unwrap_or_default(),
         };
         if self.started {
             self.seat(member, out);
@@ -190,11 +223,11 @@ impl Policy {
         if self.standing(call).is_some() {
             return Some(Refusal::AlreadyIn);
         }
-        if self.locked {
+        if self.settings.locked {
             return Some(Refusal::Locked);
         }
         let inside = self.joined.len() + self.waiting.len();
-        self.max_participants.is_some_and(|most| inside >= most).then_some(Refusal::Full)
+        self.max_participants().is_some_and(|most| inside >= most).then_some(Refusal::Full)
     }
 
     fn seat(&mut self, member: Member, out: &mut Vec<Effect>) {
@@ -422,13 +455,13 @@ mod tests {
             [Effect::Refuse { call: b.call, why: Refusal::AlreadyIn }]
         );
         exit(&mut room, b.call, Exit::Left);
-        room.locked = true;
+        room.settle(Settings { locked: true, ..Settings::default() });
         assert_eq!(enter(&mut room, &c), [Effect::Refuse { call: c.call, why: Refusal::Locked }]);
     }
 
     #[test]
     fn rooms_mute_spares_moderators_unless_they_asked() {
-        let mut room = Policy { join_muted: true, ..Policy::default() };
+        let mut room = Policy::new(Settings { join_muted: Some(true), ..Settings::default() });
         let (boss, shy) = (entry(true), Entry { join_muted: Some(true), ..entry(true) });
         let guest = entry(false);
         for e in [&boss, &shy, &guest] {
@@ -439,6 +472,74 @@ mod tests {
         let mut out = Vec::new();
         room.on_mute_all(false, &mut out);
         assert_eq!(out, [Effect::Mute { call: guest.call, muted: false }]);
+    }
+
+    #[test]
+    fn what_is_laid_down_beats_what_verbs_say() {
+        let settings = Settings {
+            max_participants: Some(3),
+            beep: Some(false),
+            join_muted: Some(false),
+            locked: false,
+        };
+        let mut room = Policy::new(settings);
+        let loud = |moderator| Entry {
+            join_muted: Some(true),
+            beep: Some(true),
+            max_participants: Some(2),
+            ..entry(moderator)
+        };
+        let (boss, guest, third, fourth) = (loud(true), loud(false), loud(false), loud(true));
+        // Moderators are muted by their own wish alone.
+        assert!(enter(&mut room, &boss).contains(&Effect::Seat { call: boss.call, muted: true }));
+        let out = enter(&mut room, &guest);
+        assert!(out.contains(&Effect::Seat { call: guest.call, muted: false }));
+        assert!(!out.contains(&Effect::Beep));
+        enter(&mut room, &third);
+        let full = Effect::Refuse { call: fourth.call, why: Refusal::Full };
+        assert_eq!(enter(&mut room, &fourth), std::slice::from_ref(&full));
+
+        // Taken back while the room is live: the verbs' limit is the one that holds.
+        room.settle(Settings::default());
+        exit(&mut room, third.call, Exit::Left);
+        assert_eq!(enter(&mut room, &fourth), [full]);
+        room.settle(Settings {
+            beep: Some(true),
+            max_participants: Some(9),
+            ..Settings::default()
+        });
+        let plain = entry(false);
+        let out = enter(&mut room, &plain);
+        assert!(out.contains(&Effect::Seat { call: plain.call, muted: false }));
+        assert!(out.contains(&Effect::Beep));
+    }
+
+    #[test]
+    fn a_room_that_was_locked_before_anybody_came_closes_again() {
+        let mut room = Policy::new(Settings { locked: true, ..Settings::default() });
+        let a = entry(true);
+        let refused = Effect::Refuse { call: a.call, why: Refusal::Locked };
+        assert_eq!(enter(&mut room, &a), [refused, Effect::Empty]);
+        assert!(!room.was_used());
+        room.settle(Settings::default());
+        enter(&mut room, &a);
+        assert!(room.was_used());
+    }
+
+    #[test]
+    fn a_lower_limit_and_a_lock_send_nobody_out() {
+        let mut room = Policy::default();
+        let (a, b, late) = (entry(true), entry(true), entry(true));
+        enter(&mut room, &a);
+        enter(&mut room, &b);
+        room.settle(Settings { max_participants: Some(2), locked: true, ..Settings::default() });
+        assert_eq!(room.joined().len(), 2);
+        let refused = |why| [Effect::Refuse { call: late.call, why }];
+        assert_eq!(enter(&mut room, &late), refused(Refusal::Locked));
+        room.settle(Settings { max_participants: Some(2), ..Settings::default() });
+        assert_eq!(enter(&mut room, &late), refused(Refusal::Full));
+        room.settle(Settings { max_participants: Some(3), ..Settings::default() });
+        assert!(enter(&mut room, &late).contains(&Effect::Seat { call: late.call, muted: false }));
     }
 
     #[test]

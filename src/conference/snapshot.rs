@@ -14,9 +14,6 @@ pub struct ConferenceSnapshot {
     pub created_at: OffsetDateTime,
     pub started_at: Option<OffsetDateTime>,
     pub max_participants: Option<usize>,
-    pub beep: bool,
-    pub join_muted: bool,
-    pub locked: bool,
     /// In order of arrival: those inside first, then those who wait.
     pub participants: Vec<ParticipantSnapshot>,
 }
@@ -34,6 +31,19 @@ pub struct ParticipantSnapshot {
 }
 
 impl ConferenceSnapshot {
+    /// Of a room that nobody has entered yet.
+    pub fn opened(sid: ConferenceSid, account: AccountSid, name: &str) -> Self {
+        Self {
+            sid,
+            account,
+            name: name.to_owned(),
+            created_at: OffsetDateTime::now_utc(),
+            started_at: None,
+            max_participants: None,
+            participants: Vec::new(),
+        }
+    }
+
     /// `init`, `waiting` or `in-progress` (contract rest.md §3.2).
     pub fn status(&self) -> &'static str {
         if self.started_at.is_some() {

@@ -89,6 +89,8 @@ pub struct Sip {
     #[serde(with = "units::duration")]
     pub keep_alive: Duration,
     pub message_max_bytes: usize,
+    /// Bits that the network of a gateway has at least.
+    pub min_netmask: u8,
     /// Between OPTIONS to a gateway that is pinged.
     #[serde(with = "units::duration")]
     pub ping_interval: Duration,
@@ -226,7 +228,7 @@ impl Sip {
     }
 
     /// What cannot work: key, whether it is well, and what is asked for.
-    pub(super) fn rules(&self) -> [(&'static str, bool, &'static str); 21] {
+    pub(super) fn rules(&self) -> [(&'static str, bool, &'static str); 22] {
         let has_certificate = self.tls_cert.is_some() && self.tls_key.is_some();
         let wants_certificate =
             self.all_listeners().iter().any(|listen| listen.transport.is_secure());
@@ -257,6 +259,7 @@ impl Sip {
                 "must be at least 512, or 0",
             ),
             ("sip.max_calls", self.max_calls > 0, "must not be zero"),
+            ("sip.min_netmask", self.min_netmask <= 32, "must be 0 to 32"),
             ("sip.ping_interval", !self.ping_interval.is_zero(), "must not be zero"),
             (
                 "sip.rate_burst",
@@ -356,6 +359,7 @@ impl Default for Sip {
             connection_idle: Duration::from_secs(3600),
             keep_alive: Duration::from_secs(30),
             message_max_bytes: 65_535,
+            min_netmask: 0,
             ping_interval: Duration::from_secs(30),
             rate_per_second: 1000,
             rate_burst: 2000,

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
-use super::{ConferenceActor, DirectoryActor, LiveConference, room, write};
+use super::{ConferenceActor, DirectoryActor, LiveConference, RoomId, room, write};
 use crate::media_io::hub::{MediaPlane, Place, PlaneWatch};
 use crate::media_io::load::{Balancer, RoomLoad, Watch};
-use crate::model::ConferenceSid;
 
 /// How often the load is looked at.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -55,11 +54,11 @@ impl DirectoryActor {
     pub(super) fn look_at_load(&mut self) {
         let now = Instant::now();
         let arbiters = self.balance.plane.measure(now);
-        let (mut sids, mut loads) = (Vec::new(), Vec::new());
-        for (sid, room) in &mut self.rooms {
+        let (mut rooms, mut loads) = (Vec::new(), Vec::new());
+        for (id, room) in &mut self.rooms {
             let share = room.watch.watch.share(now);
             if !room.watch.is_moving {
-                sids.push(*sid);
+                rooms.push(*id);
                 loads.push(RoomLoad { arbiter: room.watch.arbiter, share });
             }
         }
@@ -67,14 +66,14 @@ impl DirectoryActor {
             return;
         }
         if let Some(decided) = self.balance.balancer.decide(&arbiters, &loads)
-            && let Some(sid) = sids.get(decided.room)
+            && let Some(room) = rooms.get(decided.room)
         {
-            self.relocate(*sid, decided.to);
+            self.relocate(*room, decided.to);
         }
     }
 
-    fn relocate(&mut self, sid: ConferenceSid, arbiter: usize) {
-        let (Some(room), Some(place)) = (self.rooms.get_mut(&sid), self.plane.place_on(arbiter))
+    fn relocate(&mut self, id: RoomId, arbiter: usize) {
+        let (Some(room), Some(place)) = (self.rooms.get_mut(&id), self.plane.place_on(arbiter))
         else {
             return;
         };
@@ -87,21 +86,22 @@ impl DirectoryActor {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct ConferenceMoved {
-    pub sid: ConferenceSid,
+    pub room: RoomId,
     pub actor: Addr<ConferenceActor>,
 }
 
 impl Handler<ConferenceMoved> for DirectoryActor {
     type Result = ();
 
-    fn handle(&mut self, ConferenceMoved { sid, actor }: ConferenceMoved, _: &mut Context<Self>) {
+    fn handle(&mut self, moved: ConferenceMoved, _: &mut Context<Self>) {
+        let ConferenceMoved { room: id, actor } = moved;
         self.balance.moved.increment(1);
         // A room that was forgotten meanwhile has been told to stop, and passes that on.
-        let Some(room) = self.rooms.get_mut(&sid) else { return };
+        let Some(room) = self.rooms.get_mut(&id) else { return };
         room.actor = actor.clone();
         room.watch.is_moving = false;
         tracing::info!(conference = room.identity.name, arbiter = room.watch.arbiter, "room moved");
-        if let Some(shown) = write(&self.live.conferences).get_mut(&sid) {
+        if let Some(shown) = write(&self.live.conferences).get_mut(&room.identity.sid) {
             *shown = LiveConference { snapshot: shown.snapshot.clone(), actor };
         }
     }

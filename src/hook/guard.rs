@@ -64,14 +64,17 @@ impl Guard {
     }
 
     async fn resolve_soon(&self, name: &str) -> Option<Vec<SocketAddr>> {
-        let (lookup, permits) = (self.lookup.clone(), self.at_save.clone());
-        let name = name.to_owned();
-        // On its own, since a lookup that was begun cannot be stopped: it counts until it ends.
-        let task = tokio::spawn(async move {
-            let _permit = permits.acquire_owned().await.ok()?;
-            lookup(name).await.ok()
-        });
-        timeout(RESOLVE_AT_SAVE, task).await.ok()?.ok()?
+        let resolved = async {
+            let permit = self.at_save.clone().acquire_owned().await.ok()?;
+            let found = (self.lookup)(name.to_owned());
+            // On its own, since a lookup that was begun cannot be stopped: it counts until it ends.
+            let task = tokio::spawn(async move {
+                let _permit = permit;
+                found.await.ok()
+            });
+            task.await.ok()?
+        };
+        timeout(RESOLVE_AT_SAVE, resolved).await.ok()?
     }
 }
 

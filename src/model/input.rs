@@ -86,6 +86,8 @@ pub enum Invalid {
     Wrong { name: &'static str, expected: &'static str },
     #[error("{name} must be {}", any_of(choices))]
     NotOneOf { name: &'static str, choices: &'static [&'static str] },
+    #[error("{name} must be an array of {}", choices.join(", "))]
+    NotWords { name: &'static str, choices: &'static [&'static str] },
     #[error("{name} is longer than {max} characters")]
     TooLong { name: &'static str, max: usize },
     #[error("primary key {0} is immutable")]
@@ -95,6 +97,12 @@ pub enum Invalid {
     /// A hook of this property cannot be used.
     #[error("{name} {reason}")]
     Hook { name: &'static str, reason: &'static str },
+    /// A value of this property is refused for a reason of its own.
+    #[error("{name} {reason}")]
+    Refused { name: &'static str, reason: &'static str },
+    /// The contract has it, this server does not.
+    #[error("{0} is not supported yet")]
+    NotYet(&'static str),
     /// The body names something that does not exist, or belongs to someone else.
     #[error("{what} not found for sid {sid}")]
     NoSuch { what: &'static str, sid: String },
@@ -252,6 +260,14 @@ impl Fields {
         })
     }
 
+    /// A number of things, `least` or more.
+    pub fn count(&mut self, name: &'static str, least: u32) -> Result<Patch<u32>, Invalid> {
+        let range = i64::from(least)..=i64::from(i32::MAX);
+        self.integer(name, range)?.try_map(|n| {
+            u32::try_from(n).map_err(|_| Invalid::Wrong { name, expected: "an integer in range" })
+        })
+    }
+
     /// A date in RFC 2822 or ISO 8601 form.
     pub fn date(&mut self, name: &'static str) -> Result<Patch<Timestamp>, Invalid> {
         self.note(name, Kind::Date);
@@ -302,6 +318,40 @@ impl Fields {
         self.take(name).try_map(|value| match value {
             Value::Object(map) => HookInput::read(name, map),
             _ => Err(Invalid::Hook { name, reason: "must be an object" }),
+        })
+    }
+
+    /// A webhook object, or its URL alone.
+    pub fn hook_or_url(&mut self, name: &'static str) -> Result<Patch<HookInput>, Invalid> {
+        self.note(name, Kind::HookOrUrl);
+        self.take(name).try_map(|value| match value {
+            Value::Object(map) => HookInput::read(name, map),
+            Value::String(_) => HookInput::read(name, Map::from_iter([("url".to_owned(), value)])),
+            _ => Err(Invalid::Hook { name, reason: "must be an object or a URL" }),
+        })
+    }
+
+    /// An array of words of a closed set, each taken once.
+    pub fn words<T: PartialEq>(
+        &mut self,
+        name: &'static str,
+        choices: &'static [&'static str],
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Patch<Vec<T>>, Invalid> {
+        self.note(name, Kind::Words(choices));
+        self.take(name).try_map(|value| {
+            let Value::Array(given) = value else {
+                return Err(Invalid::Wrong { name, expected: "an array" });
+            };
+            let mut words = Vec::new();
+            for word in &given {
+                let word = word.as_str().and_then(&parse);
+                let word = word.ok_or(Invalid::NotWords { name, choices })?;
+                if !words.contains(&word) {
+                    words.push(word);
+                }
+            }
+            Ok(words)
         })
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::sip_text::is_host;
-use super::{Fields, Invalid, Patch, SbcAddressSid, ServiceProviderSid, Timestamp};
+use super::{Fields, Invalid, SbcAddressSid, ServiceProviderSid, Timestamp};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sbc {
@@ -50,9 +50,9 @@ impl Sbc {
         let sbc = Self {
             sid: SbcAddressSid::random(),
             host,
-            port: port(&mut fields, "port")?.or(Some(SIP_PORT)),
-            tls_port: port(&mut fields, "tls_port")?,
-            wss_port: port(&mut fields, "wss_port")?,
+            port: fields.number("port", 1)?.value().or(Some(SIP_PORT)),
+            tls_port: fields.number("tls_port", 1)?.value(),
+            wss_port: fields.number("wss_port", 1)?.value(),
             service_provider_sid: fields
                 .sid("service_provider_sid", ServiceProviderSid::parse)?
                 .value(),
@@ -89,17 +89,6 @@ pub fn own(listening: impl IntoIterator<Item = (PortUse, SocketAddr)>) -> Vec<Sb
         }
     }
     rows
-}
-
-fn port(fields: &mut Fields, name: &'static str) -> Result<Option<u16>, Invalid> {
-    let wrong = Invalid::Wrong { name, expected: "a port, 1 to 65535" };
-    match fields.integer(name, i64::MIN..=i64::MAX)? {
-        Patch::Absent | Patch::Null => Ok(None),
-        Patch::Value(port) => match u16::try_from(port) {
-            Ok(port) if port > 0 => Ok(Some(port)),
-            _ => Err(wrong),
-        },
-    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,9 @@ pub enum Kind {
     Object,
     OneOf(&'static [&'static str]),
     Hook,
+    HookOrUrl,
+    /// An array of words of this set.
+    Words(&'static [&'static str]),
     Any,
     /// Taken and not looked at: output that a client may send back.
     Ignored,
@@ -64,7 +67,8 @@ impl Kind {
             Self::Sid => json!(SOME_SID),
             Self::Object | Self::Any | Self::Ignored => json!({}),
             Self::OneOf(choices) => json!(choices.first()),
-            Self::Hook => json!({"url": "https://app.example.com/hook"}),
+            Self::Words(choices) => json!(choices),
+            Self::Hook | Self::HookOrUrl => json!({"url": "https://app.example.com/hook"}),
         }
     }
 }
@@ -169,6 +173,8 @@ mod tests {
             Kind::Object,
             Kind::OneOf(&["a", "b"]),
             Kind::Hook,
+            Kind::HookOrUrl,
+            Kind::Words(&["a", "b"]),
         ];
         for kind in kinds {
             let mut fields = Fields::new(Map::from_iter([("p".to_owned(), kind.sample())]));
@@ -180,6 +186,10 @@ mod tests {
                 Kind::Sid => fields.sid("p", crate::model::CallSid::parse).is_ok(),
                 Kind::Object => fields.object("p").is_ok(),
                 Kind::Hook => fields.hook("p").is_ok(),
+                Kind::HookOrUrl => fields.hook_or_url("p").is_ok(),
+                Kind::Words(words) => {
+                    fields.words("p", words, |word| Some(word.to_owned())).is_ok()
+                }
                 _ => fields.one_of("p", &["a", "b"], |t| (t == "a").then_some(())).is_ok(),
             };
             assert!(is_read, "{kind:?}");

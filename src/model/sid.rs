@@ -60,6 +60,7 @@ sid! {
     VoipCarrierSid,
     SipGatewaySid,
     ConferenceSid,
+    QueueSid,
     LimitSid,
     WebhookSid,
     PredefinedCarrierSid,

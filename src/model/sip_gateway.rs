@@ -135,6 +135,18 @@ impl SipGatewayInput {
         Ok(input)
     }
 
+    /// # Errors
+    /// When it names a network of fewer bits than `least`.
+    pub fn check_netmask(&self, least: u8) -> Result<(), Invalid> {
+        match self.netmask {
+            Patch::Value(bits) if bits < least => {
+                let reason = format!("must be at least {least}");
+                Err(Invalid::Grammar { name: "netmask", reason })
+            }
+            Patch::Value(_) | Patch::Null | Patch::Absent => Ok(()),
+        }
+    }
+
     /// The record of a create; its carrier has been found to be within reach by then.
     pub fn into_record(mut self, carrier: VoipCarrierSid) -> Result<SipGateway, Invalid> {
         self.voip_carrier_sid = None;
@@ -193,7 +205,7 @@ pub const INVALID_CARRIER: &str = "invalid voip_carrier_sid";
 
 impl Fields {
     /// A 16-bit number of at least `min`.
-    fn number(&mut self, name: &'static str, min: u16) -> Result<Patch<u16>, Invalid> {
+    pub(super) fn number(&mut self, name: &'static str, min: u16) -> Result<Patch<u16>, Invalid> {
         self.integer(name, i64::from(min)..=i64::from(u16::MAX))?.try_map(|number| {
             u16::try_from(number)
                 .map_err(|_| Invalid::Wrong { name, expected: "an integer in range" })

@@ -7,7 +7,7 @@ use actix::prelude::*;
 
 use crate::api::Change;
 use crate::call::actor::Hangup;
-use crate::directory::Live;
+use crate::directory::{ConferenceDefined, DirectoryActor, Live};
 use crate::model::{Account, AccountSid, Client, FormerClient};
 use crate::sip_io::message::Revoke;
 use crate::sip_io::stack::StackActor;
@@ -27,11 +27,12 @@ pub(super) struct Followers {
     pub(super) trunks: Arc<Trunks>,
     pub(super) keeper: Addr<TrunkKeeper>,
     pub(super) live: Arc<Live>,
+    pub(super) directory: Addr<DirectoryActor>,
 }
 
 /// The listener for `AppState::with_on_change`; the work is done on the control arbiter.
 pub(super) fn listener(
-    Followers { stack, trunks, keeper, live }: Followers,
+    Followers { stack, trunks, keeper, live, directory }: Followers,
     control: ArbiterHandle,
 ) -> impl Fn(Change) + Send + Sync + 'static {
     move |change| {
@@ -39,6 +40,9 @@ pub(super) fn listener(
             // Before the client hears that its change is made: the next call goes by it.
             trunks.changed();
             keeper.do_send(Follow);
+        }
+        if let Change::Conference { account, name } = &change {
+            directory.do_send(ConferenceDefined { account: *account, name: name.clone() });
         }
         let Consequence { revoke: Some(revoke), hang_up } = consequence(&change) else { return };
         let (stack, live) = (stack.clone(), live.clone());
@@ -66,7 +70,7 @@ fn concerns_trunks(change: &Change) -> bool {
         Change::Account { before, after } => {
             after.as_deref().is_none_or(|after| after.is_active != before.is_active)
         }
-        Change::Client { .. } => false,
+        Change::Client { .. } | Change::Conference { .. } => false,
     }
 }
 
@@ -74,7 +78,9 @@ fn consequence(change: &Change) -> Consequence {
     match change {
         Change::Account { before, after } => of_account(before, after.as_deref()),
         Change::Client { before, after } => of_client(before, after.as_deref()),
-        Change::Carrier { .. } | Change::Gateway { .. } => Consequence::default(),
+        Change::Carrier { .. } | Change::Gateway { .. } | Change::Conference { .. } => {
+            Consequence::default()
+        }
     }
 }
 

@@ -123,10 +123,11 @@ impl Accounts<'_> {
         Ok(record.webhook_secret)
     }
 
-    /// Keys, users, applications, numbers, carriers, clients and limits go with it; records of its
-    /// calls stay.
+    /// Keys, users, applications, numbers, carriers, clients, conferences, queues and limits go with
+    /// it; records of its calls stay.
     /// Returns what was deleted.
     pub async fn delete(&self, scope: Scope, sid: AccountSid) -> Result<Account, Error> {
+        let _turn = self.store.shelving().await;
         let _limits = self.store.inner.limits.changing();
         let mut tx = self.store.begin().await?;
         let account = in_tx(&mut tx, scope, sid, self.store.seal()).await?;
@@ -140,6 +141,8 @@ impl Accounts<'_> {
         }
         tx.commit().await?;
         self.store.inner.keys.clear();
+        self.store.inner.conferences.clear(sid);
+        self.store.inner.queues.clear(sid);
         self.store.inner.sessions.clear();
         Ok(account)
     }

@@ -8,10 +8,11 @@ use sqlx::{Database, Decode, Encode, Row as _, Type};
 
 use super::{Error, Row, Seal};
 use crate::model::{
-    AccountSid, AlertType, ApiKeySid, ApplicationSid, CallSid, ClientSid, DigestAlgorithm,
-    Direction, DtmfType, Encryption, Hook, HookMethod, LimitCategory, LimitSid, PhoneNumberSid,
-    PlanType, Protocol, RecordFormat, SbcAddressSid, Secret, ServiceProviderSid, SipGatewaySid,
-    StoredHook, Timestamp, TrunkType, UserSid, VoipCarrierSid, WebhookSid,
+    AccountSid, AlertType, ApiKeySid, ApplicationSid, CallSid, ClientSid, ConferenceSid,
+    DigestAlgorithm, Direction, DtmfType, Encryption, Hook, HookMethod, LimitCategory, LimitSid,
+    PhoneNumberSid, PlanType, Protocol, QueueSid, RecordFormat, SbcAddressSid, Secret,
+    ServiceProviderSid, SipGatewaySid, StoredHook, Timestamp, TrunkType, UserSid, VoipCarrierSid,
+    WebhookSid,
 };
 
 macro_rules! text_columns {
@@ -74,6 +75,8 @@ text_columns! {
     TrunkType: |v| v.as_str().to_owned(),
     DtmfType: |v| v.as_str().to_owned(),
     Protocol: |v| v.as_str().to_owned(),
+    ConferenceSid: |v| v.to_string(),
+    QueueSid: |v| v.to_string(),
     Encryption: |v| v.as_str().to_owned(),
     DigestAlgorithm: |v| v.as_str().to_owned(),
     UserSid: |v| v.to_string(),
@@ -117,6 +120,9 @@ where
 /// Columns that need more than a conversion.
 pub(super) trait Columns {
     fn flag(&self, column: &'static str) -> Result<bool, Error>;
+    fn optional_flag(&self, column: &'static str) -> Result<Option<bool>, Error>;
+    /// A number that is not negative.
+    fn optional_count(&self, column: &'static str) -> Result<Option<u32>, Error>;
     fn hook(&self, column: &'static str, seal: &Seal) -> Result<Option<StoredHook>, Error>;
     fn object(&self, column: &'static str) -> Result<Option<Value>, Error>;
 }
@@ -124,6 +130,15 @@ pub(super) trait Columns {
 impl Columns for Row {
     fn flag(&self, column: &'static str) -> Result<bool, Error> {
         Ok(self.try_get::<i64, _>(column)? != 0)
+    }
+
+    fn optional_flag(&self, column: &'static str) -> Result<Option<bool>, Error> {
+        Ok(self.try_get::<Option<i64>, _>(column)?.map(|value| value != 0))
+    }
+
+    fn optional_count(&self, column: &'static str) -> Result<Option<u32>, Error> {
+        let value = self.try_get::<Option<i64>, _>(column)?;
+        value.map(|value| u32::try_from(value).map_err(|_| Error::Corrupt { column })).transpose()
     }
 
     fn hook(&self, column: &'static str, seal: &Seal) -> Result<Option<StoredHook>, Error> {

@@ -91,8 +91,11 @@ impl Database {
         let options = AnyConnectOptions::from_url(&url)?.disable_statement_logging();
         let mut first = reach(&options, &url).await?;
         check_version(&mut first).await?;
-        sql::migrations_by_bytes().run(&mut first).await?;
         first.close().await?;
+        // Without our settings: a migration of many records may take its time.
+        let migrating = AnyPoolOptions::new().max_connections(1).connect_lazy_with(options.clone());
+        sql::migrations_by_bytes().run(&migrating).await?;
+        migrating.close().await;
         let pool = |connections| {
             pool(connections, POSTGRES_ACQUIRE_WITHIN, POSTGRES_SETTINGS)
                 .connect_lazy_with(options.clone())

@@ -16,6 +16,9 @@ pub enum Error {
     /// A unique value is taken; the text is for the client.
     #[error("{0}")]
     Duplicate(&'static str),
+    /// The account has as many of them as it may.
+    #[error("creation quota reached")]
+    Full,
     /// The object is in use; the text is for the client.
     #[error("{0}")]
     InUse(&'static str),

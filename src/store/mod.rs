@@ -12,7 +12,9 @@ mod applications;
 mod calls;
 mod clients;
 mod column;
+mod conferences;
 mod database;
+mod default_tenant;
 mod demo;
 mod error;
 mod idempotency;
@@ -23,12 +25,15 @@ mod limits;
 mod page;
 mod password;
 mod phone_numbers;
+mod queues;
+mod quotas;
 mod registrations;
 mod routing;
 mod sbcs;
 mod seal;
 mod service_providers;
 mod sessions;
+mod shelf;
 mod sip_gateways;
 mod sql;
 mod system_information;
@@ -47,12 +52,15 @@ pub use api_keys::{ApiKeys, Authenticated, Bootstrap};
 pub use applications::Applications;
 pub use calls::{CallQuery, Calls};
 pub use clients::Clients;
+pub use conferences::Conferences;
 pub use demo::{Demo, DemoSecrets, DemoUser};
 pub use error::Error;
 pub use idempotency::{FirstRequest, Idempotency};
 pub use limits::Limits;
 pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
+pub use queues::Queues;
+pub use quotas::Owned;
 pub use registrations::{Registered, Registrations};
 pub use routing::{Claim, Routing};
 pub use sbcs::Sbcs;
@@ -69,16 +77,18 @@ use key_cache::{CachedKey, TokenCache};
 use limit_cache::LimitCache;
 use password::Hasher;
 use seal::Seal;
+use shelf::Shelf;
 
 use crate::config;
+use crate::model::{Conference, Queue};
 
 /// Which database it is, is known when it is opened.
 type Db = sqlx::Any;
 type Row = sqlx::any::AnyRow;
 type Tx = Transaction<'static, Db>;
 
-/// How long a key that another server of the same database deleted may still be taken here.
-const TOKEN_MAX_AGE: Duration = Duration::from_secs(5);
+/// How long a token or a limit that another server of the same database changed may still hold here.
+const MAX_AGE: Duration = Duration::from_secs(5);
 
 /// A handle to the store; clones are the same store.
 #[derive(Clone, Debug)]
@@ -95,6 +105,12 @@ struct Inner {
     hasher: Hasher,
     limits: LimitCache,
     journal: Journal,
+    /// All conferences and queues that REST defined: a call that enters one asks no database.
+    conferences: Shelf<Conference>,
+    queues: Shelf<Queue>,
+    /// Whoever changes a shelf, or deletes an account of it, comes one by one: so what is on the shelves
+    /// is what was committed last.
+    shelving: tokio::sync::Mutex<()>,
     sweep: idempotency::Sweep,
 }
 
@@ -142,18 +158,24 @@ impl Store {
         let seal = Seal::open(config.key.as_ref(), dir)?;
         let database = Database::open(config).await?;
         check_key(&database, &seal).await?;
-        let max_age = database.is_shared().then_some(TOKEN_MAX_AGE);
+        let max_age = database.is_shared().then_some(MAX_AGE);
         let inner = Inner {
             keys: TokenCache::new(max_age),
             sessions: TokenCache::new(max_age),
             hasher: Hasher::default(),
-            limits: LimitCache::default(),
+            limits: LimitCache::new(max_age),
             sweep: idempotency::Sweep::default(),
             journal: Journal::start(database.clone(), config.journal_capacity),
+            conferences: Shelf::default(),
+            queues: Shelf::default(),
+            shelving: tokio::sync::Mutex::default(),
             database,
             seal,
         };
-        Ok(Self { inner: Arc::new(inner) })
+        let store = Self { inner: Arc::new(inner) };
+        store.conferences().load().await?;
+        store.queues().load().await?;
+        Ok(store)
     }
 
     /// Writes what the journal still holds, then closes. Later requests fail.
@@ -208,6 +230,15 @@ impl Store {
         SipGateways { store: self }
     }
 
+    /// What REST laid down for rooms.
+    pub fn conferences(&self) -> Conferences<'_> {
+        Conferences { store: self }
+    }
+
+    pub fn queues(&self) -> Queues<'_> {
+        Queues { store: self }
+    }
+
     pub fn clients(&self) -> Clients<'_> {
         Clients { store: self }
     }
@@ -248,6 +279,11 @@ impl Store {
     /// A write transaction: what it checks stays true until it commits, for no other runs beside it.
     async fn begin(&self) -> Result<Tx, Error> {
         self.inner.database.begin().await
+    }
+
+    /// The turn to change what is on the shelves.
+    async fn shelving(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.inner.shelving.lock().await
     }
 
     fn seal(&self) -> &Seal {

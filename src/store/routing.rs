@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
+use super::sql::storable;
 use super::{Error, Store, accounts, clients, phone_numbers};
 use super::{VoipCarrierQuery, column::flag};
 use crate::model::{
@@ -36,7 +37,7 @@ impl Routing<'_> {
     /// The account with this realm, in any case of letters.
     pub async fn account_by_realm(&self, realm: &str) -> Result<Option<Account>, Error> {
         let row = sqlx::query("SELECT * FROM accounts WHERE sip_realm = $1")
-            .bind(realm.to_ascii_lowercase())
+            .bind(storable(&realm.to_ascii_lowercase()))
             .fetch_optional(self.store.read())
             .await?;
         row.map(|row| accounts::read(&row, self.store.seal())).transpose()
@@ -78,7 +79,7 @@ impl Routing<'_> {
     ) -> Result<Option<ClientAuth>, Error> {
         let row = sqlx::query("SELECT * FROM clients WHERE account_sid = $1 AND username = $2")
             .bind(account.sid)
-            .bind(username)
+            .bind(storable(username))
             .fetch_optional(self.store.read())
             .await?;
         let Some(row) = row else { return Ok(None) };
@@ -92,7 +93,7 @@ impl Routing<'_> {
             "SELECT * FROM clients WHERE account_sid = $1 AND username >= $2 ORDER BY username LIMIT 1",
         )
         .bind(account.sid)
-        .bind(username)
+        .bind(storable(username))
         .fetch_optional(self.store.read())
         .await?;
         let next = row.map(|row| clients::read(&row)).transpose()?;
@@ -110,7 +111,7 @@ impl Routing<'_> {
             "SELECT * FROM phone_numbers WHERE number = $1 AND account_sid IS NOT NULL \
              ORDER BY voip_carrier_sid IS NOT NULL, voip_carrier_sid LIMIT $2",
         )
-        .bind(number::canonical(dialled))
+        .bind(storable(number::canonical(dialled)))
         .bind(MAX_ROWS)
         .fetch_all(self.store.read())
         .await?;

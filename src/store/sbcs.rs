@@ -1,8 +1,9 @@
 //! SIP addresses that the administrator added to those of the server.
 
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::Row as _;
 
-use super::{Db, Error, Row, Store};
+use super::sql::QueryBuilder;
+use super::{Error, Row, Store};
 use crate::model::{Invalid, Sbc, SbcAddressSid, Scope, ServiceProviderSid};
 
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +19,7 @@ impl Sbcs<'_> {
         scope: Scope,
         provider: Option<ServiceProviderSid>,
     ) -> Result<Vec<Sbc>, Error> {
-        let mut query = QueryBuilder::<Db>::new(
+        let mut query = QueryBuilder::new(
             "SELECT * FROM sbc_addresses WHERE (service_provider_sid IS NULL OR (1 = 1",
         );
         match scope {
@@ -37,7 +38,7 @@ impl Sbcs<'_> {
         if let Some(provider) = provider {
             query.push(" AND service_provider_sid = ").push_bind(provider);
         }
-        query.push(")) ORDER BY ipv4, port, sbc_address_sid");
+        query.push(")) ORDER BY ipv4, COALESCE(port, 0), sbc_address_sid");
         let rows = query.build().fetch_all(self.store.read()).await?;
         rows.iter().map(read).collect()
     }

@@ -62,6 +62,15 @@ impl Users<'_> {
         rows.iter().map(read).collect()
     }
 
+    /// Whether some user, whoever's, logs in by this name or email.
+    pub async fn has_login(&self, login: &str) -> Result<bool, Error> {
+        let row = sqlx::query("SELECT 1 FROM user_logins WHERE login = $1")
+            .bind(folded(login))
+            .fetch_optional(self.store.read())
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// The user with this name or email, if the password is right and the user may come in. To find
     /// out takes as long for a user that does not exist.
     ///

@@ -11,7 +11,7 @@ use serde_json::Map;
 
 use super::props::Props;
 use super::{Cx, Effect, Event, Question, RunId, Step, Stop, VerbError};
-use crate::model::{AccountSid, Hook};
+use crate::model::{AccountSid, Hook, room_name};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conference {
@@ -82,7 +82,7 @@ impl Conference {
     /// # Errors
     /// What is wrong with the name.
     pub fn named(name: &str) -> Result<Self, &'static str> {
-        check_name(name)?;
+        room_name::check(name)?;
         Ok(Self {
             name: name.to_owned(),
             start_on_enter: true,
@@ -211,15 +211,9 @@ pub(crate) fn event_sid(account_sid: AccountSid, name: &str) -> String {
     format!("conf:{account_sid}:{name}")
 }
 
-/// Contract rest.md §3.1: 1 to 64 characters, none of them a control character, `/` or `:`.
-fn check_name(name: &str) -> Result<(), &'static str> {
-    if name.is_empty() || name.chars().count() > 64 {
-        return Err("must have 1 to 64 characters");
-    }
-    if name.chars().any(|c| c.is_control() || matches!(c, '/' | ':')) {
-        return Err("must not contain control characters, / or :");
-    }
-    Ok(())
+/// The same of a queue's.
+pub(crate) fn queue_event_sid(account_sid: AccountSid, name: &str) -> String {
+    format!("queue:{account_sid}:{name}")
 }
 
 fn status_events(props: &mut Props<'_>) -> Result<Vec<StatusEventName>, VerbError> {
@@ -237,18 +231,4 @@ fn status_events(props: &mut Props<'_>) -> Result<Vec<StatusEventName>, VerbErro
         }
     }
     Ok(events)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn room_names_are_bounded() {
-        assert!(Conference::named("lobby").is_ok());
-        assert!(Conference::named(&"x".repeat(64)).is_ok());
-        for bad in ["", "a/b", "a:b", "a\nb", &"x".repeat(65)] {
-            assert!(Conference::named(bad).is_err(), "{bad}");
-        }
-    }
 }

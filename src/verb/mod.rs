@@ -22,8 +22,8 @@ mod sip_request;
 mod tag;
 
 pub use answer::Answer;
-pub(crate) use conference::event_sid;
 pub use conference::{Conference, ConferenceEvent, LeaveReason, Refusal, StatusEventName};
+pub(crate) use conference::{event_sid, queue_event_sid};
 pub use config::Config;
 pub use error::VerbError;
 pub use hangup::Hangup;

@@ -3,85 +3,20 @@
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use support::rtp_peer::Voice;
-use support::{RtpPeer, SipPeer, wait};
+use support::wait;
 
+use crate::phones_at_rest::PhonesAtRest;
 use crate::stage::{SOON, Stage, file};
 
 /// Longest run of one script: it makes half a dozen calls.
 const SCRIPT_LIMIT: Duration = Duration::from_secs(120);
 
-/// How often the phones look whether they are still needed.
-const GLANCE: Duration = Duration::from_millis(100);
-
-/// Phones without a will of their own, on one socket: `ringing` rings, every other is answered, and
-/// every request in a call is taken.
-struct Phones {
-    address: String,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Phones {
-    fn start(stage: &Stage) -> Self {
-        let peer = SipPeer::udp(stage.server.sip());
-        let address = peer.local_addr().to_string();
-        let stop = Arc::new(AtomicBool::new(false));
-        let thread = thread::spawn({
-            let stop = Arc::clone(&stop);
-            move || answer(peer, &stop)
-        });
-        Self { address, stop, thread: Some(thread) }
-    }
-}
-
-impl Drop for Phones {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // What went wrong there has been printed; the script has noticed it too.
-            let _ = thread.join();
-        }
-    }
-}
-
-fn answer(mut peer: SipPeer, stop: &AtomicBool) {
-    let mut media = Vec::new();
-    let mut ringing = None;
-    while !stop.load(Ordering::Relaxed) {
-        let Some(message) = peer.next_message(GLANCE) else { continue };
-        match message.method() {
-            Some("INVITE") if message.uri().is_some_and(|uri| uri.contains("ringing")) => {
-                peer.reply(&message, 180, "Ringing");
-                ringing = Some(message);
-            }
-            Some("INVITE") => {
-                let rtp = RtpPeer::start(Voice::Silence);
-                peer.accept(&message, &rtp);
-                media.push(rtp);
-            }
-            Some("CANCEL") => {
-                peer.reply(&message, 200, "OK");
-                if let Some(invite) = ringing.take() {
-                    peer.reply(&invite, 487, "Request Terminated");
-                }
-            }
-            Some("ACK") | None => {}
-            Some(_) => {
-                peer.reply(&message, 200, "OK");
-            }
-        }
-    }
-}
-
 /// Runs a script to its end; the lines it has printed.
-fn run(program: &str, arguments: &[&str], stage: &Stage, phones: &Phones) -> Vec<Value> {
+fn run(program: &str, arguments: &[&str], stage: &Stage, phones: &PhonesAtRest) -> Vec<Value> {
     let key = json!({ "account_sid": stage.tenant.account_sid });
     let key = stage.tenant.rest.post("/v1/ApiKeys", &key).expect("an answer");
     let mut child = Command::new(program)
@@ -91,8 +26,8 @@ fn run(program: &str, arguments: &[&str], stage: &Stage, phones: &Phones) -> Vec
         .env("API_KEY", key.json["token"].as_str().expect("a token"))
         .env("APPLICATION_SID", &stage.application_sid)
         .env("APP_URL", stage.hooks.url(""))
-        .env("TARGET", format!("sip:far@{}", phones.address))
-        .env("RINGING", format!("sip:ringing@{}", phones.address))
+        .env("TARGET", phones.uri("far"))
+        .env("RINGING", phones.uri("ringing"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -118,7 +53,7 @@ fn every_method_works(program: &str, arguments: &[&str]) {
     stage.hooks.on_json("/call", wait_long.clone());
     stage.hooks.on_json("/pause", wait_long);
     stage.hooks.on_json("/room", json!([{ "verb": "conference", "name": "room" }]));
-    let phones = Phones::start(&stage);
+    let phones = PhonesAtRest::start(&stage.server);
     let lines = run(program, arguments, &stage, &phones);
     assert!(lines.iter().any(|line| line["tried"].as_u64() > Some(0)), "{lines:?}");
 

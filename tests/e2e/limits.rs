@@ -1,6 +1,9 @@
 //! Limits hold: a call too many is refused and a device too many is not registered, the owner can read
 //! why, and what REST changes counts for the next one.
 
+use std::sync::Barrier;
+use std::thread;
+
 use serde_json::{Value, json};
 use support::message::Message;
 use support::rtp_peer::Voice;
@@ -64,7 +67,7 @@ fn a_call_beyond_the_accounts_limit_is_refused_until_another_has_ended() {
     }
     let told = alerts(&stage, "account-call-limit");
     assert_eq!(told.len(), 1, "a flood of refusals is one alert: {told:?}");
-    assert_eq!(told[0]["message"], "refused: the account may have 2 calls at once");
+    assert_eq!(told[0]["message"], "refused: the account's limit of calls at once is 2");
     let detail = told[0]["detail"].as_str().unwrap_or_default();
     assert!(detail.contains("carol") && detail.contains("1000"), "{detail}");
     assert_eq!(told[0]["service_provider_sid"], json!(stage.tenant.service_provider_sid));
@@ -79,6 +82,36 @@ fn a_call_beyond_the_accounts_limit_is_refused_until_another_has_ended() {
     assert_eq!(carol.hang_up(&mut call).code(), Some(200));
     let Caller { sip: mut bob, call: mut bobs, .. } = bob;
     assert_eq!(bob.hang_up(&mut bobs).code(), Some(200));
+    expect_count(&stage, 0, 0);
+}
+
+#[test]
+fn of_many_that_call_at_once_as_many_come_in_as_may() {
+    let stage = Stage::new();
+    stage.answer_with_conference("rush");
+    limit(&stage, "voice_call_session", 3);
+    let phones: Vec<_> = (0..8).map(|n| stage.phone(&format!("caller{n}"))).collect();
+    let (ready, all_called) = (Barrier::new(phones.len()), Barrier::new(phones.len()));
+    let uri = stage.uri("1000");
+    let call = |mut phone: SipPeer| {
+        let rtp = RtpPeer::start(Voice::tone(450.0, LEVEL_DB));
+        ready.wait();
+        let called = phone.call(&uri, &rtp);
+        // Nobody hangs up before the last one has an answer.
+        all_called.wait();
+        match called {
+            Ok(mut call) => phone.hang_up(&mut call).code(),
+            Err(refusal) => refusal.code(),
+        }
+    };
+    let call = &call;
+    let answers: Vec<Option<u16>> = thread::scope(|scope| {
+        let callers: Vec<_> =
+            phones.into_iter().map(|phone| scope.spawn(move || call(phone))).collect();
+        callers.into_iter().map(|caller| caller.join().expect("no panic")).collect()
+    });
+    let with = |code| answers.iter().filter(|answer| **answer == Some(code)).count();
+    assert_eq!((with(200), with(503)), (3, 5), "{answers:?}");
     expect_count(&stage, 0, 0);
 }
 
@@ -122,7 +155,7 @@ fn calls_of_both_directions_count_and_one_too_many_is_not_placed() {
     let place = || stage.tenant.rest.post(&stage.tenant.path("/Calls"), &order).expect("an answer");
     let answer = place();
     assert_eq!(answer.status, 422, "{}", answer.text);
-    assert_eq!(answer.json["msg"], "the account has as many calls as it may have");
+    assert_eq!(answer.json["msg"], "the account has reached its limit of calls at once");
     expect_full(&stage, &mut stage.phone("alice"));
     assert_eq!(alerts(&stage, "account-call-limit").len(), 1);
     assert_eq!(stage.get("/Calls").as_array().map(Vec::len), Some(1), "the second is no call");
@@ -151,7 +184,7 @@ fn a_service_providers_limit_is_that_of_all_its_accounts() {
     let told = alerts(&stage, "service-provider-call-limit");
     assert_eq!(told.len(), 1, "{told:?}");
     let message = told[0]["message"].as_str().unwrap_or_default();
-    assert_eq!(message, "refused: the service provider has as many calls as it may have");
+    assert_eq!(message, "refused: the service provider has reached its limit of calls at once");
     limit_provider(&stage, 2);
     limit(&stage, "voice_call_session", 1);
     expect_full(&stage, &mut bob);
@@ -171,7 +204,7 @@ fn a_device_beyond_the_limit_is_not_registered_until_another_leaves() {
     let alice_alone = json!([format!("alice@{}", stage.tenant.realm)]);
     assert_eq!(stage.get("/RegisteredSipUsers"), alice_alone);
     let told = alerts(&stage, "account-device-limit");
-    assert_eq!(told[0]["message"], "refused: the account may have 1 devices registered at once");
+    assert_eq!(told[0]["message"], "refused: the account's limit of registered devices is 1");
     assert_eq!(told[0]["detail"], format!("bob@{}", stage.tenant.realm));
 
     // Who is in may refresh, also under a limit of none; who is out may say that it leaves.

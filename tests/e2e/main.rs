@@ -1,9 +1,9 @@
 //! The server from outside: foreign phones, foreign applications, bad weather. One binary.
 //!
 //! Every scenario starts the built server on ports of its own (see `stage`) and asserts on what is
-//! seen and heard outside of it. Needs the Debian packages `baresip-core`, `sip-tester`, `kamailio` and
-//! `openssl`, the npm packages of `tests/e2e/node` and the Python packages of `tests/e2e/python`;
-//! `make test` installs them.
+//! seen and heard outside of it. Needs the Debian packages `baresip-core`, `sip-tester`, `kamailio`,
+//! `openssl` and `postgresql`, the npm packages of `tests/e2e/node` and the Python packages of
+//! `tests/e2e/python`; `make test` installs them.
 
 mod addresses;
 mod application;
@@ -22,14 +22,19 @@ mod fork;
 mod holding;
 mod idempotency;
 mod in_dialog;
+mod isolation;
 mod limits;
 mod node_client;
+mod openapi;
 mod outbound;
 mod phone_transfer;
 mod phones;
+mod phones_at_rest;
 mod portal;
+mod postgres;
 mod proxies;
 mod rates;
+mod rooms;
 mod scenarios;
 mod secure;
 mod signalling;

@@ -1,5 +1,6 @@
 //! The portal, page by page: every request it makes, as it makes it (contract rest.md §4).
 
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde_json::{Value, json};
 use support::{Rest, Server};
 
@@ -16,12 +17,16 @@ struct Desk {
     sp: String,
 }
 
+const FIRST_PASSWORD: &str = "first-Passw0rd";
+const PASSWORD: &str = "own-Passw0rd";
+
 impl Desk {
     fn new() -> Self {
         let server = Server::spawn(env!("CARGO_BIN_EXE_trunkline"));
-        let admin = Portal::new(server.admin(), "/v1");
+        let admin = logged_in(&server.admin(), "/v1", "admin", "admin");
         let sp = admin.make("/ServiceProviders", &json!({"name": "acme"}));
-        let provider = logged_in(&server.admin(), "/api/v1", &json!({"service_provider_sid": sp}));
+        let whose = json!({"service_provider_sid": sp, "account_sid": null});
+        let provider = new_user(&server.admin(), &admin, "/api/v1", "provider", &whose);
         Self { server, admin, provider, sp }
     }
 
@@ -32,15 +37,61 @@ impl Desk {
             "service_provider_sid": self.sp, "record_all_calls": 0,
         });
         let a = self.admin.make("/Accounts", &body);
-        let portal = logged_in(&self.server.admin(), "/v1", &json!({"account_sid": a}));
+        let whose = json!({"service_provider_sid": self.sp, "account_sid": a});
+        let portal = new_user(&self.server.admin(), &self.admin, "/v1", "account", &whose);
         (a, portal)
     }
 }
 
-/// A portal of somebody of that tenant.
-fn logged_in(admin: &Rest, base: &'static str, whose: &Value) -> Portal {
-    let key = admin.post("/v1/ApiKeys", whose).expect("an answer");
-    Portal::new(admin.with_token(key.json["token"].as_str().expect("a token")), base)
+/// Somebody new, who has been given a password and has chosen another.
+fn new_user(
+    anyone: &Rest,
+    admin: &Portal,
+    base: &'static str,
+    name: &str,
+    whose: &Value,
+) -> Portal {
+    let mut body = json!({
+        "name": name, "email": format!("{name}@acme.example"), "initial_password": FIRST_PASSWORD,
+        "is_active": true, "force_change": true,
+    });
+    for (sid, value) in whose.as_object().into_iter().flatten() {
+        body[sid] = value.clone();
+    }
+    let made = expect(admin.send("POST", "/Users", Some(&body)), 201);
+    assert_shape(&made, "user_sid:s");
+    logged_in(anyone, base, name, FIRST_PASSWORD)
+}
+
+/// Logs in, and chooses another password, since the first one is not the user's own.
+fn logged_in(anyone: &Rest, base: &'static str, name: &str, password: &str) -> Portal {
+    let nobody = Portal::new(anyone.with_token(""), base);
+    let login = json!({"username": name, "password": password});
+    let session = expect(nobody.send("POST", "/login", Some(&login)), 200);
+    assert_shape(&session, "token:s user_sid:s scope:s force_change:b permissions:a");
+    assert_eq!(session["force_change"], true);
+    let token = session["token"].as_str().expect("a token");
+    let claims = claims(token);
+    assert_shape(&claims, "scope:s user_sid:s name:s permissions:a is_view_only:b iat:n exp:n");
+    for claim in ["scope", "user_sid", "account_sid", "service_provider_sid"] {
+        assert_eq!(claims.get(claim), session.get(claim), "{claim}");
+    }
+    let portal = Portal::new(anyone.with_token(token), base);
+    let own = format!("/Users/{}", session["user_sid"].as_str().expect("a sid"));
+    portal.put(&own, &json!({"old_password": password, "new_password": PASSWORD}));
+    let me = portal.get("/Users/me");
+    assert_shape(&me, "user:o account:o sp:o");
+    assert_shape(&me["user"], "user_sid:s name:s email:s scope:s force_change:b email_validated:b");
+    assert_eq!(me["user"]["force_change"], false);
+    portal
+}
+
+/// What the portal reads from a token, without asking.
+fn claims(token: &str) -> Value {
+    let parts: Vec<&str> = token.split('.').collect();
+    assert_eq!(parts.len(), 3, "{token}");
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(parts[1]).expect("base64url");
+    serde_json::from_slice(&bytes).expect("JSON")
 }
 
 fn hook(url: &str) -> Value {
@@ -114,6 +165,7 @@ fn paths_are_sent_with_slashes_too_many_and_sids_too_few() {
             "/Clients/undefined",
             "/PhoneNumbers/undefined",
             "/SipGateways/undefined",
+            "/Users/undefined",
             "/VoipCarriers/undefined",
         ] {
             let refused = expect(portal.send("GET", path, None), 400);
@@ -387,5 +439,106 @@ fn clients_are_made_edited_and_deleted() {
             (&json!(0), &json!(1))
         );
         portal.delete(&path);
+    }
+}
+
+#[test]
+fn users_are_made_edited_and_deleted() {
+    let desk = Desk::new();
+    let (a, account) = desk.account();
+    for portal in [&desk.admin, &desk.provider, &account] {
+        let mut body = json!({
+            "name": "bob", "email": "bob@acme.example", "initial_password": FIRST_PASSWORD,
+            "is_active": true, "force_change": true, "service_provider_sid": desk.sp,
+            "account_sid": a,
+        });
+        let made = expect(portal.send("POST", "/Users", Some(&body)), 201);
+        let sid = made["user_sid"].as_str().expect("a sid");
+        let taken = expect(portal.send("POST", "/Users", Some(&body)), 422);
+        assert_eq!(taken["msg"], "invalid username or email");
+        let path = format!("/Users/{sid}");
+        let user = "user_sid:s name:s email:s scope:s is_active:f force_change:f";
+        let read = portal.get(&path);
+        assert_shape(&read, user);
+        assert_shape(&read, "account_sid:s? service_provider_sid:s? is_view_only:b");
+        let listed = row(&rows(&portal.get("/Users")), "user_sid", sid);
+        assert_shape(&listed, &format!("{user} account_name:s service_provider_name:s"));
+        // The form sends all its fields, the password as null when it was not touched.
+        body["initial_password"] = json!(null);
+        body["name"] = json!("bobby");
+        body["is_active"] = json!(false);
+        portal.put(&path, &body);
+        let read = portal.get(&path);
+        assert_eq!((&read["name"], &read["is_active"]), (&json!("bobby"), &json!(0)));
+        portal.delete(&path);
+        expect(portal.send("GET", &path, None), 404);
+    }
+    let settings = account.get("/PasswordSettings");
+    assert_shape(&settings, "min_password_length:n require_digit:f require_special_character:f");
+    for portal in [&account, &desk.provider, &desk.admin] {
+        expect(portal.send("POST", "/logout", None), 204);
+    }
+}
+
+#[test]
+fn the_settings_of_the_server_are_read_and_changed() {
+    let desk = Desk::new();
+    let (a, account) = desk.account();
+    let body =
+        json!({"min_password_length": 10, "require_digit": 1, "require_special_character": 0});
+    assert_eq!(expect(desk.admin.send("POST", "/PasswordSettings", Some(&body)), 201), json!({}));
+    assert_eq!(desk.admin.get("/PasswordSettings"), body);
+    let information = json!({
+        "domain_name": "acme.example", "sip_domain_name": "sip.acme.example",
+        "monitoring_domain_name": null,
+    });
+    let made = expect(desk.admin.send("POST", "/SystemInformation", Some(&information)), 201);
+    let read = desk.admin.get("/SystemInformation");
+    assert_eq!(made, read);
+    assert_shape(&read, "domain_name:s? sip_domain_name:s? monitoring_domain_name:s?");
+    for (name, value) in information.as_object().into_iter().flatten() {
+        assert_eq!(&read[name], value, "{name}");
+    }
+
+    for (portal, under) in [
+        (&desk.admin, format!("/ServiceProviders/{}", desk.sp)),
+        (&desk.provider, format!("/ServiceProviders/{}", desk.sp)),
+        (&desk.provider, format!("/Accounts/{a}")),
+        (&account, format!("/Accounts/{a}")),
+    ] {
+        let path = format!("{under}/Limits");
+        portal.make(&path, &json!({"category": "voice_call_session", "quantity": 5}));
+        let limits = rows(&portal.get(&path));
+        assert_shape(&row(&limits, "category", "voice_call_session"), "category:s quantity:n");
+        portal.delete(&format!("{path}?category=voice_call_session"));
+        assert_eq!(portal.get(&path), json!([]));
+    }
+
+    let languages = "SpeechCredentials/speech/supportedLanguagesAndVoices?vendor=google";
+    for portal in [&desk.admin, &desk.provider, &account] {
+        for under in [format!("/Accounts/{a}"), format!("/ServiceProviders/{}", desk.sp)] {
+            assert_eq!(portal.get(&format!("{under}/SpeechCredentials")), json!([]));
+            assert_shape(
+                &portal.get(&format!("{under}/{languages}")),
+                "tts:a stt:a models:a sttModels:a",
+            );
+        }
+        for path in ["/TtsCache".to_owned(), format!("/Accounts/{a}/TtsCache")] {
+            assert_eq!(portal.get(&path), json!({"size": 0}));
+            portal.delete(&path);
+        }
+        for path in ["/GoogleCustomVoices", "/MicrosoftTeamsTenants", "/Smpps", "/Lcrs"] {
+            assert_eq!(portal.get(path), json!([]), "{path}");
+        }
+        let sbcs = rows(&portal.get(&format!("/Sbcs?service_provider_sid={}", desk.sp)));
+        let sbc = sbcs.first().expect("the server's own address");
+        assert_shape(sbc, "sbc_address_sid:s ipv4:s port:n service_provider_sid:s?");
+        let asked = portal.send("GET", "/AppEnv?url=http://127.0.0.1:9/none", None);
+        assert_eq!(asked.status, 204, "{}", asked.text);
+        let free = portal.get("/Availability?type=subdomain&value=new.acme.example");
+        assert_shape(&free, "available:b");
+        let bucket = json!({"vendor": "none"});
+        let test = format!("/Accounts/{a}/BucketCredentialTest");
+        portal.send("POST", &test, Some(&bucket));
     }
 }

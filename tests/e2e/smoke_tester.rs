@@ -67,6 +67,20 @@ fn accounts_and_keys() {
         "service_provider_sid:s name:s description:s? root_domain:s? registration_hook:o?",
     );
 
+    for (query, available) in
+        [("type=subdomain&value=free.smoke.test", true), ("type=email&value=a@b.example", true)]
+    {
+        assert_eq!(
+            provider.get(&format!("/Availability?{query}")),
+            json!({"available": available})
+        );
+    }
+    let sbcs = rows(&provider.get("/Sbcs"));
+    assert_shape(sbcs.first().expect("an address"), "sbc_address_sid:s ipv4:s port:n?");
+    for list in ["/Lcrs", "/MicrosoftTeamsTenants"] {
+        assert_eq!(provider.get(list), json!([]), "{list}");
+    }
+
     let hooks = json!({
         "name": "it-more", "service_provider_sid": sp, "registration_hook": webhook("/r"),
         "queue_event_hook": webhook("/q"),
@@ -157,7 +171,10 @@ fn carriers_and_gateways() {
 #[test]
 fn clients_calls_and_the_end() {
     let Suite { provider, account, a, key, .. } = &Suite::new();
-    provider.put(&format!("/Accounts/{a}"), &json!({"sip_realm": "it-verbs.smoke.test"}));
+    // A POST without a body and without a content type.
+    let realm = format!("/Accounts/{a}/SipRealms/it-verbs.smoke.test");
+    expect(account.send("POST", &realm, None), 204);
+    assert_eq!(provider.get(&format!("/Accounts/{a}"))["sip_realm"], "it-verbs.smoke.test");
     let body = json!({
         "account_sid": a, "username": "it-uas", "password": "0123456789abcdef", "is_active": "1",
     });

@@ -61,6 +61,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "conference::actor",
             "conference::message",
             "conference::policy",
+            "conference::rules",
         ],
     ),
     (
@@ -77,6 +78,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "conference::message",
             "conference::news",
             "conference::policy",
+            "conference::rules",
             "conference::snapshot",
         ],
     ),

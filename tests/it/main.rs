@@ -5,6 +5,7 @@
 
 mod api;
 mod house;
+mod postgres;
 mod rooms;
 mod store;
 mod support;

@@ -20,6 +20,7 @@ use trunkline::conference::message::{
     ConferenceEvent, Guest, Happened, Join, Leave, Mute, Relocate,
 };
 use trunkline::conference::policy::{Entry, Exit, Refusal};
+use trunkline::conference::rules::Starter;
 use trunkline::directory::{DirectoryActor, Enter, Live};
 use trunkline::hook::{BaseFields, CallFacts, HookClient, HookConfig};
 use trunkline::media_io::hub::{MediaPlane, Place};
@@ -28,7 +29,7 @@ use trunkline::media_io::port_pool::PortPool;
 use trunkline::media_io::quality::QualityCell;
 use trunkline::media_io::settings::MediaSettings;
 use trunkline::model::call::Direction;
-use trunkline::model::{AccountSid, CallSid, ServiceProviderSid};
+use trunkline::model::{AccountSid, CallSid, Secret, ServiceProviderSid};
 use trunkline::participant::actor::ParticipantActor;
 use trunkline::participant::message::{Negotiate, ParticipantEvent};
 use trunkline::store::Store;
@@ -153,7 +154,7 @@ impl House {
                 media: member.guest.clone().recipient(),
                 run: RunId(run),
             },
-            status: None,
+            starter: Starter { status: None, secret: Secret(String::new()) },
         };
         let enter = Enter { account: self.account, name: "room".to_owned(), join };
         self.directory.send(enter).await.unwrap().unwrap()
@@ -168,7 +169,7 @@ impl House {
 
     /// The room's newest address.
     fn address(&self) -> Addr<ConferenceActor> {
-        self.live.conference(self.account, "room").expect("the room is known").actor
+        self.live.conference_named(self.account, "room").expect("the room is known").actor
     }
 }
 
@@ -338,7 +339,7 @@ async fn after_a_move_members_come_go_and_are_muted_as_before() {
         first.do_send(leave);
     }
     wait::expect("the empty room is forgotten", SOON, || {
-        house.live.conference(house.account, "room").is_none()
+        house.live.conference_named(house.account, "room").is_none()
     });
     let nobody_else = first.downgrade();
     drop(first);

@@ -5,16 +5,19 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use serde_json::json;
 use trunkline::config;
 use trunkline::model::{
-    AccountSid, CallRecord, CallSid, DigestAlgorithm, Direction, Scope, Secret, ServiceProvider,
-    Timestamp,
+    Account, AccountInput, AccountSid, ApplicationInput, CallRecord, CallSid, DigestAlgorithm,
+    Direction, Fields, Patch, Scope, Secret, ServiceProvider, Timestamp, VoipCarrierInput,
 };
-use trunkline::store::{self, Bootstrap, CallQuery, Error, Page, SessionId, Store};
+use trunkline::store::{
+    self, Bootstrap, CallQuery, Error, Page, SessionId, Store, VoipCarrierQuery,
+};
 
 use crate::support::Home;
 
-fn record(account_sid: AccountSid) -> CallRecord {
+pub(crate) fn record(account_sid: AccountSid) -> CallRecord {
     CallRecord {
         call_sid: CallSid::random(),
         account_sid,
@@ -43,7 +46,7 @@ fn record(account_sid: AccountSid) -> CallRecord {
     }
 }
 
-async fn recorded(store: &Store, account: AccountSid) -> i64 {
+pub(crate) async fn recorded(store: &Store, account: AccountSid) -> i64 {
     let page = Page { number: 1, size: 1 };
     let calls = store.calls();
     calls.list(Scope::Account(account), &CallQuery::default(), page).await.unwrap().total
@@ -166,6 +169,85 @@ async fn the_server_key_must_be_the_one_of_the_database() {
     assert!(matches!(Store::open(&home.store()).await, Err(Error::BadKey { .. })));
     let right = config::Store { key: Some(Secret(text)), ..home.store() };
     Store::open(&right).await.unwrap().close().await;
+}
+
+#[actix_web::test]
+async fn lists_are_in_the_order_of_bytes_and_searches_know_ascii_letters() {
+    let home = Home::new();
+    let store = Store::open(&home.store()).await.unwrap();
+    // None of them is in the order of any language.
+    let names = [" x", "-y", "A", "B", "Z", "_", "a", "aB", "ab", "b", "ß", "Ä", "ä", "€"];
+    let mut sorted = names;
+    sorted.sort_unstable();
+    for name in names {
+        store.service_providers().create(&ServiceProvider::new(name)).await.unwrap();
+    }
+    let listed = store.service_providers().list(Scope::Admin).await.unwrap();
+    let provider = listed[0].sid;
+    assert_eq!(listed.into_iter().map(|provider| provider.name).collect::<Vec<_>>(), sorted);
+
+    for name in names {
+        let input = Fields::new(serde_json::from_value(json!({ "name": name })).unwrap());
+        let mut input = VoipCarrierInput::create(input).unwrap();
+        input.service_provider_sid = Patch::Value(provider);
+        store.voip_carriers().create(Scope::Admin, input).await.unwrap();
+    }
+    for (part, expected) in [
+        ("B", &["B", "aB", "ab", "b"][..]),
+        ("ab", &["aB", "ab"]),
+        ("Ä", &["Ä"]),
+        ("ä", &["ä"]),
+        ("_", &["_"]),
+        ("%", &[]),
+        ("\\", &[]),
+    ] {
+        let narrow = VoipCarrierQuery { name: Some(part.to_owned()), account_sid: None };
+        let found = store.voip_carriers().list(Scope::Admin, &narrow, None).await.unwrap().rows;
+        let mut found: Vec<_> = found.into_iter().map(|carrier| carrier.name).collect();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{part}");
+    }
+    store.close().await;
+}
+
+/// That an account's application exists is checked by the writers, not by the database.
+#[actix_web::test]
+async fn what_a_writer_has_checked_holds_until_it_commits_whoever_else_writes() {
+    let home = Home::new();
+    let stores =
+        [Store::open(&home.store()).await.unwrap(), Store::open(&home.store()).await.unwrap()];
+    let provider = ServiceProvider::new("p");
+    stores[0].service_providers().create(&provider).await.unwrap();
+    let account = Account::new(provider.sid, "a");
+    stores[0].accounts().create(&account).await.unwrap();
+    let mut outcomes = [0; 2];
+    for round in 0..30 {
+        let body = json!({"name": format!("app{round}"), "call_hook": {"url": "http://a"}});
+        let body = Fields::new(serde_json::from_value(body).unwrap());
+        let input = ApplicationInput::create(body, |_| Ok(())).unwrap();
+        let application = input.into_record(account.sid).unwrap();
+        stores[0].applications().create(Scope::Admin, &application).await.unwrap();
+        let named = json!({ "device_calling_application_sid": application.sid });
+        let named = Fields::new(serde_json::from_value(named).unwrap());
+        let named = AccountInput::update(named).unwrap();
+        let (one, other) = (&stores[round % 2], &stores[(round + 1) % 2]);
+        let (applications, accounts) = (one.applications(), other.accounts());
+        let (deleted, named) = futures_util::join!(
+            applications.delete(Scope::Admin, application.sid),
+            accounts.update(Scope::Admin, account.sid, named),
+        );
+        assert!(deleted.is_ok() != named.is_ok(), "{deleted:?} {named:?}");
+        outcomes[usize::from(named.is_ok())] += 1;
+        let none = Fields::new(
+            serde_json::from_value(json!({ "device_calling_application_sid": null })).unwrap(),
+        );
+        let none = AccountInput::update(none).unwrap();
+        stores[0].accounts().update(Scope::Admin, account.sid, none).await.unwrap();
+    }
+    assert_eq!(outcomes.iter().sum::<u32>(), 30);
+    for store in stores {
+        store.close().await;
+    }
 }
 
 #[actix_web::test]

@@ -149,13 +149,32 @@ impl TestApi {
         let home = Home::new();
         let mut config = Config { store: home.store(), ..Config::default() };
         config.http.workers = 1;
-        config.hook.allow_loopback();
+        // Hooks are names of nobody: without a rule nobody is asked who they are.
+        config.hook.allow_private_networks = true;
         change(&mut config);
+        Self::open(home, config, None, adapt).await
+    }
+
+    /// The same store in a new server.
+    pub(crate) async fn restart(self) -> Self {
+        self.server.stop(true).await;
+        self.state.store.close().await;
+        let config = Config::clone(&self.state.config);
+        Self::open(self.home, config, Some(self.admin), |state| state).await
+    }
+
+    async fn open(
+        home: Home,
+        config: Config,
+        admin: Option<String>,
+        adapt: impl FnOnce(AppState) -> AppState,
+    ) -> Self {
         let store = Store::open(&config.store).await.unwrap();
-        let admin = match store.api_keys().bootstrap(config.api.admin_key.as_ref()).await.unwrap() {
+        let first = store.api_keys().bootstrap(config.api.admin_key.as_ref()).await.unwrap();
+        let admin = admin.unwrap_or_else(|| match first {
             Bootstrap::Generated(token) => token.0,
             _ => config.api.admin_key.clone().unwrap().0,
-        };
+        });
         let changes = Arc::new(Mutex::new(Vec::new()));
         let heard = changes.clone();
         let addresses = config.hook.address_policy();

@@ -9,6 +9,7 @@ use crate::call::{Input, JoinConference};
 use crate::conference::actor::ConferenceActor;
 use crate::conference::message::{ConferenceEvent, Guest, Happened, Join, Leave};
 use crate::conference::policy::{Entry, Exit, Refusal};
+use crate::conference::rules::Starter;
 use crate::directory::Enter;
 use crate::hook::BaseFields;
 use crate::verb::{self, LeaveReason, RunId};
@@ -42,7 +43,8 @@ impl CallActor {
             run,
         };
         let account = self.state.base_fields().facts.account_sid;
-        let join_room = Join { entry, member: guest, status: join.status.map(Arc::new) };
+        let starter = Starter { status: join.status.map(Arc::new), secret: join.webhook_secret };
+        let join_room = Join { entry, member: guest, starter };
         let asked = self.desk.directory.send(Enter { account, name: join.name, join: join_room });
         ctx.spawn(asked.into_actor(self).map(move |found, this, ctx| match found.ok().flatten() {
             Some(room) => {

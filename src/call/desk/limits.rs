@@ -53,12 +53,12 @@ impl Desk {
         let leg = Leg { account: account.sid, provider, direction };
         self.tally.begin(leg, limits).inspect_err(|full| match full {
             Full::Account(most) => {
-                let why = format!("the account may have {most} calls at once");
+                let why = format!("the account's limit of calls at once is {most}");
                 self.tell_refused(account.sid, AlertType::AccountCallLimit, why, about);
             }
             // How many that is is not for the account to know.
             Full::ServiceProvider => {
-                let why = "the service provider has as many calls as it may have".to_owned();
+                let why = "the service provider has reached its limit of calls at once".to_owned();
                 self.tell_refused(account.sid, AlertType::ServiceProviderCallLimit, why, about);
             }
         })
@@ -66,7 +66,7 @@ impl Desk {
 
     /// A REGISTER was refused for one more device than an account may have.
     pub fn device_refused(&self, account: AccountSid, most: u32, user: &str) {
-        let why = format!("the account may have {most} devices registered at once");
+        let why = format!("the account's limit of registered devices is {most}");
         self.tell_refused(account, AlertType::AccountDeviceLimit, why, user.to_owned());
     }
 

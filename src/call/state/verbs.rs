@@ -209,6 +209,7 @@ impl State {
             member_tag: room.member_tag,
             max_participants: room.max_participants,
             status,
+            webhook_secret: self.setup.webhook_secret.clone(),
             base: self.base.clone(),
         })));
     }

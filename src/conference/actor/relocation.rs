@@ -90,6 +90,8 @@ impl ConferenceActor {
             created_at: self.created_at,
             started: self.started.take(),
             policy: std::mem::take(&mut self.policy),
+            status_rule: std::mem::take(&mut self.status_rule),
+            starter: self.starter.take(),
             status: self.status.take(),
             guests: std::mem::take(&mut self.guests),
             joins: self.joins,
@@ -104,8 +106,8 @@ impl ConferenceActor {
         };
         let arbiter = successor.place.arbiter.handle().clone();
         let address = Self::start_in_arbiter(&arbiter, move |_| successor);
-        let sid = self.identity.sid;
-        self.directory.do_send(ConferenceMoved { sid, actor: address.clone() });
+        let room = self.identity.room;
+        self.directory.do_send(ConferenceMoved { room, actor: address.clone() });
         self.residence = Residence::Gone(address);
         self.place.vacate();
     }

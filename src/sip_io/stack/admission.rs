@@ -192,8 +192,9 @@ impl StackActor {
         match self.bindings.apply(now, &aor, request, flow, &self.parts.registrar) {
             Err(reply) => reply,
             Ok(_) if !has_room && !self.bindings.lookup(now, &aor).is_empty() => {
-                // Nobody has seen them yet.
+                // Nobody has seen them yet, but perhaps contacts before them that had run out.
                 self.bindings.remove(&aor);
+                self.show(now, &aor);
                 self.refuse_device(registrant.account, registrant.devices, &aor)
             }
             Ok(applied) => {

@@ -1,8 +1,11 @@
 //! Where a URL may lead that is saved, or named in a request: not into this machine's own network,
 //! unless the configuration says so.
 
+use std::collections::BTreeSet;
+
 use ::support::{HookServer, Reply};
 use serde_json::{Value, json};
+use trunkline::config::Hook;
 
 use crate::support::{Answer, NOBODY, TestApi};
 
@@ -24,7 +27,15 @@ const FORBIDDEN: [&str; 12] = [
 ];
 
 async fn strict() -> TestApi {
-    TestApi::start_with(|config| config.hook.allowed_networks.clear()).await
+    TestApi::start_with(|config| config.hook = Hook::default()).await
+}
+
+async fn on_loopback() -> TestApi {
+    TestApi::start_with(|config| {
+        config.hook = Hook::default();
+        config.hook.allow_loopback();
+    })
+    .await
 }
 
 fn refused(answer: &Answer, property: &str, url: &str) {
@@ -82,6 +93,31 @@ async fn no_stored_hook_leads_into_the_servers_own_network() {
 }
 
 #[actix_web::test]
+async fn no_hook_of_a_conference_or_a_queue_leads_into_the_servers_own_network() {
+    let api = strict().await;
+    let provider = api.new_provider("p").await;
+    let account = api.new_account(&provider, "a").await;
+    for (kind, properties) in
+        [("Conferences", &["wait_hook", "status_hook"][..]), ("Queues", &["wait_hook"])]
+    {
+        let list = format!("/Accounts/{}/{kind}", account.sid);
+        api.post(&account.key, &list, json!({"name": "lobby"})).await.expect(201);
+        for url in FORBIDDEN {
+            for (property, hook) in properties.iter().zip([json!(url), json!({"url": url})]) {
+                let new = json!({"name": "hall", *property: hook});
+                refused(&api.post(&account.key, &list, new).await, property, url);
+                let change = json!({*property: hook});
+                let path = format!("{list}/lobby");
+                refused(&api.put(&account.key, &path, change).await, property, url);
+            }
+        }
+        let good = json!({"name": "hall", "wait_hook": "https://1.1.1.1/"});
+        api.post(&account.key, &list, good).await.expect(201);
+    }
+    api.stop().await;
+}
+
+#[actix_web::test]
 async fn no_hook_of_a_call_leads_into_the_servers_own_network() {
     let api = strict().await;
     let provider = api.new_provider("p").await;
@@ -121,9 +157,55 @@ async fn no_hook_of_a_call_leads_into_the_servers_own_network() {
     api.stop().await;
 }
 
+/// What the two tests above go through, by path.
+const HOOKS: [(&str, &[&str]); 10] = [
+    ("/Accounts", &["queue_event_hook", "registration_hook"]),
+    ("/Accounts/{a}", &["queue_event_hook", "registration_hook"]),
+    ("/Accounts/{a}/Applications", &["call_hook", "call_status_hook", "messaging_hook"]),
+    ("/Accounts/{a}/Applications/{sid}", &["call_hook", "call_status_hook", "messaging_hook"]),
+    (
+        "/Accounts/{a}/Calls",
+        &["call_hook", "call_status_hook", "referHook", "sipRequestWithinDialogHook"],
+    ),
+    ("/Accounts/{a}/Calls/{call_sid}", &["call_hook", "call_status_hook", "child_call_hook"]),
+    ("/Applications", &["call_hook", "call_status_hook", "messaging_hook"]),
+    ("/Applications/{sid}", &["call_hook", "call_status_hook", "messaging_hook"]),
+    ("/ServiceProviders", &["registration_hook"]),
+    ("/ServiceProviders/{sp}", &["registration_hook"]),
+];
+
+/// A handler that takes a hook has to ask `admit_urls`. One that is not in [`HOOKS`] has no test that
+/// it does.
+#[actix_web::test]
+async fn every_hook_of_the_api_document_has_its_test() {
+    let api = TestApi::start().await;
+    let document = api.get(&api.admin, "/openapi.json").await.expect(200).json();
+    let known: BTreeSet<(&str, &str)> = HOOKS
+        .iter()
+        .flat_map(|(path, names)| names.iter().map(move |name| (*path, *name)))
+        .collect();
+    let mut found = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in ["post", "put"] {
+            let body = &item[method]["requestBody"]["content"]["application/json"]["schema"];
+            let named = body["$ref"].as_str().and_then(|at| at.rsplit('/').next());
+            let body = named.map_or(body, |name| &document["components"]["schemas"][name]);
+            let properties = body["properties"].as_object().into_iter().flatten();
+            let hooks = properties.filter(|(_, schema)| {
+                let schema = schema.to_string();
+                schema.contains("schemas/Hook\"") || schema.contains("schemas/HookInput\"")
+            });
+            found.extend(hooks.map(|(name, _)| (path.as_str(), name.as_str())));
+        }
+    }
+    assert_eq!(found, known);
+    api.stop().await;
+}
+
 #[actix_web::test]
 async fn the_configuration_opens_what_it_names() {
     let api = TestApi::start_with(|config| {
+        config.hook = Hook::default();
         config.hook.allowed_networks = vec!["10.1.0.0/16".parse().unwrap()];
     })
     .await;
@@ -141,11 +223,7 @@ async fn the_configuration_opens_what_it_names() {
     save("later", &format!("http://{}.example/", "x".repeat(64))).await.expect(201);
     api.stop().await;
 
-    let api = TestApi::start_with(|config| {
-        config.hook.allowed_networks.clear();
-        config.hook.allow_private_networks = true;
-    })
-    .await;
+    let api = TestApi::start_with(|config| config.hook.allow_private_networks = true).await;
     let provider = api.new_provider("p").await;
     let account = api.new_account(&provider, "a").await;
     for (number, url) in FORBIDDEN.iter().enumerate() {
@@ -157,7 +235,7 @@ async fn the_configuration_opens_what_it_names() {
 
 #[actix_web::test]
 async fn an_application_says_which_settings_it_takes() {
-    let api = TestApi::start().await;
+    let api = on_loopback().await;
     let account = {
         let provider = api.new_provider("p").await;
         api.new_account(&provider, "a").await
@@ -200,7 +278,7 @@ async fn an_application_says_which_settings_it_takes() {
 
 #[actix_web::test]
 async fn the_credentials_of_a_bucket_are_tried_out() {
-    let api = TestApi::start().await;
+    let api = on_loopback().await;
     let provider = api.new_provider("p").await;
     let account = api.new_account(&provider, "a").await;
     let other = api.new_account(&provider, "b").await;

@@ -129,13 +129,15 @@ async fn missing_required_properties_are_named() {
     api.stop().await;
 }
 
+const RESOURCES: [&str; 6] =
+    ["ServiceProviders", "Accounts", "Applications", "PhoneNumbers", "VoipCarriers", "Clients"];
+
 #[actix_web::test]
 async fn malformed_sids_in_paths_are_400_for_every_method() {
     let api = TestApi::start().await;
     let unhyphenated = NOBODY.replace('-', "");
     for sid in ["undefined", "1", unhyphenated.as_str(), "%20", "%F0%28", "a%2Fb", "..%2f"] {
-        for resource in ["ServiceProviders", "Accounts", "Applications", "PhoneNumbers", "Clients"]
-        {
+        for resource in RESOURCES {
             let path = format!("/{resource}/{sid}");
             for answer in [
                 api.get(&api.admin, &path).await,
@@ -147,7 +149,7 @@ async fn malformed_sids_in_paths_are_400_for_every_method() {
             }
         }
     }
-    for resource in ["ServiceProviders", "Accounts", "Applications", "PhoneNumbers", "Clients"] {
+    for resource in RESOURCES {
         let path = format!("/{resource}/{NOBODY}");
         for answer in [
             api.get(&api.admin, &path).await,

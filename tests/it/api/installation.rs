@@ -179,6 +179,11 @@ async fn a_realm_is_set_by_its_path_and_told_to_be_taken() {
         let answer = api.get(&api.admin, &path).await.expect(200).json();
         assert_eq!(answer, json!({"available": true}));
     }
+    let user = json!({"name": "u", "email": "Somebody@example.com", "initial_password": "pass-w0rd",
+        "is_active": true, "force_change": false});
+    api.post(&api.admin, "/Users", user).await.expect(201);
+    let mail = "/Availability?type=email&value=somebody%40Example.com";
+    assert_eq!(api.get(&api.admin, mail).await.json(), json!({"available": false}));
     for query in ["", "?type=email", "?value=x", "?type=colour&value=red"] {
         api.get(&api.admin, &format!("/Availability{query}")).await.expect(400);
     }

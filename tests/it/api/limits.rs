@@ -85,7 +85,7 @@ async fn bodies_and_queries_are_refused_by_name() {
     let api = TestApi::start().await;
     let t = api.tenancy().await;
     let words = "api_rate, voice_call_session, device, voice_call_minutes, \
-         voice_call_session_license, voice_call_minutes_license";
+         voice_call_session_license or voice_call_minutes_license";
     for (path, ..) in both(&t) {
         for (body, text) in [
             (json!({}), "missing field category".to_owned()),
@@ -93,11 +93,8 @@ async fn bodies_and_queries_are_refused_by_name() {
             (json!({"category": null, "quantity": 1}), "missing field category".to_owned()),
             (json!({"category": "device"}), "missing field quantity".to_owned()),
             (json!({"category": "device", "quantity": null}), "missing field quantity".to_owned()),
-            (
-                json!({"category": "lines", "quantity": 1}),
-                format!("category must be one of {words}"),
-            ),
-            (json!({"category": 5, "quantity": 1}), format!("category must be one of {words}")),
+            (json!({"category": "lines", "quantity": 1}), format!("category must be {words}")),
+            (json!({"category": 5, "quantity": 1}), format!("category must be {words}")),
             (
                 json!({"category": "device", "quantity": "x"}),
                 "quantity must be an integer".to_owned(),

@@ -161,6 +161,14 @@ async fn broken_and_oversized_bodies_are_refused() {
         assert_eq!(answer.status, 400, "{body}");
         assert!(!answer.msg().is_empty(), "{body}");
     }
+    let nested = |levels: usize| {
+        format!(r#"{{"name":{}1{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1))
+    };
+    assert_eq!(post(nested(64)).await.msg(), "name must be a string");
+    for levels in [65, 100, 100_000] {
+        assert_eq!(post(nested(levels)).await.status, 400, "{levels}");
+    }
+    assert_eq!(post(nested(65)).await.msg(), "the body is nested too deeply");
     let padding = "x".repeat(1024 * 1024);
     let answer = post(format!(r#"{{"name":"{padding}"}}"#)).await;
     assert_eq!((answer.status, answer.msg().as_str()), (413, "request entity too large"));
