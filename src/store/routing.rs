@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use super::sql::storable;
 use super::{Error, Store, accounts, clients, phone_numbers};
-use super::{VoipCarrierQuery, column::flag, sql::storable};
+use super::{VoipCarrierQuery, column::flag};
 use crate::model::{
     Account, AccountSid, Application, ApplicationSid, ClientAuth, DigestAlgorithm, PhoneNumber,
     Scope, SipGateway, Trunk, VoipCarrierSid, number,
