@@ -43,6 +43,8 @@ fn make_all(admin: &Rest) -> Vec<(&'static str, String)> {
     let call =
         json!({"from": "1", "to": {"type": "phone", "number": "15559990000"}, "call_hook": hook});
     let call = make(&format!("/Accounts/{a}/Calls"), call);
+    make(&format!("/Accounts/{a}/Conferences"), json!({"name": "room"}));
+    make(&format!("/Accounts/{a}/Queues"), json!({"name": "support"}));
     let templates = admin.get("/v1/PredefinedCarriers").expect("an answer").json;
     let template = templates[0]["predefined_carrier_sid"].as_str().expect("a sid").to_owned();
     vec![
