@@ -105,11 +105,8 @@ async fn servers_that_start_together_agree_on_the_tables_and_the_key() {
         return;
     }
     let settings = home.store();
-    let (one, other, third) = futures_util::join!(
-        Store::open(&settings),
-        Store::open(&settings),
-        Store::open(&settings)
-    );
+    let (one, other, third) =
+        futures_util::join!(Store::open(&settings), Store::open(&settings), Store::open(&settings));
     for store in [one, other, third] {
         store.unwrap().close().await;
     }

@@ -212,10 +212,8 @@ async fn lists_are_in_the_order_of_bytes_and_searches_know_ascii_letters() {
 #[actix_web::test]
 async fn what_a_writer_has_checked_holds_until_it_commits_whoever_else_writes() {
     let home = Home::new();
-    let stores = [
-        Store::open(&home.store()).await.unwrap(),
-        Store::open(&home.store()).await.unwrap(),
-    ];
+    let stores =
+        [Store::open(&home.store()).await.unwrap(), Store::open(&home.store()).await.unwrap()];
     let provider = ServiceProvider::new("p");
     stores[0].service_providers().create(&provider).await.unwrap();
     let account = Account::new(provider.sid, "a");

@@ -139,7 +139,13 @@ impl Postgres {
         };
         let mut keeper = Keeper { child, orders: Some(orders), answers: BufReader::new(answers) };
         keeper.wait_done()?;
-        Ok(Self { keeper: Mutex::new(keeper), psql: Mutex::new(None), free: Mutex::default(), programs, port })
+        Ok(Self {
+            keeper: Mutex::new(keeper),
+            psql: Mutex::new(None),
+            free: Mutex::default(),
+            programs,
+            port,
+        })
     }
 
     /// The one that all tests of this process share.
