@@ -11,9 +11,10 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use media::source::tone;
 use media::{MixerConfig, SampleRate};
 use tokio::sync::oneshot;
-use trunkline::conference::actor::{ConferenceActor, Identity};
+use trunkline::conference::actor::{ConferenceActor, Identity, RoomId};
 use trunkline::conference::message::Leave;
 use trunkline::conference::policy::Exit;
+use trunkline::conference::rules::Rules;
 use trunkline::config;
 use trunkline::directory::{DirectoryActor, Live};
 use trunkline::hook::{HookClient, HookConfig};
@@ -126,8 +127,9 @@ impl House {
         let place = plane.place().expect("a media thread");
         let arbiter = place.arbiter.handle().clone();
         let (sid, account) = (ConferenceSid::random(), AccountSid::random());
-        let identity = Identity { sid, account, name: "bench".to_owned() };
-        let room = ConferenceActor::launch(identity, place, settings, beep, directory);
+        let identity = Identity { room: RoomId(1), sid, account, name: "bench".to_owned() };
+        let rules = Rules::default();
+        let room = ConferenceActor::launch(identity, rules, place, settings, beep, directory);
         Self { plane, room, arbiter, data }
     }
 }

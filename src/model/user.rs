@@ -302,7 +302,7 @@ mod tests {
         Fields::new(map)
     }
 
-    fn body(change: Value) -> Fields {
+    fn body(change: &Value) -> Fields {
         let mut body =
             json!({"name": "ada", "email": "ada@example.com", "initial_password": "sesame-42"});
         for (name, value) in change.as_object().unwrap() {
@@ -335,10 +335,10 @@ mod tests {
             (json!({"is_active": "maybe"}), "is_active must be a boolean"),
             (json!({"old_password": "x"}), "unknown property old_password"),
         ] {
-            let refused = UserInput::create(body(change.clone())).unwrap_err();
+            let refused = UserInput::create(body(&change)).unwrap_err();
             assert_eq!(refused.to_string(), text, "{change}");
         }
-        assert!(UserInput::create(body(json!({}))).is_ok());
+        assert!(UserInput::create(body(&json!({}))).is_ok());
     }
 
     #[test]
@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn passwords_do_not_print() {
-        let input = UserInput::create(body(json!({}))).unwrap();
+        let input = UserInput::create(body(&json!({}))).unwrap();
         assert!(!format!("{input:?}").contains("sesame"));
         let login = Login::read(fields(json!({"username": "a", "password": "sesame"}))).unwrap();
         assert!(!format!("{login:?}").contains("sesame"));

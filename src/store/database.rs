@@ -22,6 +22,9 @@ use super::{Db, Error, Tx, sql};
 use crate::config;
 use crate::model::Secret;
 
+/// SQLite's file in the data directory.
+pub(super) const FILE: &str = "trunkline.db";
+
 /// A database that is open.
 #[derive(Clone, Debug)]
 pub(super) struct Database {
@@ -70,7 +73,7 @@ impl Database {
         match &config.url {
             Some(url) => Self::open_postgres(url, config.read_connections).await,
             None => {
-                let file = config.data_dir.join("trunkline.db");
+                let file = config.data_dir.join(FILE);
                 Self::open_sqlite(&file, config.read_connections).await
             }
         }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{NOBODY, PASSWORD, TestApi};
 
-fn body(change: Value) -> Value {
+fn body(change: &Value) -> Value {
     let mut body = json!({"name": "ada", "email": "ada@example.com", "initial_password": PASSWORD});
     for (name, value) in change.as_object().unwrap() {
         body[name] = value.clone();
@@ -18,7 +18,7 @@ async fn a_user_is_made_shown_changed_and_deleted() {
     let tenancy = api.tenancy().await;
     let (provider, account) = (&tenancy.providers[0].sid, &tenancy.accounts[0][0].sid);
     let answer = api
-        .post(&api.admin, "/Users", body(json!({"account_sid": account, "force_change": 1})))
+        .post(&api.admin, "/Users", body(&json!({"account_sid": account, "force_change": 1})))
         .await
         .expect(201);
     let answer = answer.json();
@@ -97,18 +97,18 @@ async fn every_property_is_checked_on_create() {
         (json!({"hashed_password": "x"}), "unknown property hashed_password"),
         (json!({"old_password": "x"}), "unknown property old_password"),
     ] {
-        let answer = api.post(&api.admin, "/Users", body(change.clone())).await.expect(400);
+        let answer = api.post(&api.admin, "/Users", body(&change)).await.expect(400);
         assert_eq!(answer.json(), json!({"msg": msg}), "{change}");
     }
     for name in ["name", "email", "initial_password"] {
-        let mut body = body(json!({}));
+        let mut body = body(&json!({}));
         body.as_object_mut().unwrap().shift_remove(name);
         let answer = api.post(&api.admin, "/Users", body).await.expect(400);
         assert_eq!(answer.msg(), format!("missing field {name}"));
     }
     let good = json!({"name": "x".repeat(255), "is_active": "1", "force_change": "false",
         "is_view_only": true, "account_sid": null, "service_provider_sid": null});
-    api.post(&api.admin, "/Users", body(good)).await.expect(201);
+    api.post(&api.admin, "/Users", body(&good)).await.expect(201);
     api.stop().await;
 }
 
@@ -172,7 +172,7 @@ async fn every_property_is_checked_on_update() {
 async fn names_and_emails_are_taken_once_across_both_and_all_tenants() {
     let api = TestApi::start().await;
     let tenancy = api.tenancy().await;
-    api.post(&api.admin, "/Users", body(json!({}))).await.expect(201);
+    api.post(&api.admin, "/Users", body(&json!({}))).await.expect(201);
     let key = &tenancy.accounts[1][1].key;
     for change in [
         json!({"name": "ada", "email": "b@example.com"}),
@@ -182,10 +182,10 @@ async fn names_and_emails_are_taken_once_across_both_and_all_tenants() {
         json!({"name": "b", "email": "Ada@Example.com"}),
         json!({"name": "ada@example.com", "email": "b@example.com"}),
     ] {
-        let answer = api.post(key, "/Users", body(change.clone())).await.expect(422);
+        let answer = api.post(key, "/Users", body(&change)).await.expect(422);
         assert_eq!(answer.json(), json!({"msg": "invalid username or email"}), "{change}");
     }
-    let other = body(json!({"name": "bob", "email": "bob@example.com"}));
+    let other = body(&json!({"name": "bob", "email": "bob@example.com"}));
     let answer = api.post(key, "/Users", other).await.expect(201).json();
     let path = format!("/Users/{}", answer["user_sid"].as_str().unwrap());
     for change in [json!({"name": "ada"}), json!({"email": "ada@example.com"})] {
@@ -225,7 +225,7 @@ async fn a_creator_does_not_exceed_its_own_scope() {
         (&api.admin, json!({"account_sid": foreign.sid}), Ok("account")),
     ] {
         count += 1;
-        let mut body = body(sids.clone());
+        let mut body = body(&sids);
         body["name"] = json!(format!("user{count}"));
         body["email"] = json!(format!("user{count}@example.com"));
         let answer = api.post(key, "/Users", body).await;
