@@ -49,6 +49,7 @@ mod sbcs;
 mod service_providers;
 mod sip_gateways;
 mod sip_realms;
+mod snapshot;
 mod system_information;
 mod users;
 mod voip_carriers;
