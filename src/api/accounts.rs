@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::describe::{Param, ParamKind, QueryShape, body};
 use super::error::{ApiError, INSUFFICIENT_PERMISSIONS};
 use super::reply::{Array, Created, Flag, HookView, Json, NoContent, Reply, Wire};
+use super::snapshot::Snapshot;
 use super::{AppState, Body, Change, Principal, Query};
 use crate::model::{
     Account, AccountInput, AccountSid, ApplicationSid, Invalid, Scope, ServiceProviderSid,
@@ -16,28 +17,43 @@ use crate::model::{
 body!(NewAccount = AccountInput::create);
 body!(AccountUpdate = AccountInput::update);
 
-pub(super) async fn list(principal: Principal, state: Data<AppState>) -> Reply<Array<AccountView>> {
-    let accounts = state.store.accounts().list(principal.scope, None).await?;
-    Array::reply(&accounts.iter().map(|a| AccountView::new(a, state.wire)).collect::<Vec<_>>())
+pub(super) async fn list(
+    principal: Principal,
+    state: Data<AppState>,
+    kept: Snapshot,
+) -> Reply<Array<AccountView>> {
+    let read = async {
+        let accounts = state.store.accounts().list(principal.scope, None).await?;
+        Array::reply(&accounts.iter().map(|a| AccountView::new(a, state.wire)).collect::<Vec<_>>())
+    };
+    kept.or(&state, principal.scope, read).await
 }
 
 pub(super) async fn list_of_provider(
     principal: Principal,
     state: Data<AppState>,
     sp: Path<String>,
+    kept: Snapshot,
 ) -> Reply<Array<AccountView>> {
-    let provider = principal.require_service_provider(&state, &sp).await?;
-    let accounts = state.store.accounts().list(principal.scope, Some(provider.sid)).await?;
-    Array::reply(&accounts.iter().map(|a| AccountView::new(a, state.wire)).collect::<Vec<_>>())
+    let read = async {
+        let provider = principal.require_service_provider(&state, &sp).await?;
+        let accounts = state.store.accounts().list(principal.scope, Some(provider.sid)).await?;
+        Array::reply(&accounts.iter().map(|a| AccountView::new(a, state.wire)).collect::<Vec<_>>())
+    };
+    kept.or(&state, principal.scope, read).await
 }
 
 pub(super) async fn read(
     principal: Principal,
     state: Data<AppState>,
     a: Path<String>,
+    kept: Snapshot,
 ) -> Reply<Json<AccountView>> {
-    let account = principal.require_account(&state, &a).await?;
-    Json::reply(&AccountView::new(&account, state.wire))
+    let read = async {
+        let account = principal.require_account(&state, &a).await?;
+        Json::reply(&AccountView::new(&account, state.wire))
+    };
+    kept.or(&state, principal.scope, read).await
 }
 
 pub(super) async fn create(

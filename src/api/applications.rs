@@ -9,6 +9,7 @@ use super::describe::{Param, ParamKind, QueryShape, body};
 use super::error::{ApiError, INSUFFICIENT_PERMISSIONS, INSUFFICIENT_PRIVILEGES};
 use super::query::{PAGE, PAGE_SIZE};
 use super::reply::{Created, Flag, HookViewWithSid, Json, Listed, NoContent, Reply, Wire};
+use super::snapshot::Snapshot;
 use super::{AppState, Body, Principal, Query, quotas};
 use crate::model::{
     AccountSid, Application, ApplicationInput, ApplicationSid, Invalid, Scope, ServiceProviderSid,
@@ -30,8 +31,10 @@ pub(super) async fn list(
     principal: Principal,
     state: Data<AppState>,
     query: Query<Narrowed>,
+    kept: Snapshot,
 ) -> Reply<Listed<ApplicationView>> {
-    listing(&state, principal.scope, &query).await
+    let read = async { listing(&state, principal.scope, &query).await };
+    kept.or(&state, principal.scope, read).await
 }
 
 pub(super) async fn list_of_provider(
@@ -39,9 +42,13 @@ pub(super) async fn list_of_provider(
     state: Data<AppState>,
     sp: Path<String>,
     query: Query<Narrowed>,
+    kept: Snapshot,
 ) -> Reply<Listed<ApplicationView>> {
-    let provider = principal.require_service_provider(&state, &sp).await?;
-    listing(&state, principal.within(provider.sid), &query).await
+    let read = async {
+        let provider = principal.require_service_provider(&state, &sp).await?;
+        listing(&state, principal.within(provider.sid), &query).await
+    };
+    kept.or(&state, principal.scope, read).await
 }
 
 pub(super) async fn list_of_account(
@@ -49,9 +56,13 @@ pub(super) async fn list_of_account(
     state: Data<AppState>,
     a: Path<String>,
     query: Query<Narrowed>,
+    kept: Snapshot,
 ) -> Reply<Listed<ApplicationView>> {
-    let account = principal.require_account(&state, &a).await?;
-    listing(&state, Scope::Account(account.sid), &query).await
+    let read = async {
+        let account = principal.require_account(&state, &a).await?;
+        listing(&state, Scope::Account(account.sid), &query).await
+    };
+    kept.or(&state, principal.scope, read).await
 }
 
 async fn listing(
@@ -103,17 +114,23 @@ pub(super) async fn read(
     principal: Principal,
     state: Data<AppState>,
     sid: Path<String>,
+    kept: Snapshot,
 ) -> Reply<Json<ApplicationView>> {
-    show(&state, principal.scope, parse(&sid)?).await
+    let read = async { show(&state, principal.scope, parse(&sid)?).await };
+    kept.or(&state, principal.scope, read).await
 }
 
 pub(super) async fn read_in_account(
     principal: Principal,
     state: Data<AppState>,
     path: Path<(String, String)>,
+    kept: Snapshot,
 ) -> Reply<Json<ApplicationView>> {
-    let (scope, sid) = in_account(&principal, &state, &path).await?;
-    show(&state, scope, sid).await
+    let read = async {
+        let (scope, sid) = in_account(&principal, &state, &path).await?;
+        show(&state, scope, sid).await
+    };
+    kept.or(&state, principal.scope, read).await
 }
 
 async fn show(state: &AppState, scope: Scope, sid: ApplicationSid) -> Reply<Json<ApplicationView>> {

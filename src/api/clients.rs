@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::describe::body;
 use super::error::{ApiError, INSUFFICIENT_PERMISSIONS, INSUFFICIENT_PRIVILEGES};
 use super::reply::{Array, Created, Flag, Json, NoContent, Reply};
+use super::snapshot::Snapshot;
 use super::{AppState, Body, Change, Principal};
 use crate::model::{
     AccountSid, Client, ClientInput, ClientSid, DigestAlgorithm, Encryption, Invalid,
@@ -16,9 +17,16 @@ use crate::store::{self, Found};
 body!(NewClient = ClientInput::create);
 body!(ClientUpdate = ClientInput::update);
 
-pub(super) async fn list(principal: Principal, state: Data<AppState>) -> Reply<Array<ClientView>> {
-    let clients = state.store.clients().list(principal.scope).await?;
-    Array::reply(&clients.iter().map(ClientView::new).collect::<Vec<_>>())
+pub(super) async fn list(
+    principal: Principal,
+    state: Data<AppState>,
+    kept: Snapshot,
+) -> Reply<Array<ClientView>> {
+    let read = async {
+        let clients = state.store.clients().list(principal.scope).await?;
+        Array::reply(&clients.iter().map(ClientView::new).collect::<Vec<_>>())
+    };
+    kept.or(&state, principal.scope, read).await
 }
 
 pub(super) async fn create(
@@ -42,9 +50,13 @@ pub(super) async fn read(
     principal: Principal,
     state: Data<AppState>,
     sid: Path<String>,
+    kept: Snapshot,
 ) -> Reply<Json<ClientView>> {
-    let found = state.store.clients().get(principal.scope, parse(&sid)?).await?;
-    Json::reply(&ClientView::new(&found.ok_or(ApiError::NotFound)?))
+    let read = async {
+        let found = state.store.clients().get(principal.scope, parse(&sid)?).await?;
+        Json::reply(&ClientView::new(&found.ok_or(ApiError::NotFound)?))
+    };
+    kept.or(&state, principal.scope, read).await
 }
 
 pub(super) async fn update(

@@ -49,6 +49,7 @@ mod sbcs;
 mod service_providers;
 mod sip_gateways;
 mod sip_realms;
+mod snapshot;
 mod system_information;
 mod users;
 mod voip_carriers;
@@ -94,6 +95,7 @@ pub fn serve(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
     let http = state.config.http.clone();
     actix_web::rt::spawn(state.metrics.clone().keep_up());
     let server = HttpServer::new(move || {
+        name_worker();
         let state = state.clone();
         App::new()
             .configure(move |config| configure(config, state))
@@ -110,4 +112,10 @@ pub fn serve(listener: TcpListener, state: AppState) -> std::io::Result<Server> 
         .shutdown_timeout(5)
         .listen(listener)?
         .run())
+}
+
+/// The worker that this is called on shows as `http` in `top -H`, apart from all other arbiters, whose
+/// threads have one name. Where the kernel takes no name it goes without.
+fn name_worker() {
+    let _ = std::fs::write("/proc/thread-self/comm", "http");
 }

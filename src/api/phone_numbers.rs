@@ -8,6 +8,7 @@ use super::describe::{Param, ParamKind, QueryShape, body};
 use super::error::{ApiError, INSUFFICIENT_PRIVILEGES};
 use super::query::{PAGE, PAGE_SIZE};
 use super::reply::{Created, Json, Listed, NoContent, Reply, Wire};
+use super::snapshot::Snapshot;
 use super::{AppState, Body, Principal, Query, quotas};
 use crate::model::{
     AccountSid, ApplicationSid, PhoneNumber, PhoneNumberInput, PhoneNumberSid, Scope,
@@ -35,8 +36,10 @@ pub(super) async fn list(
     principal: Principal,
     state: Data<AppState>,
     query: Query<Narrowed>,
+    kept: Snapshot,
 ) -> Reply<Listed<PhoneNumberView>> {
-    listing(&state, principal.scope, &query).await
+    let read = async { listing(&state, principal.scope, &query).await };
+    kept.or(&state, principal.scope, read).await
 }
 
 pub(super) async fn list_of_provider(
@@ -44,9 +47,13 @@ pub(super) async fn list_of_provider(
     state: Data<AppState>,
     sp: Path<String>,
     query: Query<Narrowed>,
+    kept: Snapshot,
 ) -> Reply<Listed<PhoneNumberView>> {
-    let provider = principal.require_service_provider(&state, &sp).await?;
-    listing(&state, principal.within(provider.sid), &query).await
+    let read = async {
+        let provider = principal.require_service_provider(&state, &sp).await?;
+        listing(&state, principal.within(provider.sid), &query).await
+    };
+    kept.or(&state, principal.scope, read).await
 }
 
 async fn listing(
@@ -79,9 +86,13 @@ pub(super) async fn read(
     principal: Principal,
     state: Data<AppState>,
     sid: Path<String>,
+    kept: Snapshot,
 ) -> Reply<Json<PhoneNumberView>> {
-    let found = state.store.phone_numbers().get(principal.scope, parse(&sid)?).await?;
-    Json::reply(&PhoneNumberView::new(&found.ok_or(ApiError::NotFound)?, state.wire))
+    let read = async {
+        let found = state.store.phone_numbers().get(principal.scope, parse(&sid)?).await?;
+        Json::reply(&PhoneNumberView::new(&found.ok_or(ApiError::NotFound)?, state.wire))
+    };
+    kept.or(&state, principal.scope, read).await
 }
 
 pub(super) async fn update(

@@ -3,9 +3,10 @@
 
 use std::marker::PhantomData;
 
-use actix_web::body::BoxBody;
+use actix_web::body::{BoxBody, MessageBody as _};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -30,6 +31,26 @@ pub type Reply<T = Loose> = Result<Answer<T>, ApiError>;
 /// A response of shape `T`.
 #[derive(Debug)]
 pub struct Answer<T>(HttpResponse, PhantomData<fn() -> T>);
+
+impl<T> Answer<T> {
+    /// 200 with JSON that is written already.
+    pub(super) fn written(body: Bytes) -> Self {
+        let response = HttpResponse::Ok().insert_header((CONTENT_TYPE, JSON)).body(body);
+        Self(response, PhantomData)
+    }
+
+    /// The body of a 200, if it is all there.
+    pub(super) fn into_written(self) -> Result<Bytes, Box<Self>> {
+        match self.0.status() {
+            StatusCode::OK => {
+                let (head, body) = self.0.into_parts();
+                let whole = |body| Box::new(Self(head.set_body(body), PhantomData));
+                body.try_into_bytes().map_err(whole)
+            }
+            _ => Err(Box::new(self)),
+        }
+    }
+}
 
 impl<T> Responder for Answer<T> {
     type Body = BoxBody;

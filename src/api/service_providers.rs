@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::describe::body;
 use super::error::{ApiError, INSUFFICIENT_PERMISSIONS};
 use super::reply::{Array, Created, HookView, Json, NoContent, Reply};
+use super::snapshot::Snapshot;
 use super::{AppState, Body, Change, Principal};
 use crate::model::{Invalid, Scope, ServiceProvider, ServiceProviderInput, ServiceProviderSid};
 
@@ -16,18 +17,26 @@ body!(ServiceProviderUpdate = ServiceProviderInput::update);
 pub(super) async fn list(
     principal: Principal,
     state: Data<AppState>,
+    kept: Snapshot,
 ) -> Reply<Array<ServiceProviderView>> {
-    let providers = state.store.service_providers().list(principal.scope).await?;
-    Array::reply(&providers.iter().map(ServiceProviderView::new).collect::<Vec<_>>())
+    let read = async {
+        let providers = state.store.service_providers().list(principal.scope).await?;
+        Array::reply(&providers.iter().map(ServiceProviderView::new).collect::<Vec<_>>())
+    };
+    kept.or(&state, principal.scope, read).await
 }
 
 pub(super) async fn read(
     principal: Principal,
     state: Data<AppState>,
     sp: Path<String>,
+    kept: Snapshot,
 ) -> Reply<Json<ServiceProviderView>> {
-    let provider = principal.require_service_provider(&state, &sp).await?;
-    Json::reply(&ServiceProviderView::new(&provider))
+    let read = async {
+        let provider = principal.require_service_provider(&state, &sp).await?;
+        Json::reply(&ServiceProviderView::new(&provider))
+    };
+    kept.or(&state, principal.scope, read).await
 }
 
 pub(super) async fn create(

@@ -13,6 +13,7 @@ use super::error::ApiError;
 use super::idempotency::Running;
 use super::jwt::Signer;
 use super::reply::Wire;
+use super::snapshot::Snapshots;
 use super::system::Metrics;
 use super::throttle::Throttle;
 use crate::call::desk::Desk;
@@ -43,6 +44,7 @@ pub struct AppState {
     pub own_sbcs: Arc<[Sbc]>,
     pub(super) throttle: Arc<Throttle>,
     pub(super) running: Arc<Running>,
+    pub(super) snapshots: Arc<Snapshots>,
     /// Sends what handlers ask of applications and object stores, and checks URLs.
     pub hooks: HookClient,
     doors: Option<Arc<Doors>>,
@@ -102,6 +104,7 @@ impl AppState {
             own_sbcs: Arc::new([]),
             throttle: Arc::new(Throttle::new(&config.http)),
             running: Arc::default(),
+            snapshots: Arc::default(),
             doors: None,
             on_change: Arc::new(|_| {}),
             store,

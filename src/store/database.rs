@@ -14,11 +14,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyConnection, ConnectOptions as _, Connection as _, Executor as _, Pool, Row as _};
+use sqlx::{
+    AnyConnection, ConnectOptions as _, Connection as _, Executor as _, Pool, Row as _, Transaction,
+};
 use tracing::warn;
 use url::Url;
 
-use super::{Db, Error, Tx, sql};
+use super::tx::{Changes, Tx};
+use super::{Db, Error, sql};
 use crate::config;
 use crate::model::Secret;
 
@@ -34,6 +37,7 @@ pub(super) struct Database {
     write: Pool<Db>,
     /// The journal's way in; with SQLite it shares the only writer.
     append: Pool<Db>,
+    changes: Changes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +90,8 @@ impl Database {
         let write = pool(1).connect_with(sqlite_options(file, "rwc")?).await?;
         sql::migrations().run(&write).await?;
         let read = pool(readers).connect_with(sqlite_options(file, "ro")?).await?;
-        Ok(Self { kind: Kind::Sqlite, read, append: write.clone(), write })
+        let (append, changes) = (write.clone(), Changes::default());
+        Ok(Self { kind: Kind::Sqlite, read, append, write, changes })
     }
 
     async fn open_postgres(url: &Secret, readers: u32) -> Result<Self, Error> {
@@ -104,7 +109,7 @@ impl Database {
                 .connect_lazy_with(options.clone())
         };
         let (read, write, append) = (pool(readers), pool(1), pool(1));
-        Ok(Self { kind: Kind::Postgres, read, write, append })
+        Ok(Self { kind: Kind::Postgres, read, write, append, changes: Changes::default() })
     }
 
     pub(super) fn read(&self) -> &Pool<Db> {
@@ -119,6 +124,10 @@ impl Database {
     /// A write transaction that no other runs beside, on this server or another. SQLite's write lock
     /// is taken at once, so that it never fails half-way as busy.
     pub(super) async fn begin(&self) -> Result<Tx, Error> {
+        Ok(Tx::new(self.begin_alone().await?, Some(self.changes.clone())))
+    }
+
+    async fn begin_alone(&self) -> Result<Transaction<'static, Db>, Error> {
         match self.kind {
             Kind::Sqlite => Ok(self.write.begin_with("BEGIN IMMEDIATE").await?),
             Kind::Postgres => {
@@ -134,10 +143,16 @@ impl Database {
 
     /// A transaction that only appends, as the journal's.
     pub(super) async fn begin_append(&self) -> Result<Tx, Error> {
-        match self.kind {
-            Kind::Sqlite => self.begin().await,
-            Kind::Postgres => Ok(self.append.begin().await?),
-        }
+        let inner = match self.kind {
+            Kind::Sqlite => self.begin_alone().await?,
+            Kind::Postgres => self.append.begin().await?,
+        };
+        Ok(Tx::new(inner, None))
+    }
+
+    /// How many changes were committed so far; `None` where other servers commit theirs.
+    pub(super) fn changes(&self) -> Option<u64> {
+        (!self.is_shared()).then(|| self.changes.count())
     }
 
     /// Whether other servers may write to it as well.

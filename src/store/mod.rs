@@ -40,6 +40,7 @@ mod shelf;
 mod sip_gateways;
 mod sql;
 mod system_information;
+mod tx;
 mod users;
 mod voip_carriers;
 
@@ -49,7 +50,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sqlx::{Pool, Row as _, Transaction};
+use sqlx::{Pool, Row as _};
 use tokio::task::AbortHandle;
 
 pub use accounts::Accounts;
@@ -86,6 +87,7 @@ use password::Hasher;
 use retention::Retention;
 use seal::Seal;
 use shelf::Shelf;
+use tx::Tx;
 
 use crate::config;
 use crate::model::{Conference, Queue};
@@ -93,7 +95,6 @@ use crate::model::{Conference, Queue};
 /// Which database it is, is known when it is opened.
 type Db = sqlx::Any;
 type Row = sqlx::any::AnyRow;
-type Tx = Transaction<'static, Db>;
 
 /// How long a token or a limit that another server of the same database changed may still hold here.
 const MAX_AGE: Duration = Duration::from_secs(5);
@@ -210,6 +211,13 @@ impl Store {
     /// Waits until every call record, alert and registration handed over so far is committed.
     pub async fn flush(&self) {
         self.inner.journal.flush().await;
+    }
+
+    /// How many changes were committed so far, of all but call records, alerts and registrations: what
+    /// was read at a count still holds while it is the same. `None` where other servers change
+    /// things too.
+    pub fn changes(&self) -> Option<u64> {
+        self.inner.database.changes()
     }
 
     /// Whether the database answers.

@@ -79,6 +79,18 @@ pub(crate) struct Args {
     /// legitimate calls from 127.0.0.1, and watch the server's memory.
     #[arg(long, conflicts_with_all = ["search", "with_bare", "bare", "janus", "uri", "cps"])]
     pub(crate) flood: Option<u32>,
+    /// While the calls are measured, load the REST API of a server started here, one kind of request
+    /// after the other: as many as it answers for --seconds, then half as many (10,000 a second at
+    /// most) at times laid down beforehand.
+    #[arg(long, requires = "spawn", conflicts_with_all = ["search", "with_bare", "bare", "janus", "uri", "cps", "flood", "pin"])]
+    pub(crate) rest_load: bool,
+    /// So many callers more, in a room of their own, who only listen and send nothing; --rest-load lists
+    /// them.
+    #[arg(long, default_value_t = 0, requires = "rest_load", value_parser = clap::value_parser!(u32).range(0..=2_000))]
+    pub(crate) listeners: u32,
+    /// Connections of --rest-load.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) connections: u32,
     /// Name of the conference: calls go to sip:conference-NAME@REALM.
     #[arg(long, default_value = "load")]
     pub(crate) conference: String,

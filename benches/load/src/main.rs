@@ -12,6 +12,7 @@ mod compare;
 mod cps;
 mod flood;
 mod hearing;
+mod http;
 mod janus;
 mod line;
 mod media;
@@ -20,6 +21,7 @@ mod pin;
 mod proc;
 mod reception;
 mod report;
+mod rest;
 mod run;
 mod search;
 mod seat;
@@ -67,7 +69,7 @@ fn run(args: &Args) -> Result<bool> {
         return Ok(true);
     }
     args.check()?;
-    let needed = u64::from(args.calls) * 2 + 32;
+    let needed = u64::from(args.calls + args.listeners) * 2 + u64::from(args.connections) + 64;
     ensure!(files >= needed, "{needed} open files are needed, the limit is {files}");
     let pins = args.pin.then(Pins::choose).transpose()?;
     if args.cps {
@@ -75,6 +77,11 @@ fn run(args: &Args) -> Result<bool> {
         println!("{}", serde_json::to_string_pretty(&found)?);
         eprintln!("{}", cps::text(&found));
         return Ok(found.held > 0);
+    }
+    if args.rest_load {
+        let report = rest::run(args)?;
+        print(args, &report, &report.table())?;
+        return Ok(report.passed);
     }
     if args.search {
         let search = Search::go(args, |calls| {

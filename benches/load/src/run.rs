@@ -22,7 +22,7 @@ use crate::seat::{self, Seat};
 use crate::signalling::Signalling;
 use crate::spread::{Histogram, Spread};
 use crate::target::{Door, Target};
-use crate::voice::Quiet;
+use crate::voice::{Quiet, Voice};
 
 const TURN: Duration = Duration::from_millis(1);
 /// Turns of one ptime; callers are spread over them.
@@ -87,7 +87,13 @@ impl Run {
         for (number, cast) in seat::cast(args)?.into_iter().enumerate() {
             let talks = cast.tone.is_some();
             let media = Media::new(number as u32, args.codec, Rc::clone(&cast.voice), talks)?;
-            run.seats.push(Seat { room: cast.room, tone: cast.tone, stood: false, media });
+            let room = Some(cast.room);
+            run.seats.push(Seat { room, tone: cast.tone, stood: false, media });
+        }
+        let nothing = Rc::new(Voice::nothing());
+        for number in args.calls..args.calls + args.listeners {
+            let media = Media::new(number, args.codec, Rc::clone(&nothing), false)?;
+            run.seats.push(Seat { room: None, tone: None, stood: false, media });
         }
         if let Door::Sip(sip) = &target.door {
             let mut signalling = Signalling::new(sip)?;

@@ -26,7 +26,8 @@ const LOUDEST_DB: f64 = -18.0;
 const FAINTEST_DB: f64 = -35.0;
 
 pub(crate) struct Seat {
-    pub(crate) room: u32,
+    /// None: that of those who only listen.
+    pub(crate) room: Option<u32>,
     /// Frequency of its own tone.
     pub(crate) tone: Option<f64>,
     /// It was let in at some time.
@@ -110,13 +111,18 @@ fn tones(count: usize, codec: Codec) -> Vec<f64> {
     (0..count.min(limit)).map(|i| hz(i) as f64).collect()
 }
 
-pub(crate) fn room_uri(args: &Args, room: u32, domain: &str) -> String {
+pub(crate) fn room_uri(args: &Args, room: Option<u32>, domain: &str) -> String {
     let name = &args.conference;
-    if args.rooms == 1 {
-        format!("sip:conference-{name}@{domain}")
-    } else {
-        format!("sip:conference-{name}-{room}@{domain}")
+    match room {
+        None => format!("sip:conference-{}@{domain}", listeners_room(args)),
+        Some(_) if args.rooms == 1 => format!("sip:conference-{name}@{domain}"),
+        Some(room) => format!("sip:conference-{name}-{room}@{domain}"),
     }
+}
+
+/// The room of those who only listen.
+pub(crate) fn listeners_room(args: &Args) -> String {
+    format!("{}-listeners", args.conference)
 }
 
 #[cfg(test)]

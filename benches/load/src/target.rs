@@ -18,7 +18,7 @@ pub(crate) struct Target {
     /// The process whose cost is measured.
     pub(crate) pid: Option<u32>,
     /// Ends with the run.
-    _server: Option<Server>,
+    pub(crate) server: Option<Server>,
 }
 
 /// How callers get in.
@@ -34,6 +34,8 @@ pub(crate) struct SipTarget {
     pub(crate) domain: String,
     pub(crate) user: String,
     pub(crate) credentials: Option<Credentials>,
+    /// Whose rooms they are, where it was made here.
+    pub(crate) tenant: Option<Tenant>,
 }
 
 impl Target {
@@ -57,7 +59,7 @@ impl Target {
     }
 
     fn reached(args: &Args) -> Result<Self> {
-        let with = |door, pid, server| Self { door, pid, _server: server };
+        let with = |door, pid, server| Self { door, pid, server };
         if args.bare {
             let bare = BareLoop::start(args)?;
             let pid = bare.pid();
@@ -68,9 +70,12 @@ impl Target {
         }
         if let Some(binary) = &args.spawn {
             let binary = binary.clone().map_or_else(beside_us, Ok)?;
-            let ports =
-                u16::try_from(args.calls * 2 + 200).context("too many calls to spawn for")?;
-            let server = Server::start(absolute(&binary)?, &[("TRUNKLINE_LOG", "warn")], ports)?;
+            let ports = u16::try_from((args.calls + args.listeners) * 2 + 200)
+                .context("too many calls to spawn for")?;
+            // Who listens only is silent for longer than is borne with otherwise.
+            let env = [("TRUNKLINE_LOG", "warn"), ("TRUNKLINE__RTP__INACTIVITY_TIMEOUT", "1h")];
+            let env = if args.listeners > 0 { &env[..] } else { &env[..1] };
+            let server = Server::start(absolute(&binary)?, env, ports)?;
             let door = Door::Sip(SipTarget::provisioned(server.sip(), &server.admin())?);
             return Ok(with(door, Some(server.pid()), Some(server)));
         }
@@ -94,6 +99,7 @@ impl SipTarget {
                 user: user.clone(),
                 password: password.clone(),
             }),
+            tenant: None,
         }
     }
 
@@ -105,9 +111,10 @@ impl SipTarget {
         tenant.client(&credentials.user, &credentials.password).context("make a SIP client")?;
         Ok(Self {
             address,
-            domain: tenant.realm,
+            domain: tenant.realm.clone(),
             user: credentials.user.clone(),
             credentials: Some(credentials),
+            tenant: Some(tenant),
         })
     }
 }

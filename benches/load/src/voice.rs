@@ -77,6 +77,11 @@ pub(crate) struct Said<'a> {
 }
 
 impl Voice {
+    /// One who sends no packets.
+    pub(crate) fn nothing() -> Self {
+        Self { bytes: Vec::new(), frames: vec![Frame { start: 0, len: 0, level: SILENCE_LEVEL }] }
+    }
+
     /// A talker: a tone whose mean loudness is `level_db`. Talkers of different `number` move apart.
     ///
     /// # Errors

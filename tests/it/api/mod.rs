@@ -23,6 +23,7 @@ mod secrets;
 mod service_providers;
 mod sip_gateways;
 mod slow_clients;
+mod snapshots;
 mod throttle;
 mod transport;
 mod users;

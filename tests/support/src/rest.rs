@@ -73,6 +73,12 @@ impl Rest {
         Self { header: Some((name.to_owned(), value.to_owned())), ..self.clone() }
     }
 
+    /// What is sent along as bearer token.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     #[must_use]
     pub fn base(&self) -> &str {
         &self.base
