@@ -21,7 +21,8 @@ const SEED: &str = "20261130";
 fn make_all(admin: &Rest) -> Vec<(&'static str, String)> {
     let make = |path: &str, body: Value| {
         let answer = admin.post(&format!("/v1{path}"), &body).expect("an answer");
-        let sid = answer.json.get("sid").or(answer.json.get("user_sid")).and_then(Value::as_str);
+        let sid =
+            answer.json.get("sid").or_else(|| answer.json.get("user_sid")).and_then(Value::as_str);
         sid.unwrap_or_else(|| panic!("POST {path}: {} {}", answer.status, answer.text)).to_owned()
     };
     let sp = make("/ServiceProviders", json!({"name": "acme"}));
