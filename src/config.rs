@@ -106,6 +106,14 @@ pub struct Store {
     pub read_connections: u32,
     /// Call records and alerts waiting to be written; beyond this they are dropped and counted.
     pub journal_capacity: usize,
+    /// Bytes of them that are kept in `data_dir/journal.ndjson` while the database takes none; 0: it
+    /// is not used.
+    pub journal_spill_bytes: u64,
+    /// How long records are kept from the start of the call, or from the alert; zero: for ever.
+    #[serde(with = "units::duration")]
+    pub keep_calls: Duration,
+    #[serde(with = "units::duration")]
+    pub keep_alerts: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -246,7 +254,7 @@ impl Config {
 
     /// Refuses values that can be read but cannot work.
     pub fn check(&self) -> Result<(), Error> {
-        let rules: [(&'static str, bool, &'static str); 15] = [
+        let rules: [(&'static str, bool, &'static str); 16] = [
             ("http.workers", (1..=64).contains(&self.http.workers), "must be 1 to 64"),
             ("http.max_body_bytes", self.http.max_body_bytes >= 1024, "must be at least 1024"),
             (
@@ -277,6 +285,11 @@ impl Config {
                 "must be 1 to 64",
             ),
             ("store.journal_capacity", self.store.journal_capacity > 0, "must not be zero"),
+            (
+                "store.journal_spill_bytes",
+                matches!(self.store.journal_spill_bytes, 0 | 1_048_576..),
+                "must be 0 or at least 1048576",
+            ),
             ("hook.timeout", !self.hook.timeout.is_zero(), "must not be zero"),
             (
                 "api.admin_key",
@@ -399,6 +412,9 @@ impl Default for Store {
             key: None,
             read_connections: 4,
             journal_capacity: 16_384,
+            journal_spill_bytes: 64 * 1024 * 1024,
+            keep_calls: Duration::from_secs(365 * 86_400),
+            keep_alerts: Duration::from_secs(30 * 86_400),
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Arguments, configuration, logging; then the server.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 use trunkline::config::{Config, LogFormat, stray_variables};
 use trunkline::server;
+use trunkline::store::{self, Backup};
 
 /// Real-time media and signalling server: SIP phones, webhook applications, REST call control.
 #[derive(Parser)]
@@ -20,6 +21,10 @@ struct Arguments {
     /// Make a demo tenant with two phones, and allow webhooks on this machine.
     #[arg(long)]
     demo: bool,
+
+    /// Copy the database to FILE, which must not exist, while the server runs or not, and exit.
+    #[arg(long, value_name = "FILE")]
+    backup: Option<PathBuf>,
 
     /// Print the effective configuration, secrets masked, and exit.
     #[arg(long)]
@@ -62,10 +67,35 @@ fn main() -> ExitCode {
     for name in stray_variables(names) {
         tracing::warn!(name, "environment variable is not a setting; see --help");
     }
+    if let Some(file) = arguments.backup {
+        return back_up(&config, &file);
+    }
     match actix::System::new().block_on(server::run(config, arguments.demo)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Copies the database, and says what else a restore needs.
+fn back_up(config: &Config, file: &Path) -> ExitCode {
+    match actix::System::new().block_on(store::back_up(&config.store, file)) {
+        Ok(Backup { bytes, key_file }) => {
+            println!("{}: {bytes} bytes", file.display());
+            match key_file {
+                Some(key) => {
+                    println!("keep {} with it: it opens the secrets inside", key.display())
+                }
+                None => println!(
+                    "keep store.key of the configuration with it: it opens the secrets inside"
+                ),
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("trunkline: no backup: {:#}", anyhow::Error::new(error));
             ExitCode::FAILURE
         }
     }

@@ -4,7 +4,6 @@ mod follow;
 mod policy;
 mod signalling;
 
-use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -55,7 +54,6 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         tracing::debug!(limit, "open files");
     }
     let store = Store::open(&config.store).await.context("cannot open the store")?;
-    let _lock = lock(&config)?;
     let welcome = Welcome::prepare(&store, &mut config, demo).await?;
     if config.api.jwt_secret.is_none() {
         let file = config.store.data_dir.join("jwt.key");
@@ -165,20 +163,6 @@ async fn give_back_memory() {
         // Fails only when the runtime ends.
         let _ = tokio::task::spawn_blocking(sys::give_back_memory).await;
     }
-}
-
-/// Keeps a second server off the same data folder, for as long as the file is held.
-fn lock(config: &Config) -> anyhow::Result<File> {
-    let folder = &config.store.data_dir;
-    let file = File::create(folder.join("lock"))
-        .with_context(|| format!("cannot write to {}", folder.display()))?;
-    file.try_lock().with_context(|| {
-        format!(
-            "another server uses {}; set TRUNKLINE_DATA_DIR to another folder",
-            folder.display()
-        )
-    })?;
-    Ok(file)
 }
 
 /// The address RTP sockets are bound to: the one in SDP if it is this host's, else all.

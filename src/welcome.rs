@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
+use tracing::warn;
 
 use crate::config::{Api, Config};
 use crate::store::{Bootstrap, Demo, Store};
@@ -44,6 +45,12 @@ impl Welcome {
             if let Some(account) = made.context("cannot make the default tenant")? {
                 tracing::info!(%account, "the default tenant is made");
             }
+        }
+        let is_open = !config.http.listen.ip().is_loopback();
+        if is_open && store.users().has_first_password().await.context("cannot read the store")? {
+            warn!(
+                "the user admin has its first password still, and REST is not only for this host"
+            );
         }
         let demo = if demo {
             let demo = store.seed_demo().await.context("cannot make the demo tenant")?;

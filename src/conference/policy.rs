@@ -496,13 +496,13 @@ mod tests {
         assert!(out.contains(&Effect::Seat { call: guest.call, muted: false }));
         assert!(!out.contains(&Effect::Beep));
         enter(&mut room, &third);
-        let full = Effect::Refuse { call: fourth.call, why: Refusal::Full };
-        assert_eq!(enter(&mut room, &fourth), std::slice::from_ref(&full));
+        let full = [Effect::Refuse { call: fourth.call, why: Refusal::Full }];
+        assert_eq!(enter(&mut room, &fourth), full);
 
         // Taken back while the room is live: the verbs' limit is the one that holds.
         room.settle(Settings::default());
         exit(&mut room, third.call, Exit::Left);
-        assert_eq!(enter(&mut room, &fourth), [full]);
+        assert_eq!(enter(&mut room, &fourth), full);
         room.settle(Settings {
             beep: Some(true),
             max_participants: Some(9),

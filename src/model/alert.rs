@@ -1,10 +1,13 @@
 //! An alert: something the owner of an account should know (contract rest.md §2.13).
 
+use serde::{Deserialize, Serialize};
+
 use crate::hook::AlertKind;
 
 use super::{AccountSid, CallSid, ServiceProviderSid, Timestamp};
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// As JSON it stands in the store's spill file, not in the API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
     pub account_sid: AccountSid,
     pub alert_type: AlertType,
@@ -41,8 +44,8 @@ pub struct AlertRow {
 
 macro_rules! alert_types {
     ($($variant:ident = $text:literal),+ $(,)?) => {
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum AlertType { $($variant),+ }
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum AlertType { $(#[serde(rename = $text)] $variant),+ }
 
         impl AlertType {
             pub fn as_str(self) -> &'static str {

@@ -15,11 +15,11 @@ pub use sip_request::{Content, SipRequest};
 pub use update::{CloseAs, Command, UpdateCall};
 pub use urls::{urls_in, urls_in_create, urls_in_update};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Who placed the call, seen from the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     Inbound,

@@ -1,11 +1,13 @@
 //! The record of a call that ended (contract rest.md §2.12, §2.3.5).
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::call::Direction;
 use super::{AccountSid, ApplicationSid, CallSid, ServiceProviderSid, Timestamp};
 
-#[derive(Clone, Debug, PartialEq)]
+/// As JSON it stands in the store's spill file, not in the API.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallRecord {
     pub call_sid: CallSid,
     pub account_sid: AccountSid,

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
+use serde::{Deserialize, Serialize};
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 use time::macros::format_description;
 use time::{Date, OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
-/// Milliseconds since 1970-01-01 UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Milliseconds since 1970-01-01 UTC; as JSON that number, which is not how the API writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "i64", try_from = "i64")]
 pub struct Timestamp(i64);
 
 impl Timestamp {
@@ -74,6 +76,20 @@ impl Timestamp {
 
     fn date_time(self) -> OffsetDateTime {
         OffsetDateTime::UNIX_EPOCH + time::Duration::milliseconds(self.0)
+    }
+}
+
+impl From<Timestamp> for i64 {
+    fn from(moment: Timestamp) -> Self {
+        moment.0
+    }
+}
+
+impl TryFrom<i64> for Timestamp {
+    type Error = &'static str;
+
+    fn try_from(ms: i64) -> Result<Self, Self::Error> {
+        Self::from_millis(ms).ok_or("not a moment of the years 1970 to 9999")
     }
 }
 

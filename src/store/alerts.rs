@@ -1,9 +1,10 @@
 //! Alerts.
 
+use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::journal::Entry;
+use super::journal::Record;
 use super::page::push_scope;
 use super::sql::{QueryBuilder, storable};
 use super::{Error, Listing, Page, Row, Store, Tx, Window};
@@ -21,10 +22,19 @@ pub struct AlertQuery {
     pub alert_type: Option<String>,
 }
 
+/// An alert with what makes it one and the same, however often it is written.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Raised {
+    alert_sid: Uuid,
+    time: Timestamp,
+    alert: Alert,
+}
+
 impl Alerts<'_> {
     /// Hands an alert over, timed now. Returns at once.
     pub fn write(&self, alert: Alert) {
-        self.store.inner.journal.write(Entry::Alert(Timestamp::now(), Box::new(alert)));
+        let raised = Raised { alert_sid: Uuid::new_v4(), time: Timestamp::now(), alert };
+        self.store.inner.journal.write(Record::Alert(Box::new(raised)));
     }
 
     /// Newest first.
@@ -53,14 +63,17 @@ impl Alerts<'_> {
     }
 }
 
-pub(super) async fn insert(tx: &mut Tx, time: Timestamp, alert: &Alert) -> Result<(), Error> {
+/// A second time it changes nothing.
+pub(super) async fn insert(tx: &mut Tx, raised: &Raised) -> Result<(), Error> {
+    let Raised { alert_sid, time, alert } = raised;
     sqlx::query(
         "INSERT INTO alerts (alert_sid, time, account_sid, service_provider_sid, alert_type, \
          message, detail, target_sid) VALUES ($1, $2, $3, (SELECT service_provider_sid \
-         FROM accounts WHERE account_sid = $3), $4, $5, $6, $7)",
+         FROM accounts WHERE account_sid = $3), $4, $5, $6, $7) \
+         ON CONFLICT (alert_sid) DO NOTHING",
     )
-    .bind(Uuid::new_v4().to_string())
-    .bind(time)
+    .bind(alert_sid.to_string())
+    .bind(*time)
     .bind(alert.account_sid)
     .bind(alert.alert_type)
     .bind(storable(&alert.message))

@@ -2,10 +2,11 @@
 
 use sqlx::Row as _;
 
+use super::call_days::{self, CallDays};
 use super::column::Columns;
-use super::journal::Entry;
+use super::journal::Record;
 use super::page::{push_containing, push_scope};
-use super::sql::{QueryBuilder, storable};
+use super::sql::{QueryBuilder, indexable, storable};
 use super::{Error, Listing, Page, Row, Store, Tx, Window};
 use crate::model::{CallRecord, CallSid, Direction, Scope, number};
 
@@ -29,7 +30,7 @@ impl Calls<'_> {
     /// Hands over the record of a call that just ended. Returns at once; it is committed within
     /// milliseconds. Accounts with `disable_cdrs` are left out there.
     pub fn record_ended(&self, record: CallRecord) {
-        self.store.inner.journal.write(Entry::Call(Box::new(record)));
+        self.store.inner.journal.write(Record::Call(Box::new(record)));
     }
 
     pub async fn get(&self, scope: Scope, sid: CallSid) -> Result<Option<CallRecord>, Error> {
@@ -51,12 +52,25 @@ impl Calls<'_> {
             push_scope(query, scope, "account_sid", "service_provider_sid");
             narrow.push(query);
         };
-        let mut count = QueryBuilder::new("SELECT COUNT(*) FROM calls WHERE 1 = 1");
-        push(&mut count);
-        let total = count.build_query_scalar().fetch_one(self.store.read()).await?;
+        let known = match narrow.is_window_only() {
+            true => call_days::total(self.store, scope, narrow.window).await?,
+            false => None,
+        };
+        let total = match known {
+            Some(total) => total,
+            None => {
+                let mut count = QueryBuilder::new("SELECT COUNT(*) FROM calls WHERE 1 = 1");
+                push(&mut count);
+                count.build_query_scalar().fetch_one(self.store.read()).await?
+            }
+        };
+        // Looking for what is not there takes as long as counting it.
+        if page.is_beyond(total) {
+            return Ok(Listing { total, rows: Vec::new() });
+        }
         let mut query = QueryBuilder::new("SELECT * FROM calls WHERE 1 = 1");
         push(&mut query);
-        query.push(" ORDER BY attempted_at DESC, call_sid");
+        query.push(" ORDER BY attempted_at DESC, call_sid DESC");
         page.push(&mut query);
         let rows = query.build().fetch_all(self.store.read()).await?;
         Ok(Listing { total, rows: rows.iter().map(read).collect::<Result<_, _>>()? })
@@ -64,6 +78,11 @@ impl Calls<'_> {
 }
 
 impl CallQuery {
+    fn is_window_only(&self) -> bool {
+        let Self { window: _, direction, answered, trunk, filter } = self;
+        direction.is_none() && answered.is_none() && trunk.is_none() && filter.is_none()
+    }
+
     fn push(&self, query: &mut QueryBuilder) {
         self.window.push(query, "attempted_at");
         if let Some(direction) = self.direction {
@@ -89,8 +108,12 @@ impl CallQuery {
 
 /// Fills the service provider in, keeps the first of two records of one call, and leaves accounts
 /// out that want no records.
-pub(super) async fn insert(tx: &mut Tx, record: &CallRecord) -> Result<(), Error> {
-    sqlx::query(
+pub(super) async fn insert(
+    tx: &mut Tx,
+    record: &CallRecord,
+    days: &mut CallDays,
+) -> Result<(), Error> {
+    let inserted = sqlx::query(
         "INSERT INTO calls (call_sid, account_sid, service_provider_sid, application_sid, \
          parent_call_sid, direction, from_party, to_party, caller_name, trunk, sip_callid, \
          sip_parent_callid, host, remote_host, attempted_at, answered_at, terminated_at, \
@@ -100,7 +123,7 @@ pub(super) async fn insert(tx: &mut Tx, record: &CallRecord) -> Result<(), Error
          WHERE account_sid = $2)), $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, \
          $17, $18, $19, $20, $21, $22, $23, $24 \
          WHERE NOT EXISTS (SELECT 1 FROM accounts WHERE account_sid = $2 AND disable_cdrs = 1) \
-         ON CONFLICT (call_sid) DO NOTHING",
+         ON CONFLICT (call_sid) DO NOTHING RETURNING service_provider_sid",
     )
     .bind(record.call_sid)
     .bind(record.account_sid)
@@ -108,10 +131,10 @@ pub(super) async fn insert(tx: &mut Tx, record: &CallRecord) -> Result<(), Error
     .bind(record.application_sid)
     .bind(record.parent_call_sid)
     .bind(record.direction)
-    .bind(storable(&record.from))
-    .bind(storable(&record.to))
+    .bind(indexable(&record.from))
+    .bind(indexable(&record.to))
     .bind(record.caller_name.as_deref().map(storable))
-    .bind(record.trunk.as_deref().map(storable))
+    .bind(record.trunk.as_deref().map(indexable))
     .bind(storable(&record.sip_callid))
     .bind(record.sip_parent_callid.as_deref().map(storable))
     .bind(record.host.as_deref().map(storable))
@@ -126,8 +149,12 @@ pub(super) async fn insert(tx: &mut Tx, record: &CallRecord) -> Result<(), Error
     .bind(record.call_termination_by.as_deref().map(storable))
     .bind(record.trace_id.as_deref().map(storable))
     .bind(record.customer_data.as_ref().map(ToString::to_string))
-    .execute(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await?;
+    if let Some(row) = inserted {
+        let provider = row.try_get("service_provider_sid")?;
+        days.count(record.account_sid, provider, record.attempted_at, 1);
+    }
     Ok(())
 }
 

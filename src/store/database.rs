@@ -25,6 +25,9 @@ use super::{Db, Error, sql};
 use crate::config;
 use crate::model::Secret;
 
+/// SQLite's file in the data directory.
+pub(super) const FILE: &str = "trunkline.db";
+
 /// A database that is open.
 #[derive(Clone, Debug)]
 pub(super) struct Database {
@@ -74,7 +77,7 @@ impl Database {
         match &config.url {
             Some(url) => Self::open_postgres(url, config.read_connections).await,
             None => {
-                let file = config.data_dir.join("trunkline.db");
+                let file = config.data_dir.join(FILE);
                 Self::open_sqlite(&file, config.read_connections).await
             }
         }

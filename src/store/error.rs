@@ -31,6 +31,17 @@ pub enum Error {
     #[error(transparent)]
     Invalid(#[from] Invalid),
 
+    /// The database has not answered in time.
+    #[error("the database does not answer")]
+    Silent,
+    /// PostgreSQL has a tool of its own.
+    #[error("the database is on PostgreSQL: pg_dump backs it up")]
+    NotOurs,
+    #[error("the copy of the database is damaged")]
+    Damaged,
+    /// Another process has opened the same data directory.
+    #[error("another server uses {dir}; set TRUNKLINE_DATA_DIR to another folder")]
+    Locked { dir: PathBuf },
     #[error("database")]
     Database(#[from] sqlx::Error),
     #[error("migrating the database")]
@@ -59,4 +70,19 @@ pub enum Error {
     WrongKey,
     #[error("{path}")]
     File { path: PathBuf, source: std::io::Error },
+}
+
+impl Error {
+    /// Whether the database refuses the values themselves (a constraint, a text it cannot hold): then
+    /// trying again leads nowhere.
+    pub(super) fn is_refusal(&self) -> bool {
+        let Self::Database(sqlx::Error::Database(error)) = self else { return false };
+        let Some(code) = error.code() else { return false };
+        if code.len() == 5 {
+            // SQLSTATE: data exceptions, integrity constraint violations, limits of the program.
+            return ["22", "23", "54"].iter().any(|class| code.starts_with(class));
+        }
+        // SQLite, extended result codes: TOOBIG, CONSTRAINT, MISMATCH.
+        code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 18..=20))
+    }
 }

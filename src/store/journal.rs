@@ -1,26 +1,52 @@
 //! The journal: call records, alerts and registrations on their way to the database.
 //!
 //! Writing never makes a call wait: entries go into a bounded channel, one task commits whatever
-//! has gathered, at once, in one transaction. A failing database is tried again with the same
-//! batch; meanwhile the channel fills, and beyond its bound entries are dropped and counted.
+//! has gathered, at once, in one transaction. What the database has not taken within
+//! [`writer::SPILL_AFTER`], because it is away, slow or locked, is appended to a file in the data
+//! directory, and so is everything that follows, until the file's content has been committed, in
+//! order. What a killed process leaves there the next start commits first. A record is therefore in
+//! the database or in the file well within a second, and survives `kill -9` from then on; a power
+//! cut it may not survive, for nothing is forced to the disk.
+//!
+//! When the file has reached its bound the channel fills, and beyond that entries are dropped and
+//! counted.
 
+mod spill;
+mod writer;
+
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tracing::{error, warn};
+use tokio::time::Instant;
+use tracing::error;
 
-use super::registrations::{self, Registered};
-use super::{Database, Error, alerts, calls};
-use crate::model::{Alert, CallRecord, Timestamp};
+pub(super) use spill::Spill;
+pub(super) use writer::replay;
 
-pub(super) enum Entry {
+use super::Database;
+use super::alerts::Raised;
+use super::registrations::Registered;
+use crate::model::CallRecord;
+use writer::Writer;
+
+/// What is written; a line of the spill file is one of these.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Record {
     Call(Box<CallRecord>),
-    Alert(Timestamp, Box<Alert>),
+    Alert(Box<Raised>),
     /// All contacts a user has now.
     Registered(Box<Registered>),
+}
+
+enum Entry {
+    /// With the moment it was handed over.
+    Record(Instant, Record),
     /// Answered when everything before it is committed.
     Flush(oneshot::Sender<()>),
     Close,
@@ -30,32 +56,24 @@ pub(super) enum Entry {
 pub(super) struct Journal {
     sender: mpsc::Sender<Entry>,
     writer: Mutex<Option<JoinHandle<()>>>,
-    dropped: AtomicU64,
+    dropped: Arc<Dropped>,
 }
 
-const MAX_BATCH: usize = 256;
-const RETRY_AFTER: Duration = Duration::from_millis(250);
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 impl Journal {
-    pub(super) fn start(database: Database, capacity: usize) -> Self {
+    /// Starts the writer on the current runtime. The spill file has been replayed by then.
+    pub(super) fn start(database: Database, capacity: usize, spill: Spill) -> Self {
         let (sender, receiver) = mpsc::channel(capacity);
-        let writer = tokio::spawn(write_all(database, receiver));
-        Self { sender, writer: Mutex::new(Some(writer)), dropped: AtomicU64::new(0) }
+        let dropped = Arc::new(Dropped::default());
+        let writer = Writer::new(database, receiver, spill, dropped.clone());
+        let writer = tokio::spawn(writer.run());
+        Self { sender, writer: Mutex::new(Some(writer)), dropped }
     }
 
-    pub(super) fn write(&self, entry: Entry) {
-        if self.sender.try_send(entry).is_ok() {
-            return;
-        }
-        metrics::counter!("store_journal_dropped_total").increment(1);
-        let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-        // At 1, 2, 4, 8, …: a database that stays away must not fill the log as well.
-        if dropped.is_power_of_two() {
-            error!(
-                dropped,
-                "journal full or closed: call records, alerts or registrations were dropped"
-            );
+    pub(super) fn write(&self, record: Record) {
+        if self.sender.try_send(Entry::Record(Instant::now(), record)).is_err() {
+            self.dropped.add(1, "journal full or closed");
         }
     }
 
@@ -67,7 +85,7 @@ impl Journal {
         }
     }
 
-    /// Commits what is there and ends the writer.
+    /// Commits what is there, or leaves it in the spill file, and ends the writer.
     pub(super) async fn close(&self) {
         let writer = self.writer.lock().ok().and_then(|mut writer| writer.take());
         let Some(writer) = writer else { return };
@@ -82,48 +100,22 @@ impl Journal {
     }
 }
 
-async fn write_all(database: Database, mut receiver: mpsc::Receiver<Entry>) {
-    let mut batch = Vec::with_capacity(MAX_BATCH);
-    while receiver.recv_many(&mut batch, MAX_BATCH).await > 0 {
-        let mut failures = 0u64;
-        while let Err(error) = commit(&database, &batch).await {
-            if failures == 0 {
-                warn!(%error, cause = ?error, entries = batch.len(), "journal cannot be written, trying again");
-            }
-            failures += 1;
-            tokio::time::sleep(RETRY_AFTER).await;
-        }
-        if failures > 0 {
-            warn!(failures, "journal is written again");
-        }
-        let mut closing = false;
-        for entry in batch.drain(..) {
-            match entry {
-                // Whoever asked may have gone.
-                Entry::Flush(done) => _ = done.send(()),
-                Entry::Close => closing = true,
-                Entry::Call(_) | Entry::Alert(..) | Entry::Registered(_) => {}
-            }
-        }
-        if closing {
-            return;
+/// How many records are lost.
+#[derive(Debug, Default)]
+struct Dropped(AtomicU64);
+
+impl Dropped {
+    fn add(&self, count: usize, why: &'static str) {
+        let count = count as u64;
+        metrics::counter!("store_journal_dropped_total").increment(count);
+        let before = self.0.fetch_add(count, Ordering::Relaxed);
+        let dropped = before + count;
+        // At 1, 2, 4, 8, …: a database that stays away must not fill the log as well.
+        if before.checked_ilog2() != dropped.checked_ilog2() {
+            error!(dropped, why, "call records, alerts or registrations were dropped");
         }
     }
 }
 
-async fn commit(database: &Database, batch: &[Entry]) -> Result<(), Error> {
-    let is_record = |entry: &Entry| !matches!(entry, Entry::Flush(_) | Entry::Close);
-    if !batch.iter().any(is_record) {
-        return Ok(());
-    }
-    let mut tx = database.begin_append().await?;
-    for entry in batch {
-        match entry {
-            Entry::Call(record) => calls::insert(&mut tx, record).await?,
-            Entry::Alert(time, alert) => alerts::insert(&mut tx, *time, alert).await?,
-            Entry::Registered(user) => registrations::replace(&mut tx, user).await?,
-            Entry::Flush(_) | Entry::Close => {}
-        }
-    }
-    Ok(tx.commit().await?)
-}
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ mod accounts;
 mod alerts;
 mod api_keys;
 mod applications;
+mod backup;
+mod call_days;
 mod calls;
 mod clients;
 mod column;
@@ -28,6 +30,7 @@ mod phone_numbers;
 mod queues;
 mod quotas;
 mod registrations;
+mod retention;
 mod routing;
 mod sbcs;
 mod seal;
@@ -41,16 +44,20 @@ mod tx;
 mod users;
 mod voip_carriers;
 
+use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::{Pool, Row as _};
+use tokio::task::AbortHandle;
 
 pub use accounts::Accounts;
 pub use alerts::{AlertQuery, Alerts};
 pub use api_keys::{ApiKeys, Authenticated, Bootstrap};
 pub use applications::Applications;
+pub use backup::{Backup, back_up};
 pub use calls::{CallQuery, Calls};
 pub use clients::Clients;
 pub use conferences::Conferences;
@@ -73,10 +80,11 @@ pub use users::{Opened, Users};
 pub use voip_carriers::{VoipCarrierQuery, VoipCarriers};
 
 use database::Database;
-use journal::Journal;
+use journal::{Journal, Spill};
 use key_cache::{CachedKey, TokenCache};
 use limit_cache::LimitCache;
 use password::Hasher;
+use retention::Retention;
 use seal::Seal;
 use shelf::Shelf;
 use tx::Tx;
@@ -113,6 +121,9 @@ struct Inner {
     /// is what was committed last.
     shelving: tokio::sync::Mutex<()>,
     sweep: idempotency::Sweep,
+    retention: AbortHandle,
+    /// Held while it is open.
+    lock: Mutex<Option<File>>,
 }
 
 /// An object as seen from a scope.
@@ -147,6 +158,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::WrongKey`] when the server key is not the one this database was sealed with;
+    /// [`Error::Locked`] when another process has the data directory open;
     /// [`Error::Unreachable`] when PostgreSQL did not come up in time, or refuses us.
     pub async fn open(config: &config::Store) -> Result<Self, Error> {
         let dir = &config.data_dir;
@@ -156,17 +168,23 @@ impl Store {
             .mode(0o700)
             .create(dir)
             .map_err(|source| Error::File { path: dir.clone(), source })?;
+        let lock = lock(dir)?;
         let seal = Seal::open(config.key.as_ref(), dir)?;
         let database = Database::open(config).await?;
         check_key(&database, &seal).await?;
+        let mut spill = Spill::open(dir, config.journal_spill_bytes)?;
+        journal::replay(&database, &mut spill).await?;
         let max_age = database.is_shared().then_some(MAX_AGE);
+        let sweeping = Retention::new(config).run(database.clone());
         let inner = Inner {
             keys: TokenCache::new(max_age),
             sessions: TokenCache::new(max_age),
             hasher: Hasher::default(),
             limits: LimitCache::new(max_age),
             sweep: idempotency::Sweep::default(),
-            journal: Journal::start(database.clone(), config.journal_capacity),
+            journal: Journal::start(database.clone(), config.journal_capacity, spill),
+            retention: tokio::spawn(sweeping).abort_handle(),
+            lock: Mutex::new(Some(lock)),
             conferences: Shelf::default(),
             queues: Shelf::default(),
             shelving: tokio::sync::Mutex::default(),
@@ -179,10 +197,15 @@ impl Store {
         Ok(store)
     }
 
-    /// Writes what the journal still holds, then closes. Later requests fail.
+    /// Writes what the journal still holds, then closes. Later requests fail. With SQLite all is in
+    /// the one file then.
     pub async fn close(&self) {
+        self.inner.retention.abort();
         self.inner.journal.close().await;
         self.inner.database.close().await;
+        if let Ok(mut lock) = self.inner.lock.lock() {
+            *lock = None;
+        }
     }
 
     /// Waits until every call record, alert and registration handed over so far is committed.
@@ -297,6 +320,14 @@ impl Store {
     fn seal(&self) -> &Seal {
         &self.inner.seal
     }
+}
+
+/// Keeps every other process off the same data directory, for as long as the file is held.
+fn lock(dir: &Path) -> Result<File, Error> {
+    let path = dir.join("lock");
+    let file = File::create(&path).map_err(|source| Error::File { path, source })?;
+    file.try_lock().map_err(|_| Error::Locked { dir: dir.to_owned() })?;
+    Ok(file)
 }
 
 /// The first start leaves a sealed word behind; every later one must be able to open it.

@@ -15,6 +15,11 @@ impl Page {
         i64::from(self.number.saturating_sub(1)).saturating_mul(i64::from(self.size))
     }
 
+    /// Whether a list of `total` ends before it.
+    pub(super) fn is_beyond(self, total: i64) -> bool {
+        self.offset() >= total
+    }
+
     pub(super) fn push(self, query: &mut QueryBuilder) {
         query.push(" LIMIT ").push_bind(i64::from(self.size));
         query.push(" OFFSET ").push_bind(self.offset());
@@ -82,7 +87,12 @@ pub(super) fn push_scope(
 /// Limits a query to rows whose column holds `text` somewhere, in any case of ASCII letters: lower()
 /// knows no others in SQLite, nor on PostgreSQL with the collation of our columns.
 pub(super) fn push_containing(query: &mut QueryBuilder, column: &'static str, text: &str) {
-    query.push(" AND lower(").push(column).push(") LIKE ");
+    // Digits have no case, and a list of calls is long.
+    let (open, close) = match text.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        true => (" AND lower(", ")"),
+        false => (" AND ", ""),
+    };
+    query.push(open).push(column).push(close).push(" LIKE ");
     query.push_bind(containing(&text.to_ascii_lowercase())).push(" ESCAPE '\\'");
 }
 

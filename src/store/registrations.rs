@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 
-use super::journal::Entry;
+use super::journal::Record;
 use super::sql::storable;
 use super::{Error, Row, Store, Tx};
 use crate::model::{Registration, Timestamp};
@@ -16,7 +17,7 @@ pub struct Registrations<'s> {
 }
 
 /// All contacts of one user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Registered {
     pub username: String,
     pub realm: String,
@@ -26,7 +27,7 @@ pub struct Registered {
 impl Registrations<'_> {
     /// Hands over what a user's contacts are now; none forgets it. Returns at once.
     pub fn keep(&self, user: Registered) {
-        self.store.inner.journal.write(Entry::Registered(Box::new(user)));
+        self.store.inner.journal.write(Record::Registered(Box::new(user)));
     }
 
     /// What has not expired, of the users that still may register, by name. The rest is deleted.

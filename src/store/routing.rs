@@ -6,9 +6,9 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
+use super::column::flag;
 use super::sql::storable;
-use super::{Error, Store, accounts, clients, phone_numbers};
-use super::{VoipCarrierQuery, column::flag};
+use super::{Error, Store, VoipCarrierQuery, accounts, clients, phone_numbers};
 use crate::model::{
     Account, AccountSid, Application, ApplicationSid, ClientAuth, DigestAlgorithm, PhoneNumber,
     Scope, SipGateway, Trunk, VoipCarrierSid, number,

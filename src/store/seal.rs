@@ -20,6 +20,9 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::Error;
 use crate::model::Secret;
 
+/// Beside the database, unless the configuration has the key.
+pub(super) const KEY_FILE: &str = "server.key";
+
 const KEY_BYTES: usize = 32;
 
 /// Marks the scheme, so that another can follow.
@@ -42,7 +45,7 @@ impl Seal {
         let random = SystemRandom::new();
         let (text, origin) = match configured {
             Some(key) => (key.0.clone(), "store.key"),
-            None => (key_file(&data_dir.join("server.key"), &random)?, "server.key"),
+            None => (key_file(&data_dir.join(KEY_FILE), &random)?, KEY_FILE),
         };
         let bytes = STANDARD.decode(text.trim()).map_err(|_| Error::BadKey { origin })?;
         let key = (bytes.len() == KEY_BYTES)

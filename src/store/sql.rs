@@ -98,6 +98,17 @@ pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{FFFD}")
 }
 
+/// Bytes of one text of an index. PostgreSQL takes 2704 for all columns of an entry together, and would
+/// refuse the row.
+const MAX_INDEXED: usize = 640;
+
+/// As [`storable`], for text that stands in an index and may be of any length: it is cut.
+pub(super) fn indexable(text: &str) -> String {
+    let mut text = storable(text);
+    text.truncate(text.floor_char_boundary(MAX_INDEXED));
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use sqlx::Execute as _;
@@ -123,5 +134,9 @@ mod tests {
     fn text_is_kept_but_for_its_nuls() {
         assert_eq!(storable("a\0b"), "a\u{FFFD}b");
         assert_eq!(storable("plain"), "plain");
+        assert_eq!(indexable("a\0b"), "a\u{FFFD}b");
+        let long = "€".repeat(1000);
+        assert!(long.starts_with(&indexable(&long)));
+        assert_eq!(indexable(&long).len(), 639);
     }
 }

@@ -236,6 +236,18 @@ impl Users<'_> {
         Ok(true)
     }
 
+    /// Whether the first administrator has not chosen a password yet.
+    pub async fn has_first_password(&self) -> Result<bool, Error> {
+        let row = sqlx::query(
+            "SELECT 1 FROM users WHERE name = $1 AND account_sid IS NULL \
+             AND service_provider_sid IS NULL AND is_active = 1 AND force_change = 1",
+        )
+        .bind(ADMIN_NAME)
+        .fetch_optional(self.store.read())
+        .await?;
+        Ok(row.is_some())
+    }
+
     /// What new passwords must be; `None` while nobody has said.
     pub async fn password_settings(&self) -> Result<Option<PasswordSettings>, Error> {
         let row = sqlx::query("SELECT * FROM password_settings WHERE only_row = 1")

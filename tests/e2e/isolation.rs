@@ -19,7 +19,7 @@ use routes::Route;
 use world::World;
 
 /// Cases of one run.
-const CASES: usize = 12_000;
+const CASES: usize = 10_000;
 /// Connections that send them.
 const THREADS: usize = 4;
 

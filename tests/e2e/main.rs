@@ -7,6 +7,7 @@
 
 mod addresses;
 mod application;
+mod backup;
 mod bad_input;
 mod bad_requests;
 mod browser;
@@ -23,6 +24,7 @@ mod holding;
 mod idempotency;
 mod in_dialog;
 mod isolation;
+mod killed;
 mod limits;
 mod node_client;
 mod openapi;

@@ -1,17 +1,20 @@
 //! What the store promises across a restart, clean or not.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
+use sqlx::Connection as _;
 use trunkline::config;
 use trunkline::model::{
     Account, AccountInput, AccountSid, ApplicationInput, CallRecord, CallSid, DigestAlgorithm,
     Direction, Fields, Patch, Scope, Secret, ServiceProvider, Timestamp, VoipCarrierInput,
 };
-use trunkline::store::{Bootstrap, CallQuery, Error, Page, Store, VoipCarrierQuery};
+use trunkline::store::{
+    self, Bootstrap, CallQuery, Error, Page, SessionId, Store, VoipCarrierQuery, back_up,
+};
 
 use crate::support::Home;
 
@@ -101,6 +104,123 @@ async fn write_until_killed(data_dir: PathBuf) {
     }
 }
 
+/// This test, too, starts itself once more; what is written to the victim's input has it begin.
+#[actix_web::test]
+async fn records_of_a_time_without_database_survive_a_kill() {
+    const RECORDS: usize = 500;
+    if let Some(dir) = std::env::var_os(VICTIM) {
+        return write_when_told(dir.into(), RECORDS).await;
+    }
+    let home = Home::new();
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::records_of_a_time_without_database_survive_a_kill"])
+        .arg("--nocapture")
+        .env(VICTIM, home.path())
+        .envs(home.url().map(|url| (VICTIM_URL, url.0)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    let account = lines
+        .map_while(Result::ok)
+        .find_map(|line| AccountSid::parse(line.split_once(OPENED)?.1))
+        .unwrap();
+    let lock = home.lock_for_writing().await;
+    writeln!(victim.stdin.as_mut().unwrap(), "write").unwrap();
+    let spill = home.path().join("journal.ndjson");
+    let kept = || std::fs::read_to_string(&spill).unwrap_or_default().lines().count();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while kept() < RECORDS {
+        assert!(tokio::time::Instant::now() < deadline, "{} of {RECORDS} kept", kept());
+        tokio::task::yield_now().await;
+    }
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    lock.close().await.unwrap();
+
+    let store = Store::open(&home.store()).await.unwrap();
+    assert_eq!(recorded(&store, account).await, i64::try_from(RECORDS).unwrap());
+    store.close().await;
+}
+
+const OPENED: &str = "the store is open for account ";
+
+async fn write_when_told(data_dir: PathBuf, records: usize) {
+    let account = AccountSid::random();
+    let url = std::env::var(VICTIM_URL).ok().map(Secret);
+    let config = config::Store { data_dir, url, ..config::Store::default() };
+    let store = Store::open(&config).await.unwrap();
+    println!("{OPENED}{account}");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    for _ in 0..records {
+        store.calls().record_ended(record(account));
+    }
+    std::future::pending().await
+}
+
+#[actix_web::test]
+async fn after_a_clean_stop_one_file_is_the_whole_database() {
+    let home = Home::new();
+    if home.url().is_some() {
+        return;
+    }
+    let account = AccountSid::random();
+    let store = Store::open(&home.store()).await.unwrap();
+    store.service_providers().create(&ServiceProvider::new("p")).await.unwrap();
+    for _ in 0..100 {
+        store.calls().record_ended(record(account));
+    }
+    store.close().await;
+    assert!(!home.path().join("trunkline.db-wal").exists());
+
+    let copy = Home::new();
+    for name in ["trunkline.db", "server.key"] {
+        std::fs::copy(home.path().join(name), copy.path().join(name)).unwrap();
+    }
+    let store = Store::open(&copy.store()).await.unwrap();
+    assert_eq!(recorded(&store, account).await, 100);
+    assert_eq!(store.service_providers().list(Scope::Admin).await.unwrap().len(), 1);
+    store.close().await;
+}
+
+#[actix_web::test]
+async fn a_backup_of_an_open_store_is_whole_and_replaces_nothing() {
+    let home = Home::new();
+    let copy = Home::new();
+    let to = copy.path().join("trunkline.db");
+    if home.url().is_some() {
+        assert!(matches!(back_up(&home.store(), &to).await, Err(Error::NotOurs)));
+        return;
+    }
+    let account = AccountSid::random();
+    let store = Store::open(&home.store()).await.unwrap();
+    for _ in 0..1000 {
+        store.calls().record_ended(record(account));
+    }
+    store.flush().await;
+    let backup = back_up(&home.store(), &to).await.unwrap();
+    assert_eq!(backup.bytes, std::fs::metadata(&to).unwrap().len());
+    let key = backup.key_file.unwrap();
+    assert_eq!(key, home.path().join("server.key"));
+    let again = back_up(&home.store(), &to).await;
+    assert!(matches!(again, Err(Error::File { path, .. }) if path == to));
+    let left: Vec<_> = std::fs::read_dir(copy.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    // It went on meanwhile.
+    store.calls().record_ended(record(account));
+    store.close().await;
+
+    std::fs::copy(key, copy.path().join("server.key")).unwrap();
+    let store = Store::open(&copy.store()).await.unwrap();
+    assert_eq!(recorded(&store, account).await, 1000);
+    store.close().await;
+    // Nowhere to copy from.
+    let empty = Home::new();
+    assert!(back_up(&empty.store(), &empty.path().join("x.db")).await.is_err());
+    assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0);
+}
+
 #[actix_web::test]
 async fn a_record_is_committed_within_moments_without_a_flush() {
     let home = Home::new();
@@ -169,6 +289,24 @@ async fn the_server_key_must_be_the_one_of_the_database() {
     Store::open(&right).await.unwrap().close().await;
 }
 
+/// What a stranger calls itself may hold anything, and be longer than an index takes.
+#[actix_web::test]
+async fn a_record_is_kept_whatever_the_parties_call_themselves() {
+    let home = Home::new();
+    let account = AccountSid::random();
+    let store = Store::open(&home.store()).await.unwrap();
+    // Not to be compressed.
+    let noise: String =
+        std::iter::repeat_with(|| CallSid::random().to_string()).take(200).collect();
+    for name in ["\0".to_owned(), format!("a\0{noise}"), noise] {
+        let (from, to, trunk) = (name.clone(), name.clone(), Some(name));
+        store.calls().record_ended(CallRecord { from, to, trunk, ..record(account) });
+    }
+    store.flush().await;
+    assert_eq!(recorded(&store, account).await, 3);
+    store.close().await;
+}
+
 #[actix_web::test]
 async fn lists_are_in_the_order_of_bytes_and_searches_know_ascii_letters() {
     let home = Home::new();
@@ -212,8 +350,13 @@ async fn lists_are_in_the_order_of_bytes_and_searches_know_ascii_letters() {
 #[actix_web::test]
 async fn what_a_writer_has_checked_holds_until_it_commits_whoever_else_writes() {
     let home = Home::new();
-    let stores =
-        [Store::open(&home.store()).await.unwrap(), Store::open(&home.store()).await.unwrap()];
+    let servers = home.servers(2);
+    let first = Store::open(&servers[0]).await.unwrap();
+    let second = match servers.get(1) {
+        Some(server) => Store::open(server).await.unwrap(),
+        None => first.clone(),
+    };
+    let stores = [first, second];
     let provider = ServiceProvider::new("p");
     stores[0].service_providers().create(&provider).await.unwrap();
     let account = Account::new(provider.sid, "a");
@@ -261,6 +404,52 @@ async fn keys_survive_a_restart_and_the_generated_one_is_not_shown_again() {
     let known = store.api_keys().authenticate(&token.0, Timestamp::now()).await.unwrap();
     assert_eq!(known.unwrap().scope, Scope::Admin);
     store.close().await;
+}
+
+#[actix_web::test]
+async fn a_store_without_users_gets_its_administrator_and_sessions_survive_a_restart() {
+    let home = Home::new();
+    // As an earlier version left it.
+    let store = Store::open(&home.store()).await.unwrap();
+    store.api_keys().bootstrap(None).await.unwrap();
+    store.close().await;
+
+    let (first, token) = (Secret("admin".to_owned()), Secret("a.b.c".to_owned()));
+    let store = Store::open(&home.store()).await.unwrap();
+    assert!(store.users().bootstrap(&first).await.unwrap());
+    assert!(store.users().has_first_password().await.unwrap());
+    let opened = store.users().check_login("Admin", &first).await.unwrap().unwrap();
+    let end = Timestamp::now().plus(Duration::from_secs(60));
+    let sessions = store.sessions();
+    assert!(sessions.open(&token, &opened.user, &opened.password_hash, end).await.unwrap());
+    // Whose password was changed while it was checked does not come in.
+    let stale = Secret("$argon2id$".to_owned());
+    let other = Secret("d.e.f".to_owned());
+    assert!(!sessions.open(&other, &opened.user, &stale, end).await.unwrap());
+    store.close().await;
+
+    let store = Store::open(&home.store()).await.unwrap();
+    assert!(!store.users().bootstrap(&Secret("other".to_owned())).await.unwrap());
+    let find = async |token: &Secret, now| {
+        store.sessions().find(SessionId::of(&token.0), now).await.unwrap()
+    };
+    assert_eq!(find(&token, Timestamp::now()).await.unwrap().user_sid, opened.user.sid);
+    assert_eq!(find(&token, end).await, None);
+    assert_eq!(find(&other, Timestamp::now()).await, None);
+    store.close().await;
+}
+
+#[actix_web::test]
+async fn a_kept_key_is_made_once_for_its_owner_alone() {
+    let home = Home::new();
+    let file = home.path().join("jwt.key");
+    let key = store::kept_key(&file).unwrap();
+    assert!(key.0.len() >= 32);
+    assert_eq!(store::kept_key(&file).unwrap(), key);
+    let permissions = std::fs::metadata(&file).unwrap().permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o777, 0o600);
+    std::fs::write(&file, "short").unwrap();
+    assert!(matches!(store::kept_key(&file), Err(Error::BadKey { .. })));
 }
 
 #[actix_web::test]

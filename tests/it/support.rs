@@ -10,6 +10,7 @@ use actix_web::dev::ServerHandle;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use serde_json::{Value, json};
+use sqlx::{AnyConnection, Connection as _};
 use trunkline::api::{self, AppState, Change};
 use trunkline::config::{self, Config};
 use trunkline::hook::{HookClient, HookConfig};
@@ -58,6 +59,20 @@ impl Home {
         self.database.as_ref().map(|database| Secret(database.url()))
     }
 
+    /// A foreign process that lets nobody else write, until its connection is closed.
+    pub(crate) async fn lock_for_writing(&self) -> AnyConnection {
+        sqlx::any::install_default_drivers();
+        let (url, lock) = match self.url() {
+            Some(url) => {
+                (url.0, "BEGIN; LOCK TABLE calls, alerts, registrations IN EXCLUSIVE MODE")
+            }
+            None => (format!("sqlite://{}/trunkline.db", self.path().display()), "BEGIN IMMEDIATE"),
+        };
+        let mut connection = AnyConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
+        connection
+    }
+
     /// What somebody who copies the database finds in it: every file of the data directory, one after
     /// the other, and a dump of the database that is elsewhere.
     pub(crate) fn copy(&self) -> Vec<u8> {
@@ -65,6 +80,18 @@ impl Home {
         let files = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap());
         let dump = self.database.as_ref().map(|database| database.dump().unwrap());
         files.chain(dump.into_iter().flatten()).collect()
+    }
+
+    /// The settings of several servers that share the database; with SQLite there is only one.
+    pub(crate) fn servers(&self, count: usize) -> Vec<config::Store> {
+        let count = if self.database.is_some() { count } else { 1 };
+        let key = Some(Secret("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned()));
+        let of = |number| config::Store {
+            data_dir: self.path().join(format!("server{number}")),
+            key: key.clone(),
+            ..self.store()
+        };
+        (0..count).map(of).collect()
     }
 
     /// The settings of a store in it.

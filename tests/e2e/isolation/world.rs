@@ -278,6 +278,13 @@ impl World {
         self.add("Clients", &client);
         self.register(&user, &realm);
         self.add_calls(a, mark);
+        for kind in ["Queues", "Conferences"] {
+            let name = format!("planned-{mark}");
+            let path = format!("/Accounts/{a}/{kind}");
+            let sid = self.make(&path, &json!({"name": name}));
+            self.note(kind, &sid, Some(format!("{path}/{sid}")));
+            self.note(kind, &name, None);
+        }
     }
 
     /// A registration outlives the phone's socket.

@@ -133,6 +133,25 @@ const RESOURCES: [&str; 6] =
     ["ServiceProviders", "Accounts", "Applications", "PhoneNumbers", "VoipCarriers", "Clients"];
 
 #[actix_web::test]
+async fn nuls_in_a_query_are_found_nowhere() {
+    let api = TestApi::start().await;
+    let provider = api.new_provider("p").await;
+    let account = api.new_account(&provider, "a").await;
+    for path in [
+        "/Applications?name=%00".to_owned(),
+        "/PhoneNumbers?filter=a%00b".to_owned(),
+        "/VoipCarriers?name=%00".to_owned(),
+        "/Availability?type=subdomain&value=%00".to_owned(),
+        "/Availability?type=email&value=%00".to_owned(),
+        format!("/Accounts/{}/RecentCalls?page=1&count=9&filter=%00&trunk=%00", account.sid),
+        format!("/Accounts/{}/Alerts?page=1&count=9&alert_type=%00", account.sid),
+    ] {
+        api.get(&account.key, &path).await.expect(200);
+    }
+    api.stop().await;
+}
+
+#[actix_web::test]
 async fn malformed_sids_in_paths_are_400_for_every_method() {
     let api = TestApi::start().await;
     let unhyphenated = NOBODY.replace('-', "");
