@@ -83,8 +83,11 @@ impl<Q> Query<Q> {
 
     /// An argument that is there and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
-        (!value.is_empty()).then_some(value)
+        self.given(name).filter(|value| !value.is_empty())
+    }
+
+    fn given(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// `true` or `1`.
@@ -114,15 +117,16 @@ impl<Q> Query<Q> {
 
     /// `page` and `page_size`; `None` when no page is asked for.
     pub fn page(&self) -> Result<Option<Page>, ApiError> {
-        let Some(page) = self.get("page") else { return Ok(None) };
-        let number: u32 = page.parse().map_err(|_| invalid("page"))?;
-        let size = match self.get("page_size") {
-            None => DEFAULT_PAGE_SIZE,
-            Some(text) => text.parse().map_err(|_| invalid("page_size"))?,
+        let number = |name| match self.given(name) {
+            None => Ok(None),
+            Some(text) => text.parse::<u32>().map(Some).map_err(|_| invalid(name)),
         };
+        // Looked at without a page as well: what is no number is refused (contract §1.7).
+        let size = number("page_size")?.unwrap_or(DEFAULT_PAGE_SIZE);
         if size == 0 {
             return Err(invalid("page_size"));
         }
+        let Some(number) = number("page")? else { return Ok(None) };
         Ok(Some(Page { number: number.max(1), size: size.min(MAX_PAGE_SIZE) }))
     }
 
@@ -167,7 +171,15 @@ mod tests {
         assert_eq!(page("page=0"), Ok(Some(Page { number: 1, size: 50 })));
         assert_eq!(page("page=3&page_size=7"), Ok(Some(Page { number: 3, size: 7 })));
         assert_eq!(page("page=1&page_size=99999"), Ok(Some(Page { number: 1, size: 1000 })));
-        for text in ["page=x", "page=-1", "page=1&page_size=x", "page=1&page_size=0", "page=1.5"] {
+        for text in [
+            "page=x",
+            "page=",
+            "page_size=x",
+            "page=-1",
+            "page=1&page_size=x",
+            "page=1&page_size=0",
+            "page=1.5",
+        ] {
             assert!(page(text).is_err(), "{text}");
         }
     }

@@ -223,7 +223,8 @@ impl CallActor {
         self.drop_invites(false);
         self.drop_requests();
         self.desk.record(record, self.state.base_fields(), &self.keep);
-        // Who reads that it has ended may begin the next one.
+        // Who reads that it has ended may begin the next one. It is shown so once only: a call that was
+        // deleted would come back with the second time.
         self.guard.finish();
         self.publish(ctx);
         self.stop_if_done(ctx);

@@ -42,7 +42,7 @@ fn calls_go_on_without_the_database_and_are_on_record_when_it_is_back() {
     });
     // Whose call it is cannot be asked.
     let rtp = RtpPeer::start(Voice::Silence);
-    let refused = unlucky.call(&stage.uri("1000"), &rtp).err().expect("no call");
+    let refused = unlucky.call(&stage.uri("1000"), &rtp).expect_err("no call");
     assert!(refused.code() >= Some(500), "{refused}");
     alice.hang_up();
     assert_eq!(stage.statuses(&alice.call_sid), ["trying", "in-progress", "completed"]);

@@ -79,7 +79,6 @@ impl State {
             turn.out.push(Effect::StopTimer { id });
         }
         self.send_status_event(turn);
-        turn.out.push(Effect::Publish);
         let record = CallRecord {
             facts: self.setup.facts.clone(),
             attempted_at: self.attempted_at.unwrap_or(turn.wall),

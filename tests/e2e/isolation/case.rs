@@ -30,19 +30,18 @@ pub(crate) fn references(route: &Route) -> &'static [&'static str] {
             &["device_calling_application_sid", "siprec_hook_sid", "service_provider_sid"]
         }
         ("Accounts", false) => &["service_provider_sid", "device_calling_application_sid"],
-        ("ApiKeys", _) => &["account_sid", "service_provider_sid"],
+        ("ApiKeys" | "Users", _) => &["account_sid", "service_provider_sid"],
         ("Applications", true) => {
             &["account_sid", "call_hook.webhook_sid", "call_status_hook.webhook_sid"]
         }
-        ("Applications", false) => &["account_sid"],
+        ("Applications", false) | ("Clients", _) => &["account_sid"],
         ("PhoneNumbers", false) => {
             &["account_sid", "voip_carrier_sid", "application_sid", "service_provider_sid"]
         }
-        ("PhoneNumbers", true) => &["account_sid", "application_sid", "service_provider_sid"],
-        ("VoipCarriers", _) => &["account_sid", "application_sid", "service_provider_sid"],
+        ("PhoneNumbers", true) | ("VoipCarriers", _) => {
+            &["account_sid", "application_sid", "service_provider_sid"]
+        }
         ("SipGateways", _) => &["voip_carrier_sid"],
-        ("Clients", _) => &["account_sid"],
-        ("Users", _) => &["account_sid", "service_provider_sid"],
         ("Calls", false) if route.path.contains("/Queues/") => &["call_sid"],
         ("Calls", true) if route.path.contains("/Queues/") => &["dequeue_to.call_sid"],
         ("Calls", false) => &["application_sid"],
@@ -128,8 +127,7 @@ impl Draw<'_, '_> {
         let is_change = route.path.ends_with('}');
         let mut body = match route.collection() {
             "Calls" if is_change && route.path.contains("/Queues/") => json!({"priority": 1}),
-            "Calls" if is_change => json!({"mute_status": "mute"}),
-            "Participants" if is_change => json!({"mute_status": "mute"}),
+            "Calls" | "Participants" if is_change => json!({"mute_status": "mute"}),
             _ if is_change && self.dice.below(2) == 0 => json!({}),
             "Applications" => json!({"name": name, "call_hook": {"url": "http://127.0.0.1:9/"}}),
             "PhoneNumbers" => json!({"number": format!("1{}", self.dice.below(1 << 30))}),
@@ -276,7 +274,8 @@ impl<'r> Case<'r> {
             // A create for another tenant's account
             "POST" if !self.is_in_path => {
                 let for_others = self.body.as_ref().is_some_and(|body| {
-                    let named = body.get("account_sid").or(body.get("service_provider_sid"));
+                    let named =
+                        body.get("account_sid").or_else(|| body.get("service_provider_sid"));
                     named.is_some_and(|named| self.foreign.iter().any(|(id, _)| named == id))
                 });
                 for_others && is_refused && is_unknown
@@ -297,7 +296,8 @@ impl<'r> Case<'r> {
             None => &[],
         };
         let answer = rest.send(self.method, path, headers, body).expect("an answer");
-        let sid = answer.json.get("sid").or(answer.json.get("user_sid")).and_then(Value::as_str);
+        let sid =
+            answer.json.get("sid").or_else(|| answer.json.get("user_sid")).and_then(Value::as_str);
         if let (201, Some(sid)) = (answer.status, sid) {
             let collection = path.trim_start_matches("/v1").split('?').next().unwrap_or_default();
             let last = collection.rsplit('/').next().unwrap_or_default();
