@@ -39,16 +39,21 @@ impl<T> Answer<T> {
         Self(response, PhantomData)
     }
 
-    /// The body of a 200, if it is all there.
-    pub(super) fn into_written(self) -> Result<Bytes, Box<Self>> {
-        match self.0.status() {
-            StatusCode::OK => {
-                let (head, body) = self.0.into_parts();
-                let whole = |body| Box::new(Self(head.set_body(body), PhantomData));
-                body.try_into_bytes().map_err(whole)
-            }
-            _ => Err(Box::new(self)),
+    /// The same, after its body was shown, if it is a 200 whose body is all there.
+    pub(super) fn showing_body(self, show: impl FnOnce(Bytes)) -> Self {
+        let Self(response, shape) = self;
+        if response.status() != StatusCode::OK {
+            return Self(response, shape);
         }
+        let (head, body) = response.into_parts();
+        let body = match body.try_into_bytes() {
+            Ok(bytes) => {
+                show(bytes.clone());
+                BoxBody::new(bytes)
+            }
+            Err(body) => body,
+        };
+        Self(head.set_body(body), shape)
     }
 }
 
