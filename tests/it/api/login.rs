@@ -498,3 +498,35 @@ async fn nothing_secret_is_in_the_database() {
     }
     api.stop().await;
 }
+
+#[actix_web::test]
+async fn a_minted_token_of_an_account_that_is_not_there_makes_nothing() {
+    let api = start().await;
+    let now = seconds(Timestamp::now());
+    let nobody = "00000000-0000-4000-8000-000000000000";
+    for claims in [
+        json!({"scope": "account", "account_sid": nobody, "exp": now + 60}),
+        json!({"scope": "service_provider", "service_provider_sid": nobody, "exp": now + 60}),
+    ] {
+        let token = signed(&json!({"alg": "HS256"}), &claims, SECRET);
+        let user = json!({"name": "ada", "email": "a@b.c", "initial_password": PASSWORD});
+        let hook = json!({"url": "http://127.0.0.1:9/hook"});
+        for (path, body) in [
+            ("/Users".to_owned(), user),
+            ("/Accounts".to_owned(), json!({"name": "a"})),
+            ("/Applications".to_owned(), json!({"name": "a", "call_hook": hook})),
+            ("/VoipCarriers".to_owned(), json!({"name": "a"})),
+            ("/PhoneNumbers".to_owned(), json!({"number": "15551234567"})),
+            ("/Clients".to_owned(), json!({"username": "a", "password": "sesame123"})),
+            ("/ApiKeys".to_owned(), json!({"account_sid": nobody})),
+            ("/ApiKeys".to_owned(), json!({"service_provider_sid": nobody})),
+            (format!("/Accounts/{nobody}/Limits"), json!({"category": "device", "quantity": 1})),
+            (format!("/Accounts/{nobody}/Conferences"), json!({"name": "a"})),
+            (format!("/Accounts/{nobody}/Queues"), json!({"name": "a"})),
+        ] {
+            let answer = api.post(&token, &path, body).await;
+            assert!((400..500).contains(&answer.status), "{claims} {path}: {answer:?}");
+        }
+    }
+    api.stop().await;
+}
