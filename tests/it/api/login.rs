@@ -341,6 +341,11 @@ async fn a_user_who_may_only_look_is_refused_whatever_else_it_does() {
         }
     }
     assert!(refused > 30, "{refused}");
+    let secret = format!("/Accounts/{account}/WebhookSecret");
+    let before = api.get(&token, &secret).await.expect(200).text;
+    let answer = api.get(&token, &format!("{secret}?regenerate=true")).await.expect(403);
+    assert_eq!(answer.msg(), "User has view-only access");
+    assert_eq!(api.get(&token, &secret).await.text, before);
     // Its own password it may change; nothing else comes with that.
     let own = format!("/Users/{sid}");
     let (other, _) = api.new_user("bob", json!({"account_sid": account})).await;
