@@ -1,5 +1,7 @@
 //! Logging in and out, and what a token of a user is worth (contract rest.md §1.2, §1.9, §2.15).
 
+use actix_web::App;
+use actix_web::test::{TestRequest, call_service, init_service};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -7,6 +9,7 @@ use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use trunkline::api::configure;
 use trunkline::model::{Secret, Timestamp};
 
 use crate::support::{Answer, NOBODY, PASSWORD, TestApi};
@@ -453,6 +456,29 @@ async fn the_old_password_cannot_be_guessed_by_who_found_a_session() {
         assert!(answer["error"].is_string(), "{answer}");
     }
     // The door stays open: it was not the name that failed.
+    api.log_in("ada", PASSWORD).await.expect(200);
+    api.stop().await;
+}
+
+#[actix_web::test]
+async fn the_old_password_gets_no_more_tries_together_than_one_after_the_other() {
+    let api = TestApi::start().await;
+    let (_, token) = api.new_user("ada", json!({})).await;
+    api.get(&token, "/Accounts").await.expect(200);
+    let state = api.state.clone();
+    let service = init_service(App::new().configure(|config| configure(config, state))).await;
+    // In this process they are begun in this order, before the first is answered.
+    let tries = [["wrong"; 12].as_slice(), &[PASSWORD]].concat().into_iter().map(|old| {
+        let request = TestRequest::post()
+            .uri("/v1/change-password")
+            .insert_header((AUTHORIZATION.as_str(), format!("Bearer {token}")))
+            .set_json(json!({"old_password": old, "new_password": "open-sesame"}))
+            .to_request();
+        call_service(&service, request)
+    });
+    for answer in futures_util::future::join_all(tries).await {
+        assert_eq!(answer.status().as_u16(), 403);
+    }
     api.log_in("ada", PASSWORD).await.expect(200);
     api.stop().await;
 }
