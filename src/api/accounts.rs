@@ -113,6 +113,8 @@ pub(super) async fn webhook_secret(
 ) -> Reply<Json<WebhookSecretView>> {
     let account = principal.require_account(&state, &a).await?;
     let secret = if query.is_set("regenerate") {
+        // A GET that changes something.
+        principal.require_more_than_looking()?;
         state.store.accounts().replace_webhook_secret(principal.scope, account.sid).await?
     } else {
         account.webhook_secret

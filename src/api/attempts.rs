@@ -87,6 +87,30 @@ impl Attempts {
         if tables.names.fail(name, now) >= MAX_FOR_NAME { Verdict::Blocked } else { Verdict::Wrong }
     }
 
+    /// Takes one of a name's tries before it is known what comes of it: for what is done at once when it
+    /// is right, so that those who try together get no more than their tries. False when none is left.
+    pub(super) fn take(&self, name: &str, now: Instant) -> bool {
+        let mut tables = self.lock();
+        let name = name_key(name);
+        let is_left = tables.names.count(&name, now) < MAX_FOR_NAME;
+        if is_left {
+            tables.names.fail(name, now);
+        }
+        is_left
+    }
+
+    /// It came to nothing that says whether it was right.
+    pub(super) fn give_back(&self, name: &str) {
+        if let Some(entry) = self.lock().names.0.get_mut(&name_key(name)) {
+            entry.count = entry.count.saturating_sub(1);
+        }
+    }
+
+    /// It was right.
+    pub(super) fn forgive(&self, name: &str) {
+        self.lock().names.0.remove(&name_key(name));
+    }
+
     fn lock(&self) -> MutexGuard<'_, Tables> {
         // A panic under the lock cannot leave the tables half changed in a way that matters.
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)

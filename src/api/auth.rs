@@ -158,6 +158,11 @@ impl Principal {
         }
     }
 
+    /// 403 for users who may only look, where the method does not say that something is changed.
+    pub fn require_more_than_looking(&self) -> Result<(), ApiError> {
+        if self.is_view_only { Err(ApiError::Forbidden(VIEW_ONLY_ACCESS)) } else { Ok(()) }
+    }
+
     pub fn is_admin(&self) -> bool {
         self.scope == Scope::Admin
     }

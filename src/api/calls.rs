@@ -42,9 +42,16 @@ pub(super) async fn create(
     let account = principal.require_account(&state, &a).await?;
     let body = body.value()?;
     let create = CreateCall::parse(&body)?;
-    state.admit_urls(urls_in_create(&body)).await?;
-    let place = place(state.clone(), account.clone(), create);
-    let placed = key.once(&state, account.sid, ("calls", &body), place).await?;
+    let (account_sid, urls) = (account.sid, urls_in_create(&body));
+    // Whatever may come out otherwise another time is not asked again for a call that was placed.
+    let place = {
+        let state = state.clone();
+        async move {
+            state.admit_urls(urls).await?;
+            place(state, account, create).await
+        }
+    };
+    let placed = key.once(&state, account_sid, ("calls", &body), place).await?;
     CreatedAs::reply(&placed)
 }
 

@@ -127,17 +127,17 @@ pub(super) async fn prove(
     let attempts = &state.door.attempts;
     // No name that anybody could log in with.
     let name = format!("\0{sid}");
-    if attempts.is_blocked(&name, None, Instant::now()) {
+    if !attempts.take(&name, Instant::now()) {
         return Err(ApiError::LoginBlocked);
     }
     let outcome = change.await;
-    let is_right = match &outcome {
-        Ok(()) => true,
-        Err(store::Error::WrongPassword) => false,
-        Err(_) => return Ok(outcome?),
-    };
-    match attempts.settle(&name, None, is_right, Instant::now()) {
-        Verdict::Blocked if !is_right => Err(ApiError::LoginBlocked),
-        _ => Ok(outcome?),
+    match &outcome {
+        Ok(()) => attempts.forgive(&name),
+        Err(store::Error::WrongPassword) if attempts.is_blocked(&name, None, Instant::now()) => {
+            return Err(ApiError::LoginBlocked);
+        }
+        Err(store::Error::WrongPassword) => {}
+        Err(_) => attempts.give_back(&name),
     }
+    Ok(outcome?)
 }

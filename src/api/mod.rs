@@ -79,8 +79,9 @@ pub fn configure(config: &mut ServiceConfig, state: AppState) {
     path("/").get("Is it alive?", system::health).on(config);
     path("/health").get("Is it alive?", system::health).on(config);
     path("/metrics").get("Metrics for Prometheus", system::metrics).on(config);
-    config.service(web::scope("/v1").configure(v1));
-    config.service(web::scope("/api/v1").configure(v1));
+    for base in ["/v1", "/api/v1"] {
+        config.service(web::scope(base).configure(v1).wrap(from_fn(shell::undisturbed)));
+    }
     config.default_service(web::to(|| async { ApiError::NotFound.error_response() }));
 }
 

@@ -11,6 +11,7 @@ use actix_web::http::header::{
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse};
 
+use super::error::ApiError;
 use super::throttle::Verdict;
 
 const METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE";
@@ -42,6 +43,20 @@ pub(super) async fn around<B: MessageBody>(
     };
     metrics::counter!("http_requests_total", "status" => class).increment(1);
     Ok(response)
+}
+
+/// A change that was begun runs to its end, although its client may go before: what is committed, what is
+/// kept of it in memory and what is announced must not part half-way.
+pub(super) async fn undisturbed<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    if request.method().is_safe() {
+        return next.call(request).await;
+    }
+    let whole = actix_web::rt::spawn(async move { next.call(request).await });
+    // It fails only by a panic, which has been logged.
+    whole.await.unwrap_or_else(|_| Err(ApiError::Internal.into()))
 }
 
 fn preflight(asked: &HeaderMap) -> HttpResponse {

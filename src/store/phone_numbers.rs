@@ -112,9 +112,9 @@ impl PhoneNumbers<'_> {
             service_provider_sid: None,
         };
         let mut tx = self.store.begin().await?;
-        let named = Named::of(&input);
+        let mut named = Named::of(&input);
         input.apply(&mut record);
-        keep_reachable(scope, &mut record);
+        named.provider |= keep_reachable(scope, &mut record);
         self.check(&mut tx, scope, &record, named).await?;
         sqlx::query(
             "INSERT INTO phone_numbers (phone_number_sid, number, voip_carrier_sid, account_sid, \
@@ -144,9 +144,9 @@ impl PhoneNumbers<'_> {
         let mut tx = self.store.begin().await?;
         let row = by_sid(sid).build().fetch_optional(&mut *tx).await?;
         let mut record = place(row.as_ref(), scope)?.ok()?;
-        let named = Named::of(&input);
+        let mut named = Named::of(&input);
         input.apply(&mut record);
-        keep_reachable(scope, &mut record);
+        named.provider |= keep_reachable(scope, &mut record);
         self.check(&mut tx, scope, &record, named).await?;
         sqlx::query(
             "UPDATE phone_numbers SET account_sid = $2, application_sid = $3, \
@@ -212,11 +212,13 @@ impl PhoneNumbers<'_> {
     }
 }
 
-/// A provider's number without an account stays the provider's.
-fn keep_reachable(scope: Scope, record: &mut PhoneNumber) {
-    if record.account_sid.is_none() && record.service_provider_sid.is_none() {
-        record.service_provider_sid = scope.service_provider();
+/// A provider's number without an account stays the provider's. Whether it had to be given to it.
+fn keep_reachable(scope: Scope, record: &mut PhoneNumber) -> bool {
+    if record.account_sid.is_some() || record.service_provider_sid.is_some() {
+        return false;
     }
+    record.service_provider_sid = scope.service_provider();
+    true
 }
 
 /// Which references a body named; the others were checked when they were stored.

@@ -105,10 +105,11 @@ impl Users<'_> {
         let hash = self.new_hash(password).await?;
         let mut tx = self.store.begin().await?;
         let (account, provider) = (&input.account_sid, &input.service_provider_sid);
-        let target = match (account.clone().value(), provider.clone().value()) {
-            (None, None) => scope,
-            (account, provider) => self.owner(&mut tx, scope, account, provider).await?,
+        let (account, provider) = match (account.clone().value(), provider.clone().value()) {
+            (None, None) => (scope.account(), scope.service_provider()),
+            named => named,
         };
+        let target = self.owner(&mut tx, scope, account, provider).await?;
         let mut user = new_user(target);
         input.apply(&mut user);
         insert(&mut tx, &user, &hash).await?;
@@ -312,17 +313,20 @@ impl Users<'_> {
                 }
                 Ok(Scope::Account(account.sid))
             }
-            (None, Some(provider), Scope::Admin) => {
+            (None, Some(provider), _)
+                if [Scope::Admin, Scope::ServiceProvider(provider)].contains(&scope) =>
+            {
                 let sql = "SELECT 1 FROM service_providers WHERE service_provider_sid = $1";
                 match sqlx::query(sql).bind(provider).fetch_optional(&mut **tx).await? {
                     Some(_) => Ok(Scope::ServiceProvider(provider)),
-                    None => {
+                    None if scope == Scope::Admin => {
                         let sid = provider.to_string();
                         Err(Invalid::NoSuch { what: "service_provider", sid }.into())
                     }
+                    // Deleted since, or a minted token's that never was.
+                    None => Err(Error::OutOfReach),
                 }
             }
-            (None, Some(provider), Scope::ServiceProvider(own)) if own == provider => Ok(scope),
             (None, _, _) => Err(Error::OutOfReach),
         }
     }

@@ -241,7 +241,9 @@ async fn settle(
         None => match scope {
             // An account token may not give its carrier away to everybody.
             Scope::Account(_) => return Err(Error::OutOfReach),
-            Scope::ServiceProvider(own) => Some(own),
+            Scope::ServiceProvider(own) if provider_exists(tx, own).await? => Some(own),
+            // Deleted since, or a minted token's that never was.
+            Scope::ServiceProvider(_) => return Err(Error::OutOfReach),
             Scope::Admin => named,
         },
     };

@@ -3,6 +3,7 @@
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use trunkline::model::{AccountSid, Timestamp};
 
 use crate::support::{Answer, Tenant, TestApi};
@@ -72,5 +73,23 @@ async fn a_key_that_was_used_is_for_no_other_request_and_no_other_account() {
     api.delete(&provider.key, &format!("/Accounts/{}", account.sid)).await.expect(204);
     let known = first.find(sid, "k", Timestamp::now()).await.unwrap();
     assert_eq!(known, None, "keys go with their account");
+    api.stop().await;
+}
+
+#[actix_web::test]
+async fn what_was_done_is_answered_again_although_it_could_not_be_done_now() {
+    let api = TestApi::start_with(|config| config.hook.allow_private_networks = false).await;
+    let provider = api.new_provider("p").await;
+    let account = api.new_account(&provider, "a").await;
+    call(&api, &account, &["k"], &order()).await.expect(400);
+    let first = api.state.store.idempotency();
+    let sid = AccountSid::parse(&account.sid).unwrap();
+    let hash = Sha256::digest(format!("calls\n{}", order()));
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    first.begin(sid, "k", &hash, Timestamp::now()).await.unwrap();
+    let placed = json!({"sid": "8e03978e-40d5-43e8-bc93-6894a57f9324", "callId": "a"});
+    first.answer(sid, "k", &placed.to_string()).await.unwrap();
+    let again = call(&api, &account, &["k"], &order()).await.expect(201);
+    assert_eq!(again.json(), placed);
     api.stop().await;
 }

@@ -1,5 +1,7 @@
 //! Logging in and out, and what a token of a user is worth (contract rest.md §1.2, §1.9, §2.15).
 
+use actix_web::App;
+use actix_web::test::{TestRequest, call_service, init_service};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -7,6 +9,7 @@ use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use trunkline::api::configure;
 use trunkline::model::{Secret, Timestamp};
 
 use crate::support::{Answer, NOBODY, PASSWORD, TestApi};
@@ -341,6 +344,11 @@ async fn a_user_who_may_only_look_is_refused_whatever_else_it_does() {
         }
     }
     assert!(refused > 30, "{refused}");
+    let secret = format!("/Accounts/{account}/WebhookSecret");
+    let before = api.get(&token, &secret).await.expect(200).text;
+    let answer = api.get(&token, &format!("{secret}?regenerate=true")).await.expect(403);
+    assert_eq!(answer.msg(), "User has view-only access");
+    assert_eq!(api.get(&token, &secret).await.text, before);
     // Its own password it may change; nothing else comes with that.
     let own = format!("/Users/{sid}");
     let (other, _) = api.new_user("bob", json!({"account_sid": account})).await;
@@ -453,6 +461,29 @@ async fn the_old_password_cannot_be_guessed_by_who_found_a_session() {
 }
 
 #[actix_web::test]
+async fn the_old_password_gets_no_more_tries_together_than_one_after_the_other() {
+    let api = TestApi::start().await;
+    let (_, token) = api.new_user("ada", json!({})).await;
+    api.get(&token, "/Accounts").await.expect(200);
+    let state = api.state.clone();
+    let service = init_service(App::new().configure(|config| configure(config, state))).await;
+    // In this process they are begun in this order, before the first is answered.
+    let tries = [["wrong"; 12].as_slice(), &[PASSWORD]].concat().into_iter().map(|old| {
+        let request = TestRequest::post()
+            .uri("/v1/change-password")
+            .insert_header((AUTHORIZATION.as_str(), format!("Bearer {token}")))
+            .set_json(json!({"old_password": old, "new_password": "open-sesame"}))
+            .to_request();
+        call_service(&service, request)
+    });
+    for answer in futures_util::future::join_all(tries).await {
+        assert_eq!(answer.status().as_u16(), 403);
+    }
+    api.log_in("ada", PASSWORD).await.expect(200);
+    api.stop().await;
+}
+
+#[actix_web::test]
 async fn a_session_is_over_when_its_time_is() {
     let api = TestApi::start().await;
     let (_, token) = api.new_user("ada", json!({})).await;
@@ -495,6 +526,38 @@ async fn nothing_secret_is_in_the_database() {
     assert!(copy.windows(8).any(|part| part == b"argon2id"));
     for secret in [PASSWORD, &token] {
         assert!(!copy.windows(secret.len()).any(|part| part == secret.as_bytes()));
+    }
+    api.stop().await;
+}
+
+#[actix_web::test]
+async fn a_minted_token_of_an_account_that_is_not_there_makes_nothing() {
+    let api = start().await;
+    let now = seconds(Timestamp::now());
+    let nobody = "00000000-0000-4000-8000-000000000000";
+    for claims in [
+        json!({"scope": "account", "account_sid": nobody, "exp": now + 60}),
+        json!({"scope": "service_provider", "service_provider_sid": nobody, "exp": now + 60}),
+    ] {
+        let token = signed(&json!({"alg": "HS256"}), &claims, SECRET);
+        let user = json!({"name": "ada", "email": "a@b.c", "initial_password": PASSWORD});
+        let hook = json!({"url": "http://127.0.0.1:9/hook"});
+        for (path, body) in [
+            ("/Users".to_owned(), user),
+            ("/Accounts".to_owned(), json!({"name": "a"})),
+            ("/Applications".to_owned(), json!({"name": "a", "call_hook": hook})),
+            ("/VoipCarriers".to_owned(), json!({"name": "a"})),
+            ("/PhoneNumbers".to_owned(), json!({"number": "15551234567"})),
+            ("/Clients".to_owned(), json!({"username": "a", "password": "sesame123"})),
+            ("/ApiKeys".to_owned(), json!({"account_sid": nobody})),
+            ("/ApiKeys".to_owned(), json!({"service_provider_sid": nobody})),
+            (format!("/Accounts/{nobody}/Limits"), json!({"category": "device", "quantity": 1})),
+            (format!("/Accounts/{nobody}/Conferences"), json!({"name": "a"})),
+            (format!("/Accounts/{nobody}/Queues"), json!({"name": "a"})),
+        ] {
+            let answer = api.post(&token, &path, body).await;
+            assert!((400..500).contains(&answer.status), "{claims} {path}: {answer:?}");
+        }
     }
     api.stop().await;
 }

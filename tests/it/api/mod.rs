@@ -8,6 +8,7 @@ mod auth;
 mod bad_input;
 mod clients;
 mod conferences;
+mod hung_up;
 mod idempotency;
 mod installation;
 mod isolation;
