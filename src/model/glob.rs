@@ -79,10 +79,9 @@ fn first(pattern: &[char]) -> Option<(Piece, &[char])> {
         [] => None,
         ['*', rest @ ..] => Some((Piece::Star, rest)),
         ['?', rest @ ..] => Some((Piece::Any, rest)),
-        ['\\', literal, rest @ ..] => Some((Piece::Literal(*literal), rest)),
         // One that is never closed is a bracket like any other character.
         ['[', rest @ ..] => Some(class(rest).unwrap_or((Piece::Literal('['), rest))),
-        [literal, rest @ ..] => Some((Piece::Literal(*literal), rest)),
+        ['\\', literal, rest @ ..] | [literal, rest @ ..] => Some((Piece::Literal(*literal), rest)),
     }
 }
 
