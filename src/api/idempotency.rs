@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use super::AppState;
 use super::describe::{Extracts, Operation, Param, ParamKind};
 use super::error::ApiError;
-use crate::model::{AccountSid, Timestamp};
+use crate::model::{AccountSid, Timestamp, hex};
 use crate::store::FirstRequest;
 
 const HEADER: &str = "Idempotency-Key";
@@ -133,8 +133,7 @@ fn replay<T: DeserializeOwned>(first: FirstRequest, asked: &str) -> Result<T, Ap
 }
 
 fn fingerprint(what: &str, asked: &Value) -> String {
-    let digest = Sha256::digest(format!("{what}\n{asked}"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(format!("{what}\n{asked}")))
 }
 
 type Key = (AccountSid, String);

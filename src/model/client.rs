@@ -5,7 +5,7 @@ use sha2::Sha256;
 
 use super::word::words;
 use super::{
-    Account, AccountSid, ClientSid, Encryption, Fields, Invalid, Patch, Secret, Timestamp,
+    Account, AccountSid, ClientSid, Encryption, Fields, Invalid, Patch, Secret, Timestamp, hex,
 };
 
 words! {
@@ -88,10 +88,6 @@ impl ClientAuth {
 pub struct FormerClient {
     pub client: Client,
     pub sip_realm: Option<String>,
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The body of a create or an update.

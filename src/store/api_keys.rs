@@ -7,11 +7,11 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::column::flag;
-use super::key_cache::{CachedKey, TokenHash, hash, hex};
+use super::key_cache::{CachedKey, TokenHash, hash};
 use super::sql::QueryBuilder;
 use super::{Error, Found, Row, Store, Tx, users};
 use crate::model::{
-    AccountSid, ApiKey, ApiKeySid, Invalid, Scope, Secret, ServiceProviderSid, Timestamp,
+    AccountSid, ApiKey, ApiKeySid, Invalid, Scope, Secret, ServiceProviderSid, Timestamp, hex,
 };
 
 /// `last_used` is written at most this often per key.

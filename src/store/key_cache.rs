@@ -17,11 +17,6 @@ pub(super) fn hash(token: &str) -> TokenHash {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// As the columns hold it.
-pub(super) fn hex(hash: &TokenHash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct CachedKey {
     pub(super) sid: ApiKeySid,

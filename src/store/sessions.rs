@@ -6,9 +6,9 @@ use std::fmt;
 use sqlx::Row as _;
 
 use super::column::Columns;
-use super::key_cache::{TokenHash, hash, hex};
+use super::key_cache::{TokenHash, hash};
 use super::{Error, Store, users};
-use crate::model::{Scope, Secret, Timestamp, User, UserSid};
+use crate::model::{Scope, Secret, Timestamp, User, UserSid, hex};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Sessions<'s> {

@@ -11,15 +11,11 @@ use crate::config;
 use crate::model::{
     AccountInput, ApplicationInput, Client, ClientInput, ClientSid, Fields, PasswordTrace,
     PhoneNumberInput, Scope, Secret, ServiceProvider, ServiceProviderSid, SipGatewayInput,
-    Timestamp, VoipCarrierInput, VoipCarrierSid,
+    Timestamp, VoipCarrierInput, VoipCarrierSid, hex,
 };
 
 const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 const NOBODY: &str = "00000000000000000000000000000000";
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 fn md5_hex(text: &str) -> String {
     hex(&Md5::digest(text))
