@@ -239,11 +239,10 @@ async fn settle(
             other => Some(other?.service_provider_sid),
         },
         None => match scope {
-            // An account token may not give its carrier away to everybody.
-            Scope::Account(_) => return Err(Error::OutOfReach),
             Scope::ServiceProvider(own) if provider_exists(tx, own).await? => Some(own),
-            // Deleted since, or a minted token's that never was.
-            Scope::ServiceProvider(_) => return Err(Error::OutOfReach),
+            // An account token may not give its carrier away to everybody. The provider of a minted
+            // token may never have been there.
+            Scope::Account(_) | Scope::ServiceProvider(_) => return Err(Error::OutOfReach),
             Scope::Admin => named,
         },
     };
