@@ -33,8 +33,8 @@ help:
 	@echo "make load N=200  200 real SIP calls into one conference; prints JSON"
 	@echo "make flood       100 talking calls while 50,000 SIP requests a second come from one address"
 	@echo "make cps         how many calls a second sipp gets answered on one processor, without media"
-	@echo "make upgrade     how long an old store of a million call records takes to open, and its lists over REST"
 	@echo "make rest        what REST answers, and how soon, while 200 calls talk and 500 more listen"
+	@echo "make upgrade     how long an old store of a million call records takes to open, and its lists over REST"
 	@echo "make peers       the same load on this server, Janus and Asterisk; prints one table"
 	@echo "make fuzz T=sdp S=60  one fuzz target for 60 s; the targets: fuzz/fuzz_targets"
 
@@ -101,16 +101,16 @@ cps: cargo build-tools
 	target/release/trunkline-load --cps --spawn target/release/trunkline --pin \
 	  --seconds 45 $(ARGS)
 
-upgrade: cargo build-tools
-	$(call say,an old store of a million call records is made, opened and read)
-	cargo bench --bench upgrade -- $(ARGS)
-
 rest: cargo build-tools
 	$(call say,building server and load bench)
 	cargo build --release -p trunkline -p trunkline-load
 	$(call say,REST under load)
 	target/release/trunkline-load --rest-load --spawn target/release/trunkline -n 200 --rooms 10 \
 	  --talkers all --listeners 500 --seconds 10 $(ARGS)
+
+upgrade: cargo build-tools
+	$(call say,an old store of a million call records is made, opened and read)
+	cargo bench --bench upgrade -- $(ARGS)
 
 peers: cargo build-tools
 	benches/peers/run $(ARGS)

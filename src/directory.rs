@@ -265,7 +265,7 @@ impl DirectoryActor {
         // In this order: whoever lays something down for a live room looks afterwards whether it lives.
         write(&self.live.conferences).remove(&sid);
         if was_used {
-            self.store.conferences().expire(account, &name);
+            self.store.conferences().expire(account, &name, sid);
         }
         self.names.remove(&(account, name));
     }

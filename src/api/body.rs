@@ -13,13 +13,13 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::AppState;
-use super::describe::{BodyShape, Extracts, Loose, Operation};
+use super::describe::{BodyShape, Extracts, Operation};
 use super::error::ApiError;
 use crate::model::Fields;
 
 /// The body of a request, already read and parsed, refused only when it is asked for. `T` describes
 /// it in the API document. Not `Debug`: it may hold secrets.
-pub struct Body<T = Loose>(Result<Value, ApiError>, PhantomData<fn() -> T>);
+pub struct Body<T>(Result<Value, ApiError>, PhantomData<fn() -> T>);
 
 impl<T: BodyShape> Extracts for Body<T> {
     fn describe(operation: &mut Operation) {

@@ -26,8 +26,6 @@ pub struct Operation {
     pub(super) answers: Vec<Answered>,
     /// What schemas refer to, by name.
     pub(super) components: Map<String, Value>,
-    /// A part of the handler says nothing about itself.
-    pub(super) is_loose: bool,
 }
 
 /// One way a request can succeed.
@@ -87,20 +85,6 @@ pub trait QueryShape {
 /// The body of an operation: the parameter of [`Body`](super::Body).
 pub trait BodyShape {
     fn describe(operation: &mut Operation);
-}
-
-/// Says nothing about itself. Nothing under `/v1` may stay like that.
-#[derive(Debug)]
-pub struct Loose;
-
-impl QueryShape for Loose {
-    const PARAMS: &'static [Param] = &[];
-}
-
-impl BodyShape for Loose {
-    fn describe(operation: &mut Operation) {
-        operation.is_loose = true;
-    }
 }
 
 impl Extracts for Data<AppState> {

@@ -10,7 +10,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use url::form_urlencoded;
 
-use super::describe::{Extracts, Loose, Operation, Param, ParamKind, QueryShape};
+use super::describe::{Extracts, Operation, Param, ParamKind, QueryShape};
 use super::error::ApiError;
 use crate::model::Timestamp;
 use crate::store::{Page, Window};
@@ -18,7 +18,7 @@ use crate::store::{Page, Window};
 /// The arguments after the `?`; `Q` lists them for the API document. An argument given twice counts
 /// once, the first time.
 #[derive(Clone, Debug)]
-pub struct Query<Q = Loose>(Vec<(String, String)>, PhantomData<fn() -> Q>);
+pub struct Query<Q>(Vec<(String, String)>, PhantomData<fn() -> Q>);
 
 impl<Q: QueryShape> Extracts for Query<Q> {
     fn describe(operation: &mut Operation) {
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn pages_count_from_one_and_are_bounded() {
-        let page = |text| Query::<Loose>::parse(text).page();
+        let page = |text| Query::<()>::parse(text).page();
         assert_eq!(page("name=x"), Ok(None));
         assert_eq!(page("page=0"), Ok(Some(Page { number: 1, size: 50 })));
         assert_eq!(page("page=3&page_size=7"), Ok(Some(Page { number: 3, size: 7 })));
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn records_need_page_and_count() {
-        let page = |text| Query::<Loose>::parse(text).page_and_count();
+        let page = |text| Query::<()>::parse(text).page_and_count();
         assert_eq!(page("page=1&count=500"), Ok(Page { number: 1, size: 500 }));
         for (text, msg) in [
             ("count=5", "missing or invalid \"page\" query arg"),
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn days_beat_start_and_end() {
         let now = Timestamp::from_millis(10 * 86_400_000).unwrap();
-        let window = |text| Query::<Loose>::parse(text).window(now);
+        let window = |text| Query::<()>::parse(text).window(now);
         let day = |n: i64| Timestamp::from_millis(n * 86_400_000);
         assert_eq!(window("days=2&start=x"), Ok(Window { from: day(8), to: None }));
         assert_eq!(window("days=4000000000"), Ok(Window { from: day(0), to: None }));

@@ -11,7 +11,8 @@ use super::error::ApiError;
 use super::query::{PAGE, PAGE_SIZE};
 use super::reply::{Array, Created, Either, HookView, Json, Listed, NoContent, Reply, Wire};
 use super::{AppState, Body, Principal, Query};
-use crate::model::{AccountSid, CallSid, Queue, QueueInput, QueueSid, glob};
+use crate::model::glob::Glob;
+use crate::model::{AccountSid, CallSid, Queue, QueueInput, QueueSid};
 use crate::store::Listing;
 use crate::verb;
 
@@ -58,7 +59,9 @@ pub(super) async fn list(
         return Err(ApiError::bad_request("missing or invalid \"search\" query arg"));
     }
     let mut queues = state.store.queues().of(account);
-    queues.retain(|queue| search.is_none_or(|pattern| glob::matches(pattern, &queue.name)));
+    if let Some(pattern) = search.map(Glob::new) {
+        queues.retain(|queue| pattern.matches(&queue.name));
+    }
     if page.is_none() && !query.is_set("detail") {
         let lengths: Vec<_> =
             queues.iter().map(|q| QueueLength { name: q.name.clone(), length: 0 }).collect();

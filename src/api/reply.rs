@@ -9,15 +9,15 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::describe::{Answers, Loose, Operation};
+use super::describe::{Answers, Operation};
 use super::error::ApiError;
 use crate::config::WireStyle;
-use crate::model::{Hook, StoredHook, Timestamp, WebhookSid, number};
+use crate::model::{StoredHook, Timestamp, WebhookSid, number};
 use crate::store::{Listing, Page};
 
 pub const JSON: &str = "application/json; charset=utf-8";
@@ -26,7 +26,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What every handler returns; `T` is the shape of its success: [`Json`], [`Listed`], [`Created`],
 /// [`NoContent`], [`Accepted`].
-pub type Reply<T = Loose> = Result<Answer<T>, ApiError>;
+pub type Reply<T> = Result<Answer<T>, ApiError>;
 
 /// A response of shape `T`.
 #[derive(Debug)]
@@ -39,16 +39,21 @@ impl<T> Answer<T> {
         Self(response, PhantomData)
     }
 
-    /// The body of a 200, if it is all there.
-    pub(super) fn into_written(self) -> Result<Bytes, Box<Self>> {
-        match self.0.status() {
-            StatusCode::OK => {
-                let (head, body) = self.0.into_parts();
-                let whole = |body| Box::new(Self(head.set_body(body), PhantomData));
-                body.try_into_bytes().map_err(whole)
-            }
-            _ => Err(Box::new(self)),
+    /// The same, after its body was shown, if it is a 200 whose body is all there.
+    pub(super) fn showing_body(self, show: impl FnOnce(Bytes)) -> Self {
+        let Self(response, shape) = self;
+        if response.status() != StatusCode::OK {
+            return Self(response, shape);
         }
+        let (head, body) = response.into_parts();
+        let body = match body.try_into_bytes() {
+            Ok(bytes) => {
+                show(bytes.clone());
+                BoxBody::new(bytes)
+            }
+            Err(body) => body,
+        };
+        Self(head.set_body(body), shape)
     }
 }
 
@@ -66,15 +71,11 @@ impl<T: Answers> Answers for Reply<T> {
     }
 }
 
-impl Answers for Loose {
-    fn describe(operation: &mut Operation) {
-        operation.is_loose = true;
-    }
-}
-
 /// A response that is no JSON object of the API: health, metrics, the document itself.
 impl Answers for HttpResponse {
-    fn describe(_: &mut Operation) {}
+    fn describe(operation: &mut Operation) {
+        operation.answer(200, "as asked for", None);
+    }
 }
 
 fn answer<T>(status: StatusCode, body: &impl Serialize) -> Reply<T> {
@@ -283,45 +284,6 @@ impl<A: Answers, B: Answers> Answers for Either<A, B> {
     }
 }
 
-/// 200 with a body.
-pub fn ok(body: &impl Serialize) -> Reply {
-    answer(StatusCode::OK, body)
-}
-
-/// 201 `{"sid": …}`
-pub fn created(sid: &impl ToString) -> Reply {
-    answer(StatusCode::CREATED, &json!({"sid": sid.to_string()}))
-}
-
-pub fn with_status(status: StatusCode, body: &impl Serialize) -> Reply {
-    answer(status, body)
-}
-
-/// 204
-pub fn no_content() -> Reply {
-    Ok(Answer(HttpResponse::NoContent().finish(), PhantomData))
-}
-
-/// 202 with the text `Accepted`.
-pub fn accepted() -> Reply {
-    let mut response = HttpResponse::Accepted();
-    Ok(Answer(response.insert_header((CONTENT_TYPE, TEXT)).body("Accepted"), PhantomData))
-}
-
-/// 200 with an array, or with the envelope of one page.
-pub fn list<T>(listing: &Listing<T>, page: Option<Page>, view: impl FnMut(&T) -> Value) -> Reply {
-    let rows: Vec<Value> = listing.rows.iter().map(view).collect();
-    match page {
-        None => ok(&rows),
-        Some(page) => ok(&json!({
-            "total": listing.total,
-            "page": page.number,
-            "page_size": page.size,
-            "data": rows,
-        })),
-    }
-}
-
 /// How dates and numbers are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wire(pub WireStyle);
@@ -334,11 +296,6 @@ impl Wire {
         }
     }
 
-    /// `null` for a moment that has not come.
-    pub fn date_or_null(self, moment: Option<Timestamp>) -> Value {
-        moment.map_or(Value::Null, |moment| self.date(moment).into())
-    }
-
     /// A phone number, stored with or without its `+`. What is no E.164 number is left as it is.
     pub fn number(self, stored: &str) -> String {
         let canonical = number::canonical(stored);
@@ -348,11 +305,6 @@ impl Wire {
             WireStyle::Jambonz => canonical.to_owned(),
         }
     }
-}
-
-/// Booleans of stored resources are integers.
-pub fn flag(value: bool) -> u8 {
-    u8::from(value)
 }
 
 /// A boolean as stored resources show it: 0 or 1.
@@ -417,28 +369,6 @@ impl HookViewWithSid {
     }
 }
 
-/// A hook as accounts and service providers show it: four members.
-pub fn hook(stored: Option<&StoredHook>) -> Value {
-    stored.map_or(Value::Null, |stored| Value::Object(hook_members(&stored.hook)))
-}
-
-/// A hook as applications show it: with its sid.
-pub fn hook_with_sid(stored: Option<&StoredHook>) -> Value {
-    let Some(StoredHook { sid, hook }) = stored else { return Value::Null };
-    let mut members = Map::from_iter([("webhook_sid".to_owned(), sid.to_string().into())]);
-    members.extend(hook_members(hook));
-    Value::Object(members)
-}
-
-fn hook_members(hook: &Hook) -> Map<String, Value> {
-    Map::from_iter([
-        ("url".to_owned(), hook.url.clone().into()),
-        ("method".to_owned(), hook.method.as_str().into()),
-        ("username".to_owned(), hook.username.clone().into()),
-        ("password".to_owned(), hook.password.as_ref().map(|p| p.0.clone()).into()),
-    ])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -455,6 +385,5 @@ mod tests {
         let moment = Timestamp::from_millis(0).unwrap();
         assert_eq!(ours.date(moment), "Thu, 01 Jan 1970 00:00:00 +0000");
         assert_eq!(theirs.date(moment), "1970-01-01T00:00:00.000Z");
-        assert_eq!(ours.date_or_null(None), Value::Null);
     }
 }

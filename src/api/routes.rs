@@ -5,7 +5,7 @@ use super::table::{Path, path};
 use super::{
     accounts, alerts, api_keys, app_env, applications, bucket_test, call_traces, calls, clients,
     conferences, limits, login, openapi, participants, password_settings, phone_numbers, portal,
-    predefined_carriers, queues, recent_calls, registered_sip_users, sbcs, sip_gateways,
+    predefined_carriers, queues, recent_calls, reference, registered_sip_users, sbcs, sip_gateways,
     sip_realms, system_information, users, voip_carriers,
 };
 
@@ -13,6 +13,7 @@ use super::{
 pub(super) fn routes() -> Vec<Path> {
     vec![
         path("/openapi.json").get("This description", openapi::document),
+        path("/docs").get("This description for people", reference::page),
         path("/login").post("Log in", login::login),
         path("/logout").post("Log out", login::logout),
         path("/change-password").post("Change the own password", login::change_password),

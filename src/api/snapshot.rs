@@ -55,13 +55,8 @@ impl Snapshot {
         if let Some(body) = state.snapshots.get(&key, changes) {
             return Ok(Answer::written(body));
         }
-        match read.await?.into_written() {
-            Ok(body) => {
-                state.snapshots.put(key, changes, body.clone());
-                Ok(Answer::written(body))
-            }
-            Err(answer) => Ok(*answer),
-        }
+        let answer = read.await?;
+        Ok(answer.showing_body(|body| state.snapshots.put(key, changes, body)))
     }
 }
 

@@ -2,70 +2,106 @@
 //! text, `?` any character, `[a-z]` one of a class, `[^a-z]` none of it, `\` takes the next
 //! character as it is. Everything else stands for itself.
 
-/// Whether `text` is what `pattern` says. Takes at most the product of both lengths.
-pub fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), text.chars().collect());
-    let (mut at, mut place) = (0, 0);
-    // The last star met, and where the text went on after it.
-    let mut star: Option<(usize, usize)> = None;
-    while let Some(c) = text.get(place) {
-        let rest = pattern.get(at..).unwrap_or_default();
-        if rest.first() == Some(&'*') {
-            at += 1;
-            star = Some((at, place));
-        } else if let Some(taken) = one(rest, *c) {
-            at += taken;
-            place += 1;
-        } else if let Some((after, from)) = star {
-            // The star takes one character more.
-            (at, place) = (after, from + 1);
-            star = Some((after, from + 1));
-        } else {
-            return false;
+/// A pattern, read once for many texts: a list is long, and reading a class at every character of every
+/// name would hold up a server.
+#[derive(Clone, Debug)]
+pub struct Glob(Vec<Piece>);
+
+#[derive(Clone, Debug)]
+enum Piece {
+    Star,
+    Any,
+    Literal(char),
+    Class {
+        negated: bool,
+        /// First and last character of each.
+        ranges: Vec<(char, char)>,
+    },
+}
+
+impl Glob {
+    /// Every text is a pattern.
+    pub fn new(pattern: &str) -> Self {
+        let pattern: Vec<char> = pattern.chars().collect();
+        let (mut pieces, mut rest) = (Vec::new(), &pattern[..]);
+        while let Some((piece, after)) = first(rest) {
+            pieces.push(piece);
+            rest = after;
+        }
+        Self(pieces)
+    }
+
+    /// Whether `text` is what the pattern says. Takes at most the product of both lengths.
+    pub fn matches(&self, text: &str) -> bool {
+        let text: Vec<char> = text.chars().collect();
+        let (mut at, mut place) = (0, 0);
+        // The last star met, and where the text went on after it.
+        let mut star: Option<(usize, usize)> = None;
+        while let Some(c) = text.get(place) {
+            match (self.0.get(at), star) {
+                (Some(Piece::Star), _) => {
+                    at += 1;
+                    star = Some((at, place));
+                }
+                (Some(piece), _) if piece.is(*c) => {
+                    at += 1;
+                    place += 1;
+                }
+                // The star takes one character more.
+                (_, Some((after, from))) => {
+                    (at, place) = (after, from + 1);
+                    star = Some((after, from + 1));
+                }
+                (_, None) => return false,
+            }
+        }
+        self.0.iter().skip(at).all(|piece| matches!(piece, Piece::Star))
+    }
+}
+
+impl Piece {
+    /// Whether it stands for this one character.
+    fn is(&self, c: char) -> bool {
+        match self {
+            Self::Star => false,
+            Self::Any => true,
+            Self::Literal(literal) => *literal == c,
+            Self::Class { negated, ranges } => {
+                ranges.iter().any(|(from, to)| (*from..=*to).contains(&c)) != *negated
+            }
         }
     }
-    pattern.get(at..).unwrap_or_default().iter().all(|c| *c == '*')
 }
 
-/// How much of the pattern stands for the character `c`; `None` when it does not.
-fn one(pattern: &[char], c: char) -> Option<usize> {
+/// The first piece of a pattern, and what follows it.
+fn first(pattern: &[char]) -> Option<(Piece, &[char])> {
     match pattern {
         [] => None,
-        ['?', ..] => Some(1),
-        ['\\', literal, ..] => (*literal == c).then_some(2),
-        ['[', rest @ ..] => match class(rest, c) {
-            Some((is_in, length)) => is_in.then_some(length + 1),
-            // Never closed: a bracket like any other character.
-            None => (c == '[').then_some(1),
-        },
-        [literal, ..] => (*literal == c).then_some(1),
+        ['*', rest @ ..] => Some((Piece::Star, rest)),
+        ['?', rest @ ..] => Some((Piece::Any, rest)),
+        // One that is never closed is a bracket like any other character.
+        ['[', rest @ ..] => Some(class(rest).unwrap_or((Piece::Literal('['), rest))),
+        ['\\', literal, rest @ ..] | [literal, rest @ ..] => Some((Piece::Literal(*literal), rest)),
     }
 }
 
-/// Whether `c` is in the class that begins after its `[`, and the length of that with the `]`.
-fn class(pattern: &[char], c: char) -> Option<(bool, usize)> {
-    let negated = matches!(pattern, ['^', ..]);
-    let (mut at, mut found) = (usize::from(negated), false);
+/// The class that begins after its `[`, and what follows its `]`.
+fn class(pattern: &[char]) -> Option<(Piece, &[char])> {
+    let (negated, mut rest) = match pattern {
+        ['^', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    let mut ranges = Vec::new();
     loop {
-        let rest = pattern.get(at..)?;
-        let taken = match rest {
+        let (range, after) = match rest {
             [] => return None,
-            [']', ..] => return Some((found != negated, at + 1)),
-            ['\\', literal, ..] => {
-                found |= *literal == c;
-                2
-            }
-            [from, '-', to, ..] if *to != ']' => {
-                found |= (*from..=*to).contains(&c);
-                3
-            }
-            [literal, ..] => {
-                found |= *literal == c;
-                1
-            }
+            [']', after @ ..] => return Some((Piece::Class { negated, ranges }, after)),
+            ['\\', literal, after @ ..] => ((*literal, *literal), after),
+            [from, '-', to, after @ ..] if *to != ']' => ((*from, *to), after),
+            [literal, after @ ..] => ((*literal, *literal), after),
         };
-        at += taken;
+        ranges.push(range);
+        rest = after;
     }
 }
 
@@ -91,10 +127,10 @@ mod tests {
             ("", &[""], &["a"]),
         ] {
             for text in yes {
-                assert!(matches(pattern, text), "{pattern} is not {text}");
+                assert!(Glob::new(pattern).matches(text), "{pattern} is not {text}");
             }
             for text in no {
-                assert!(!matches(pattern, text), "{pattern} is {text}");
+                assert!(!Glob::new(pattern).matches(text), "{pattern} is {text}");
             }
         }
     }
@@ -102,6 +138,12 @@ mod tests {
     #[test]
     fn many_stars_do_not_take_forever() {
         let pattern = "*a".repeat(200) + "b";
-        assert!(!matches(&pattern, &"a".repeat(2_000)));
+        assert!(!Glob::new(&pattern).matches(&"a".repeat(2_000)));
+    }
+
+    #[test]
+    fn brackets_that_are_never_closed_do_not_take_forever() {
+        let pattern = format!("*{}x", "[".repeat(2_000));
+        assert!(!Glob::new(&pattern).matches(&"[".repeat(4_000)));
     }
 }

@@ -63,9 +63,11 @@ impl Conferences<'_> {
         undisturbed(async move { store.conferences().drop(scope, account, sid).await }).await
     }
 
-    /// The last participant has left: a definition that is not to stay is gone. At once; asks nobody.
-    pub fn expire(&self, account: AccountSid, name: &str) {
-        self.store.inner.conferences.take_if(account, name, |found| !found.persistent);
+    /// The last participant of its room has left: a definition that is not to stay is gone. At once;
+    /// asks nobody. Another that has the name by now stays.
+    pub fn expire(&self, account: AccountSid, name: &str, sid: ConferenceSid) {
+        let is_meant = |found: &Conference| found.sid == sid && !found.persistent;
+        self.store.inner.conferences.take_if(account, name, is_meant);
     }
 
     async fn add(&self, scope: Scope, record: Conference) -> Result<Arc<Conference>, Error> {
@@ -88,7 +90,11 @@ impl Conferences<'_> {
         let mut record = Conference::clone(&*shelf.get(account, sid).ok_or(Error::NotFound)?);
         input.apply(&mut record)?;
         self.save(scope, &record).await?;
-        Ok(shelf.put(record))
+        // It may have expired meanwhile: then it is not put back, unless it is in its table now.
+        match record.persistent {
+            true => Ok(shelf.put(record)),
+            false => shelf.put_back(record).ok_or(Error::NotFound),
+        }
     }
 
     async fn drop(
@@ -193,4 +199,62 @@ fn read(row: &Row, seal: &Seal) -> Result<Conference, Error> {
         locked: row.flag("locked")?,
         created_at: row.try_get("created_at")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use serde_json::json;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::config;
+    use crate::model::{Account, Fields, ServiceProvider};
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn a_definition_that_goes_with_its_room_does_not_come_back_and_takes_no_other_along() {
+        let dir = std::env::temp_dir().join(format!("trunkline-rooms-{}", uuid::Uuid::new_v4()));
+        let config = config::Store { data_dir: dir.clone(), ..config::Store::default() };
+        let store = Store::open(&config).await.unwrap();
+        let provider = ServiceProvider::new("p");
+        store.service_providers().create(&provider).await.unwrap();
+        let account = Account::new(provider.sid, "a");
+        store.accounts().create(&account).await.unwrap();
+        let passing = || Conference { persistent: false, ..Conference::new(account.sid, "lobby") };
+        let rooms = store.conferences();
+        let input = || {
+            let body = json!({"locked": true});
+            ConferenceInput::update(Fields::new(body.as_object().unwrap().clone())).unwrap()
+        };
+
+        // Its room ends while a change of it waits for the database.
+        let first = rooms.create(Scope::Admin, passing()).await.unwrap();
+        let busy = store.begin().await.unwrap();
+        let change = tokio::spawn({
+            let store = store.clone();
+            let (account, sid, settings) = (account.sid, first.sid, input().settings);
+            async move { store.conferences().update(Scope::Admin, account, sid, settings).await }
+        });
+        let deadline = Instant::now() + SOON;
+        while store.inner.shelving.try_lock().is_ok() {
+            assert!(Instant::now() < deadline, "no change within {SOON:?}");
+            sleep(Duration::from_millis(1)).await;
+        }
+        rooms.expire(account.sid, "lobby", first.sid);
+        drop(busy);
+        assert!(matches!(change.await.unwrap(), Err(Error::NotFound)));
+        assert!(rooms.of(account.sid).is_empty());
+
+        // The room of the first ends late, when another has the name.
+        let second = rooms.create(Scope::Admin, passing()).await.unwrap();
+        rooms.expire(account.sid, "lobby", first.sid);
+        assert_eq!(rooms.named(account.sid, "lobby"), Some(second.clone()));
+        rooms.expire(account.sid, "lobby", second.sid);
+        assert!(rooms.of(account.sid).is_empty());
+        store.close().await;
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
 }

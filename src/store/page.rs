@@ -1,6 +1,6 @@
 //! Lists: which page of them, how far they reach, how they are searched.
 
-use super::sql::QueryBuilder;
+use super::sql::{MAX_INDEXED, QueryBuilder};
 use crate::model::{Scope, Timestamp};
 
 /// One page of a list. `number` counts from 1.
@@ -87,6 +87,11 @@ pub(super) fn push_scope(
 /// Limits a query to rows whose column holds `text` somewhere, in any case of ASCII letters: lower()
 /// knows no others in SQLite, nor on PostgreSQL with the collation of our columns.
 pub(super) fn push_containing(query: &mut QueryBuilder, column: &'static str, text: &str) {
+    // No column that is searched holds so much, and SQLite refuses patterns beyond 50 000 bytes.
+    if text.len() > MAX_INDEXED {
+        query.push(" AND 1 = 0");
+        return;
+    }
     // Digits have no case, and a list of calls is long.
     let (open, close) = match text.bytes().any(|byte| byte.is_ascii_alphabetic()) {
         true => (" AND lower(", ")"),

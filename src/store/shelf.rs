@@ -121,6 +121,17 @@ impl<T: Shelved> Shelf<T> {
         record
     }
 
+    /// Puts it in the place of what it was, if that is still there.
+    pub(super) fn put_back(&self, record: T) -> Option<Arc<T>> {
+        let mut all = self.write();
+        let place = all.get_mut(&record.account())?.by_name.get_mut(record.name())?;
+        if place.sid() != record.sid() {
+            return None;
+        }
+        *place = Arc::new(record);
+        Some(place.clone())
+    }
+
     /// Takes it off if it is as asked for.
     pub(super) fn take_if(
         &self,

@@ -100,7 +100,7 @@ pub(super) fn storable(text: &str) -> String {
 
 /// Bytes of one text of an index. PostgreSQL takes 2704 for all columns of an entry together, and would
 /// refuse the row.
-const MAX_INDEXED: usize = 640;
+pub(super) const MAX_INDEXED: usize = 640;
 
 /// As [`storable`], for text that stands in an index and may be of any length: it is cut.
 pub(super) fn indexable(text: &str) -> String {

@@ -352,3 +352,37 @@ async fn first_answers_are_kept_for_a_day_and_for_so_many_keys() {
     assert_eq!((anew.request_hash.as_str(), anew.answer), ("other", None));
     fixture.end().await;
 }
+
+#[tokio::test]
+async fn changes_are_counted_when_they_are_committed_and_not_before() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    let Some(before) = store.changes() else {
+        assert!(postgres::wanted().is_some(), "only where other servers write there is no count");
+        return fixture.end().await;
+    };
+    let tx = store.begin().await.unwrap();
+    assert_eq!(store.changes(), Some(before));
+    drop(tx);
+    fixture.update_account(json!({"name": "b"})).await;
+    assert_eq!(store.changes(), Some(before + 1));
+    // Whoever began a commit and went away, has begun it: it is counted, now or when it is done.
+    let tx = store.begin().await.unwrap();
+    let mut commit = Box::pin(tx.commit());
+    assert!(futures_util::poll!(&mut commit).is_pending());
+    drop(commit);
+    // The next to write waits for it.
+    fixture.update_account(json!({"name": "c"})).await;
+    assert_eq!(store.changes(), Some(before + 3));
+    // What the journal writes no kept answer shows.
+    store.alerts().write(crate::model::Alert {
+        account_sid: fixture.account.sid,
+        alert_type: crate::model::AlertType::NoCarrier,
+        message: "m".to_owned(),
+        detail: None,
+        target_sid: None,
+    });
+    store.flush().await;
+    assert_eq!(store.changes(), Some(before + 3));
+    fixture.end().await;
+}

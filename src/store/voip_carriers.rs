@@ -240,8 +240,8 @@ async fn settle(
         },
         None => match scope {
             Scope::ServiceProvider(own) if provider_exists(tx, own).await? => Some(own),
-            // An account token may not give its carrier away to everybody. The provider of a minted
-            // token may never have been there.
+            // An account token may not give its carrier away to everybody; the provider is deleted since,
+            // or a minted token's that never was.
             Scope::Account(_) | Scope::ServiceProvider(_) => return Err(Error::OutOfReach),
             Scope::Admin => named,
         },

@@ -71,9 +71,13 @@ impl Spill {
                 self.written = end;
                 true
             }
-            // What was written of it is written over by the next one.
             Err(error) => {
                 error!(%error, path = %self.path.display(), "spill file cannot be written");
+                // What was written of it must not be read as what came last; the next one may be shorter.
+                let file = self.file.clone();
+                if let Err(error) = blocking(move || file.set_len(at)).await {
+                    error!(%error, path = %self.path.display(), "spill file cannot be cut");
+                }
                 false
             }
         }

@@ -326,6 +326,50 @@ fn a_line_longer_than_a_chunk_is_read_whole() {
     std::fs::remove_dir_all(&fixture.dir).unwrap();
 }
 
+/// Runs itself again in a process whose files may not grow beyond a megabyte: as on a full disk, a part of
+/// what is too much is written.
+#[test]
+fn of_what_could_not_be_written_nothing_is_read_back() {
+    const NAME: &str = "store::journal::tests::of_what_could_not_be_written_nothing_is_read_back";
+    const FULL: &str = "TRUNKLINE_TEST_DISK_IS_FULL";
+    if std::env::var_os(FULL).is_none() {
+        let limited = "trap '' XFSZ; ulimit -f 1000 && exec \"$@\"";
+        let mut again = std::process::Command::new("sh");
+        again.args(["-c", limited, "sh"]).arg(std::env::current_exe().unwrap());
+        let output = again.args(["--exact", NAME]).env(FULL, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let fixture = Fixture::new();
+    std::fs::create_dir_all(&fixture.dir).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let left = runtime.block_on(async {
+        let mut spill = Spill::open(&fixture.dir, u64::MAX).unwrap();
+        let call = |from: &str| {
+            let mut call = fixture.call();
+            from.clone_into(&mut call.from);
+            Record::Call(Box::new(call))
+        };
+        let many: Vec<_> = (0..3000).map(|_| call("stale")).collect();
+        assert!(!spill.append(&many).await);
+        assert!(spill.append(&[call("new")]).await);
+        let mut spill = Spill::open(&fixture.dir, u64::MAX).unwrap();
+        let mut left = Vec::new();
+        while let Some(rest) = spill.rest() {
+            let (records, position) = rest.next().await.unwrap();
+            left.extend(records.into_iter().map(|record| match record {
+                Record::Call(call) => call.from,
+                _ => String::new(),
+            }));
+            spill.committed(position).await;
+        }
+        left
+    });
+    std::fs::remove_dir_all(&fixture.dir).unwrap();
+    assert_eq!(left, ["new"]);
+}
+
 #[test]
 fn every_record_reads_back_as_it_was() {
     fn back<T: Serialize + serde::de::DeserializeOwned>(value: &T) -> T {

@@ -143,6 +143,8 @@ impl Writer {
                     }
                     Err(error) => {
                         debug!(%error, "journal still cannot be written");
+                        // The disk may have room again.
+                        self.keep(&mut held).await;
                         attempt = self.retry(&held);
                     }
                 },

@@ -157,8 +157,8 @@ async fn no_hook_of_a_call_leads_into_the_servers_own_network() {
     api.stop().await;
 }
 
-/// What the two tests above go through, by path.
-const HOOKS: [(&str, &[&str]); 10] = [
+/// What the tests above go through, by path.
+const HOOKS: [(&str, &[&str]); 14] = [
     ("/Accounts", &["queue_event_hook", "registration_hook"]),
     ("/Accounts/{a}", &["queue_event_hook", "registration_hook"]),
     ("/Accounts/{a}/Applications", &["call_hook", "call_status_hook", "messaging_hook"]),
@@ -168,6 +168,10 @@ const HOOKS: [(&str, &[&str]); 10] = [
         &["call_hook", "call_status_hook", "referHook", "sipRequestWithinDialogHook"],
     ),
     ("/Accounts/{a}/Calls/{call_sid}", &["call_hook", "call_status_hook", "child_call_hook"]),
+    ("/Accounts/{a}/Conferences", &["status_hook", "wait_hook"]),
+    ("/Accounts/{a}/Conferences/{conference}", &["status_hook", "wait_hook"]),
+    ("/Accounts/{a}/Queues", &["wait_hook"]),
+    ("/Accounts/{a}/Queues/{queue}", &["wait_hook"]),
     ("/Applications", &["call_hook", "call_status_hook", "messaging_hook"]),
     ("/Applications/{sid}", &["call_hook", "call_status_hook", "messaging_hook"]),
     ("/ServiceProviders", &["registration_hook"]),

@@ -180,3 +180,22 @@ async fn malformed_sids_in_paths_are_400_for_every_method() {
     }
     api.stop().await;
 }
+
+#[actix_web::test]
+async fn what_is_searched_for_may_be_as_long_as_a_url() {
+    let api = TestApi::start().await;
+    let provider = api.new_provider("p").await;
+    let account = api.new_account(&provider, "a").await;
+    // SQLite takes patterns of 50 000 bytes; a wildcard takes two of them.
+    for text in ["a".repeat(60_000), "9".repeat(60_000), "_".repeat(30_000)] {
+        for path in [
+            format!("/Applications?page=1&name={text}"),
+            format!("/VoipCarriers?page=1&name={text}"),
+            format!("/PhoneNumbers?page=1&filter={text}"),
+            format!("/Accounts/{}/RecentCalls?page=1&count=5&filter={text}", account.sid),
+        ] {
+            let found = api.get(&account.key, &path).await.expect(200).json();
+            assert_eq!(found["total"], 0, "{}", &path[..40]);
+        }
+    }
+}
