@@ -202,6 +202,25 @@ mod tests {
     }
 
     #[test]
+    fn tries_are_taken_beforehand_and_given_back_when_they_say_nothing() {
+        let (attempts, now) = (Attempts::default(), Instant::now());
+        for _ in 0..20 {
+            assert!(attempts.take("ada", now));
+            attempts.give_back("ada");
+        }
+        for n in 0..MAX_FOR_NAME {
+            assert!(attempts.take("ada", now), "{n}");
+        }
+        assert!(!attempts.take("ada", now) && attempts.take("bob", now));
+        assert!(attempts.is_blocked("ada", HERE, now));
+        attempts.give_back("ada");
+        assert!(attempts.take("ada", now) && !attempts.take("ada", now));
+        attempts.forgive("ada");
+        assert!(attempts.take("ada", now + WINDOW));
+        attempts.give_back("nobody");
+    }
+
+    #[test]
     fn many_names_from_one_address_are_noticed_even_if_one_is_right() {
         let (attempts, now) = (Attempts::default(), Instant::now());
         let from: Option<IpAddr> = Some("2001:db8::1".parse().unwrap());
