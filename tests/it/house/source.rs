@@ -68,7 +68,8 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// As in the .gitignore files.
-const IGNORED: &[&str] = &[".git", "target", "node_modules", "corpus", "artifacts", "coverage"];
+const IGNORED: &[&str] =
+    &[".git", "target", "node_modules", ".venv", "corpus", "artifacts", "coverage"];
 
 /// The text without modules that only tests see. rustfmt puts their last brace at the margin.
 pub(super) fn without_tests(text: &str) -> String {
