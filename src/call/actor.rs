@@ -8,10 +8,13 @@ mod dialog;
 mod media;
 mod outgoing;
 mod playing;
+mod queue;
 mod requests;
 mod stay;
+mod tie;
 mod transfer;
 
+pub use self::queue::Assign;
 pub use self::requests::RequestAnswer;
 
 use std::collections::HashMap;
@@ -26,6 +29,7 @@ use tokio::sync::oneshot;
 use self::media::{Media, offer_of, warning};
 use self::outgoing::Outgoing;
 use self::playing::Playing;
+use self::queue::Queueing;
 use self::requests::Requests;
 use self::stay::Stay;
 use self::transfer::Transfer;
@@ -54,6 +58,7 @@ pub struct CallActor {
     /// What is being fetched or played.
     playing: Vec<Playing>,
     stay: Option<Stay>,
+    queueing: Queueing,
     /// INVITEs under way.
     outgoing: Option<Outgoing>,
     /// The far end wants to be replaced by another, who is being called.
@@ -132,6 +137,7 @@ impl CallActor {
             timers: HashMap::new(),
             playing: Vec::new(),
             stay: None,
+            queueing: Queueing::default(),
             outgoing: None,
             transfer: None,
             transfers: 0,
@@ -194,6 +200,8 @@ impl CallActor {
                     self.tell_room(id, Mute { call: self.sid, muted });
                 }
                 Effect::MuteOthers { id, muted } => self.tell_room(id, MuteAll(muted)),
+                Effect::Queue(errand) => self.run_queue_errand(*errand, ctx),
+                Effect::ExitBridge { run } => self.exit_bridge(run),
                 Effect::Alert(alert) => {
                     tracing::warn!(call_sid = %self.sid, kind = alert.kind.as_str(), alert.message);
                     self.desk.alert(self.state.base_fields(), alert);
@@ -231,9 +239,13 @@ impl CallActor {
     }
 
     /// An ended call stays until its last hook was answered, since a failure of it is worth an alert,
-    /// and until the room it was entering has heard that it left.
+    /// and until the room or queue it was entering has heard that it left.
     fn stop_if_done(&self, ctx: &mut Context<Self>) {
-        if self.state.has_ended() && self.pending_hooks == 0 && self.stay.is_none() {
+        if self.state.has_ended()
+            && self.pending_hooks == 0
+            && self.stay.is_none()
+            && !self.queueing.is_entering()
+        {
             ctx.stop();
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::hook::{HookError, HookId, HookReply};
 use crate::model::call::SipHeaders;
-use crate::verb::{ConferenceEvent, PlayReport, RunId};
+use crate::verb::{BridgeChange, ConferenceEvent, PlayReport, QueueEvent, RunId};
 
 use super::{FarEnd, InDialog, PlayId, TimerId};
 use crate::sip_io::message::RequestId;
@@ -97,6 +97,17 @@ pub enum Input {
     Conference {
         id: RunId,
         event: ConferenceEvent,
+    },
+
+    /// From a queue, for that visit.
+    Queue {
+        id: RunId,
+        event: QueueEvent,
+    },
+    /// From the bridge that was entered under that name.
+    Bridge {
+        run: RunId,
+        event: BridgeChange,
     },
 
     /// Delete over the API, removal with hang-up, shutdown: BYE, CANCEL, or 480.

@@ -3,10 +3,11 @@
 //!
 //! `state/ending.rs` has the ways out, `state/session.rs` the application side,
 //! `state/verbs.rs` what its verbs become, `state/in_dialog.rs` requests inside the dialog,
-//! `state/update.rs` the API's live control.
+//! `state/update.rs` the API's live control, `state/queue.rs` its visits to queues.
 
 mod ending;
 mod in_dialog;
+mod queue;
 mod session;
 mod update;
 mod verbs;
@@ -15,6 +16,7 @@ mod verbs;
 mod tests;
 
 pub use in_dialog::FarEnd;
+pub use queue::Assignment;
 pub use update::UpdateError;
 
 use std::sync::Arc;
@@ -27,7 +29,7 @@ use super::{AppFailure, CallSnapshot, Effect, Input, Setup, TimerId, status};
 use crate::hook::payload::{self, SessionExtras};
 use crate::hook::{BaseFields, HookId, HookKind, HookRequest, ResolvedHook};
 use crate::model::call::{CallStatus, Direction, EndedBy, SipHeaders};
-use crate::verb::{Line, Runner};
+use crate::verb::{Event, Line, Runner};
 use ending::{Ending, x_reason};
 use in_dialog::Requests;
 use session::Session;
@@ -162,6 +164,8 @@ impl State {
             Input::PlayDone { id, report } => self.on_play_done(id, report, turn),
             Input::PlayFailed { id, url, detail } => self.on_play_failed(id, url, detail, turn),
             Input::Conference { id, event } => self.on_conference(id, event, turn),
+            Input::Queue { id, event } => self.on_queue(id, event, turn),
+            Input::Bridge { run, event } => self.tell(run, Event::Bridge(event), turn),
             Input::Hangup { headers } => self.on_hangup(headers, turn),
         }
     }

@@ -178,7 +178,7 @@ impl Line {
         self.remove(caller, Departure::Replaced, out);
         let bound = self.max_length.map_or(MAX_CALLERS, |max| max.min(MAX_CALLERS));
         if self.order.len() >= bound {
-            self.settle(out);
+            self.serve(out);
             return Err(Full);
         }
         self.arrivals += 1;
@@ -204,7 +204,7 @@ impl Line {
     ) -> Result<(), Full> {
         self.dismiss(agent, out);
         if self.agents.len() >= MAX_AGENTS {
-            self.settle(out);
+            self.serve(out);
             return Err(Full);
         }
         self.arrivals += 1;

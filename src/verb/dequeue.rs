@@ -3,6 +3,7 @@
 //! It waits until the queue has reserved a caller for it, opens a bridge and tells the queue that both
 //! are there. A caller who vanishes before that is followed by the next, until the time is over.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde_json::Map;
@@ -173,7 +174,7 @@ impl Dequeue {
                 cx.out.push(Effect::Play {
                     run: tone,
                     clips: vec![Clip::Url(TONE.to_owned())],
-                    loops: Loops::Times(1),
+                    loops: Loops::Times(NonZeroU32::MIN),
                     seek_samples: 0,
                     ear: Ear::Call,
                 });
@@ -209,13 +210,7 @@ impl Dequeue {
         }
     }
 
-    fn on_bridge(
-        &mut self,
-        change: BridgeChange,
-        to: RunId,
-        run: RunId,
-        cx: &mut Cx<'_>,
-    ) -> Step {
+    fn on_bridge(&mut self, change: BridgeChange, to: RunId, run: RunId, cx: &mut Cx<'_>) -> Step {
         match (change, &mut self.stage) {
             (BridgeChange::Connected, Stage::Meeting { bridge, .. }) if *bridge == to => {
                 order(run, QueueOrder::Met, cx);

@@ -48,7 +48,7 @@ enum Stage {
 }
 
 /// What a call waits with that names no priority.
-pub(super) const LAST: u32 = 999;
+const LAST: u32 = 999;
 /// Silence between two rounds of prompts.
 const GAP: Duration = Duration::from_millis(500);
 
@@ -56,13 +56,13 @@ impl Enqueue {
     /// A wait as the API orders it, in the queue of that name.
     pub fn ordered(
         name: String,
-        priority: u32,
+        priority: Option<u32>,
         wait_hook: Option<Hook>,
         action_hook: Option<Hook>,
     ) -> Self {
         Self {
             name,
-            priority,
+            priority: priority.unwrap_or(LAST),
             wait_hook,
             action_hook,
             prompts: None,
@@ -76,7 +76,7 @@ impl Enqueue {
         props.required("name")?;
         let name = props.text("name")?.unwrap_or_default();
         room_name::check(&name).map_err(|problem| props.bad("name", problem))?;
-        let priority = props.number_or_text("priority")?.map_or(LAST, priority);
+        let priority = props.number_or_text("priority")?.map(priority);
         let (wait_hook, action_hook) = (props.hook("waitHook")?, props.hook("actionHook")?);
         Ok(Self::ordered(name, priority, wait_hook, action_hook))
     }
@@ -187,13 +187,7 @@ impl Enqueue {
         Step::Wait
     }
 
-    fn on_bridge(
-        &mut self,
-        change: BridgeChange,
-        to: RunId,
-        run: RunId,
-        cx: &mut Cx<'_>,
-    ) -> Step {
+    fn on_bridge(&mut self, change: BridgeChange, to: RunId, run: RunId, cx: &mut Cx<'_>) -> Step {
         match (change, &mut self.stage) {
             // The agent's call says so to the queue.
             (BridgeChange::Connected, _) => Step::Wait,

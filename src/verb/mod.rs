@@ -8,6 +8,8 @@
 mod answer;
 mod conference;
 mod config;
+mod dequeue;
+mod enqueue;
 mod error;
 mod hangup;
 mod leave;
@@ -16,6 +18,7 @@ mod pause;
 mod play;
 mod prompts;
 mod props;
+mod queue;
 mod redirect;
 mod runner;
 mod sip_decline;
@@ -24,15 +27,19 @@ mod sip_request;
 mod tag;
 
 pub use answer::Answer;
+pub(crate) use conference::event_sid;
 pub use conference::{Conference, ConferenceEvent, LeaveReason, Refusal, StatusEventName};
-pub(crate) use conference::{event_sid, queue_event_sid};
 pub use config::Config;
+pub use dequeue::Dequeue;
+pub use enqueue::Enqueue;
 pub use error::VerbError;
 pub use hangup::Hangup;
 pub use leave::Leave;
 pub use parse::{parse, parse_text};
 pub use pause::Pause;
 pub use play::{Clip, Ear, Loops, Play, PlayReport, Speech};
+pub(crate) use queue::queue_event_sid;
+pub use queue::{Outcome, QueueEvent, QueueOrder, Standing};
 pub use redirect::Redirect;
 pub use runner::{Progress, Runner};
 pub use sip_decline::SipDecline;
@@ -59,6 +66,8 @@ pub enum VerbKind {
     Answer(Answer),
     Conference(Box<Conference>),
     Config(Box<Config>),
+    Dequeue(Box<Dequeue>),
+    Enqueue(Box<Enqueue>),
     Hangup(Hangup),
     Leave(Leave),
     Pause(Pause),
@@ -86,6 +95,10 @@ pub enum Event {
         detail: String,
     },
     Conference(ConferenceEvent),
+    /// From the queue this call is in.
+    Queue(QueueEvent),
+    /// From the bridge this call is in.
+    Bridge(BridgeChange),
     /// What a hook that was [asked for prompts](AskKind::Prompt) says; `None`: it failed.
     Prompts(Option<Vec<Verb>>),
     /// The final answer to the verb's request; not `is_heard`: there was none, for that reason.
@@ -99,6 +112,17 @@ pub enum Event {
         status: Option<u16>,
         is_last: bool,
     },
+}
+
+/// How a call's visit to a bridge goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BridgeChange {
+    /// Both are in it.
+    Connected,
+    /// The other left, and the visit is over.
+    PeerLeft,
+    /// The media failed, and the visit is over.
+    Failed,
 }
 
 /// What a verb wants from its call.
@@ -145,6 +169,15 @@ pub enum Effect {
         verb: Box<Conference>,
     },
     LeaveConference {
+        run: RunId,
+    },
+    /// Something of the queue that the verb waits in.
+    Queue {
+        run: RunId,
+        order: QueueOrder,
+    },
+    /// Out of the bridge of that name.
+    ExitBridge {
         run: RunId,
     },
     SetCustomerData(Map<String, Value>),
@@ -284,6 +317,8 @@ impl Verb {
             VerbKind::Answer(_) | VerbKind::Leave(_) => Step::Done(None),
             VerbKind::Conference(verb) => verb.start(run, cx),
             VerbKind::Config(verb) => verb.start(cx),
+            VerbKind::Dequeue(verb) => verb.start(run, cx),
+            VerbKind::Enqueue(verb) => verb.start(run, cx),
             VerbKind::Hangup(verb) => verb.start(cx),
             VerbKind::Pause(verb) => verb.start(run, cx),
             VerbKind::Play(verb) => verb.start(run, cx),
@@ -296,14 +331,20 @@ impl Verb {
     }
 
     /// Whether an event of that name, which is not the verb's own, is for a part of it.
-    fn owns(&self, _to: RunId) -> bool {
-        false
+    fn owns(&self, to: RunId) -> bool {
+        match &self.kind {
+            VerbKind::Dequeue(verb) => verb.owns(to),
+            VerbKind::Enqueue(verb) => verb.owns(to),
+            _ => false,
+        }
     }
 
     /// Takes an event for the verb itself, or with another `to` for a part that it [owns](Self::owns).
-    fn on_event(&mut self, event: Event, _to: RunId, run: RunId, cx: &mut Cx<'_>) -> Step {
+    fn on_event(&mut self, event: Event, to: RunId, run: RunId, cx: &mut Cx<'_>) -> Step {
         match &mut self.kind {
             VerbKind::Conference(verb) => verb.on_event(&event, cx),
+            VerbKind::Dequeue(verb) => verb.on_event(event, to, run, cx),
+            VerbKind::Enqueue(verb) => verb.on_event(event, to, run, cx),
             VerbKind::Pause(verb) => verb.on_event(&event),
             VerbKind::Play(verb) => verb.on_event(event, run, cx),
             VerbKind::SipRefer(verb) => verb.on_event(&event, run, cx),
@@ -323,6 +364,8 @@ impl Verb {
     fn stop(&mut self, why: Stop, run: RunId, cx: &mut Cx<'_>) -> Option<Question> {
         match &mut self.kind {
             VerbKind::Conference(verb) => verb.stop(why, run, cx),
+            VerbKind::Dequeue(verb) => verb.stop(why, run, cx),
+            VerbKind::Enqueue(verb) => verb.stop(why, run, cx),
             VerbKind::Pause(verb) => verb.stop(run, cx),
             VerbKind::Play(verb) => verb.stop(run, cx),
             VerbKind::SipRefer(verb) => verb.stop(why, run, cx),
@@ -340,7 +383,11 @@ impl Verb {
     fn need(&self) -> Need {
         match &self.kind {
             VerbKind::Play(play) if play.early_media => Need::EarlyMedia,
-            VerbKind::Answer(_) | VerbKind::Conference(_) | VerbKind::Play(_) => Need::Answer,
+            VerbKind::Answer(_)
+            | VerbKind::Conference(_)
+            | VerbKind::Dequeue(_)
+            | VerbKind::Enqueue(_)
+            | VerbKind::Play(_) => Need::Answer,
             VerbKind::Config(_)
             | VerbKind::Hangup(_)
             | VerbKind::Leave(_)

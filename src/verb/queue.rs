@@ -8,25 +8,15 @@ use super::RunId;
 #[derive(Clone, Debug, PartialEq)]
 pub enum QueueOrder {
     /// Stand in the line of that name.
-    Wait {
-        name: String,
-        priority: u32,
-    },
+    Wait { name: String, priority: u32 },
     /// Be given its next caller, or this one.
-    Seek {
-        name: String,
-        caller: Option<CallSid>,
-    },
+    Seek { name: String, caller: Option<CallSid> },
     /// [`QueueEvent::Standing`] answers.
     Look,
     /// The agent's side: open a bridge under that name, and have the caller called into it.
-    Open {
-        bridge: RunId,
-    },
+    Open { bridge: RunId },
     /// The caller's side: enter the bridge he was called into.
-    Follow {
-        bridge: RunId,
-    },
+    Follow { bridge: RunId },
     /// Both are in the bridge, says the agent's side.
     Met,
     /// They did not get together.

@@ -131,6 +131,29 @@ impl Runner {
         }
     }
 
+    /// The call is in a queue as a caller, and whether an agent has it.
+    pub fn waits_in_queue(&self) -> Option<bool> {
+        match &self.current {
+            Current::Active { verb, .. } => match &verb.kind {
+                VerbKind::Enqueue(wait) => Some(wait.is_bridged()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether the call talks with one other call.
+    pub fn is_bridged(&self) -> bool {
+        match &self.current {
+            Current::Active { verb, .. } => match &verb.kind {
+                VerbKind::Dequeue(agent) => agent.is_bridged(),
+                VerbKind::Enqueue(wait) => wait.is_bridged(),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// The `sip:refer` under way, which hears the far end's NOTIFYs.
     pub fn refer(&self) -> Option<RunId> {
         match &self.current {

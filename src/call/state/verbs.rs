@@ -142,6 +142,8 @@ impl State {
                     let base = Box::new(self.base.clone());
                     turn.out.push(Effect::LeaveConference { id: run, base });
                 }
+                verb::Effect::Queue { run, order } => self.queue(run, order, turn),
+                verb::Effect::ExitBridge { run } => turn.out.push(Effect::ExitBridge { run }),
                 verb::Effect::SetCustomerData(data) => {
                     self.base.customer_data = Some(data.into());
                     turn.out.push(Effect::Publish);

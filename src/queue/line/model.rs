@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use super::*;
 
 const STORIES: u64 = 10_000;
-const STEPS: usize = 60;
+const STEPS: usize = 25;
 
 /// What a caller is, as the reference has it: in no order.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,7 +43,9 @@ impl Reference {
     }
 
     fn is_busy(&self, agent: CallSid) -> bool {
-        self.callers.iter().any(|(_, _, held)| matches!(held, Held::With(with, _) if *with == agent))
+        self.callers
+            .iter()
+            .any(|(_, _, held)| matches!(held, Held::With(with, _) if *with == agent))
     }
 
     /// Frees whoever is with the agent, and forgets the agent.
@@ -64,7 +66,8 @@ impl Reference {
     }
 
     fn head(&self, suits: impl Fn(CallSid) -> bool) -> Option<CallSid> {
-        let free = self.callers.iter().filter(|(call, _, held)| *held == Held::Free && suits(*call));
+        let free =
+            self.callers.iter().filter(|(call, _, held)| *held == Held::Free && suits(*call));
         free.min_by_key(|(_, place, _)| *place).map(|(call, ..)| *call)
     }
 
@@ -75,8 +78,9 @@ impl Reference {
             if self.is_busy(agent) {
                 continue;
             }
-            let suits =
-                |call: CallSid| !avoids.contains(&call) && wants.is_none_or(|wanted| wanted == call);
+            let suits = |call: CallSid| {
+                !avoids.contains(&call) && wants.is_none_or(|wanted| wanted == call)
+            };
             if let Some(caller) = self.head(suits) {
                 offers.push(self.offer(caller, agent));
             }
