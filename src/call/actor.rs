@@ -32,6 +32,7 @@ use self::playing::Playing;
 use self::queue::Queueing;
 use self::requests::Requests;
 use self::stay::Stay;
+use self::tie::Tie;
 use self::transfer::Transfer;
 use super::desk::{Desk, Keep};
 use super::guard::Guard;
@@ -59,6 +60,7 @@ pub struct CallActor {
     playing: Vec<Playing>,
     stay: Option<Stay>,
     queueing: Queueing,
+    tie: Tie,
     /// INVITEs under way.
     outgoing: Option<Outgoing>,
     /// The far end wants to be replaced by another, who is being called.
@@ -138,6 +140,7 @@ impl CallActor {
             playing: Vec::new(),
             stay: None,
             queueing: Queueing::default(),
+            tie: Tie::default(),
             outgoing: None,
             transfer: None,
             transfers: 0,

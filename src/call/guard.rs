@@ -10,6 +10,8 @@ use actix::prelude::*;
 use sip::{DialogId, Reply};
 
 use super::tally::Counted;
+use crate::bridge::actor::BridgeActor;
+use crate::bridge::message::Exit as ExitBridge;
 use crate::conference::actor::ConferenceActor;
 use crate::conference::message::Leave;
 use crate::conference::policy::Exit;
@@ -34,6 +36,8 @@ pub struct Guard {
     pub participant: Option<Addr<ParticipantActor>>,
     pub room: Option<Addr<ConferenceActor>>,
     pub queue: Option<Addr<QueueActor>>,
+    /// Where it talks with another call.
+    pub bridge: Option<Addr<BridgeActor>>,
     finished: bool,
 }
 
@@ -49,6 +53,7 @@ impl Guard {
             participant: None,
             room: None,
             queue: None,
+            bridge: None,
             finished: false,
         }
     }
@@ -79,6 +84,9 @@ impl Guard {
         if let Some(queue) = self.queue.take() {
             let (call, why) = (self.call, Departure::HungUp);
             queue.do_send(LeaveQueue { call, run: None, why, base: None });
+        }
+        if let Some(bridge) = self.bridge.take() {
+            bridge.do_send(ExitBridge { call: self.call });
         }
         if let Some(participant) = self.participant.take() {
             participant.do_send(Close);
