@@ -40,6 +40,8 @@ pub struct Surroundings {
 
 pub struct QueueActor {
     id: QueueId,
+    /// Told along, since a call may hear from the queue before it has its address.
+    address: Option<Addr<Self>>,
     board: Arc<Board>,
     around: Surroundings,
     line: Line,
@@ -76,6 +78,7 @@ impl QueueActor {
     ) -> Addr<Self> {
         Self {
             id,
+            address: None,
             board,
             around,
             line: Line::new(rules.max_length),
@@ -186,15 +189,26 @@ impl QueueActor {
         }
     }
 
+    fn tell(
+        &self,
+        guest: &Guest,
+        event: QueueEvent,
+        attempt: Option<Attempt>,
+        bridge: Option<Addr<BridgeActor>>,
+    ) {
+        let (run, queue) = (guest.run, self.address.clone());
+        guest.told.do_send(QueueTold { run, queue, event, attempt, bridge });
+    }
+
     fn tell_caller(&self, caller: CallSid, event: QueueEvent) {
         if let Some(guest) = self.callers.get(&caller) {
-            guest.tell(event, None, None);
+            self.tell(guest, event, None, None);
         }
     }
 
     fn tell_agent(&self, agent: CallSid, event: QueueEvent, attempt: Option<Attempt>) {
         if let Some(guest) = self.agents.get(&agent) {
-            guest.tell(event, attempt, None);
+            self.tell(guest, event, attempt, None);
         }
     }
 
@@ -233,7 +247,7 @@ impl QueueActor {
         let Some((caller, _)) = self.line.partner(attempt) else { return };
         self.limit(attempt, TO_MEET, ctx);
         if let Some(guest) = self.callers.get(&caller) {
-            guest.tell(QueueEvent::Called, Some(attempt), Some(bridge));
+            self.tell(guest, QueueEvent::Called, Some(attempt), Some(bridge));
         }
     }
 
@@ -249,14 +263,12 @@ impl QueueActor {
     }
 }
 
-impl Guest {
-    fn tell(&self, event: QueueEvent, attempt: Option<Attempt>, bridge: Option<Addr<BridgeActor>>) {
-        self.told.do_send(QueueTold { run: self.run, event, attempt, bridge });
-    }
-}
-
 impl Actor for QueueActor {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        self.address = Some(ctx.address());
+    }
 }
 
 /// A queue that is dropped with calls in it (a panic, or shutdown) says so.
@@ -266,7 +278,7 @@ impl Drop for QueueActor {
             return;
         }
         for guest in self.callers.values().chain(self.agents.values()) {
-            guest.tell(QueueEvent::Lost, None, None);
+            self.tell(guest, QueueEvent::Lost, None, None);
         }
         self.around.directory.do_send(QueueGone(self.id));
     }
@@ -297,7 +309,7 @@ impl Handler<Arrive> for QueueActor {
             Ok(()) => _ = guests.insert(call, guest),
             Err(Full) => {
                 tracing::info!(call_sid = %call, queue = self.board.name, "queue is full");
-                guest.tell(QueueEvent::Refused, None, None);
+                self.tell(&guest, QueueEvent::Refused, None, None);
                 if self.line.is_empty() {
                     effects.push(Effect::Empty);
                 }
@@ -312,7 +324,7 @@ impl Handler<Look> for QueueActor {
 
     fn handle(&mut self, Look { call, run }: Look, _: &mut Context<Self>) {
         if let Some(guest) = self.callers.get(&call).filter(|guest| guest.run == run) {
-            guest.tell(QueueEvent::Standing(self.standing(call)), None, None);
+            self.tell(guest, QueueEvent::Standing(self.standing(call)), None, None);
         }
     }
 }
@@ -434,7 +446,7 @@ impl Handler<Settle> for QueueActor {
         // Who waits in silence may have something to hear now.
         if has_changed {
             for (call, guest) in &self.callers {
-                guest.tell(QueueEvent::Standing(self.standing(*call)), None, None);
+                self.tell(guest, QueueEvent::Standing(self.standing(*call)), None, None);
             }
         }
     }

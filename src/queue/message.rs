@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
+use super::actor::QueueActor;
 use super::line::{Attempt, Departure, Gone};
 use super::news::EventTarget;
 use crate::bridge::actor::BridgeActor;
@@ -44,6 +45,8 @@ pub enum Wish {
 pub struct QueueTold {
     /// The visit it belongs to.
     pub run: RunId,
+    /// Who tells it.
+    pub queue: Option<Addr<QueueActor>>,
     pub event: QueueEvent,
     /// Which offer it is about.
     pub attempt: Option<Attempt>,

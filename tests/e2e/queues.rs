@@ -11,7 +11,7 @@ use crate::stage::{Caller, LEVEL_DB, SOON, Stage};
 const CALLER_HZ: f64 = 450.0;
 const AGENT_HZ: f64 = 800.0;
 const MUSIC_HZ: f64 = 1_500.0;
-const MUSIC: &str = "tone_stream://L=-1;%(2000,0,1500)";
+const MUSIC: &str = "tone_stream://%(2000,0,1500)";
 /// A tone below this counts as gone.
 const GONE_DB: f64 = LEVEL_DB - 30.0;
 /// What a queue that is there for both may take to bring them together.
@@ -26,7 +26,7 @@ fn stage(caller: Value, agent: Value) -> Stage {
     for path in ["/after", "/served", "/events"] {
         stage.hooks.on(path, Reply::Status(204));
     }
-    stage.hooks.on_json("/wait", json!([{"verb": "play", "url": MUSIC}]));
+    stage.hooks.on_json("/wait", json!([{"verb": "play", "url": MUSIC, "loop": "forever"}]));
     let hook = json!({"queue_event_hook": {"url": stage.hooks.url("/events"), "method": "POST"}});
     assert_eq!(stage.put("", &hook), 204);
     stage.hooks.on_fn("/call", move |request| {
@@ -204,7 +204,7 @@ fn leave_ends_the_wait_after_what_stands_before_it() {
         "/wait",
         json!([{"verb": "tag", "data": {"seen": 1}}, {"verb": "leave"}, {"verb": "pause", "length": 9}]),
     );
-    stage.hooks.on_json("/after", json!([{"verb": "play", "url": MUSIC}]));
+    stage.hooks.on_json("/after", json!([{"verb": "play", "url": MUSIC, "loop": "forever"}]));
     let caller = stage.caller("carl", CALLER_HZ);
     let after = told(&stage, "/after", &caller.call_sid);
     assert_eq!(after.text("queue_result"), "leave");
@@ -285,7 +285,7 @@ fn a_full_queue_is_an_error_and_a_queue_laid_down_stays() {
     let stage = plain();
     let path = stage.tenant.path("/Queues");
     let wait = stage.hooks.url("/rest-wait");
-    stage.hooks.on_json("/rest-wait", json!([{"verb": "play", "url": MUSIC}]));
+    stage.hooks.on_json("/rest-wait", json!([{"verb": "play", "url": MUSIC, "loop": "forever"}]));
     let body = json!({"name": "support", "max_length": 1, "wait_hook": wait});
     let sid = stage.tenant.rest.post(&path, &body).unwrap().sid().unwrap();
     stage
@@ -352,7 +352,7 @@ fn rest_assigns_hands_over_and_removes() {
 
     // Out again: with the next verb, with another application, and with the call.
     let next = stage.hooks.url("/next");
-    stage.hooks.on_json("/next", json!([{"verb": "play", "url": MUSIC}]));
+    stage.hooks.on_json("/next", json!([{"verb": "play", "url": MUSIC, "loop": "forever"}]));
     let put_in = |name: &str| {
         let one = stage.caller(name, CALLER_HZ);
         let hook = stage.hooks.url("/after");
@@ -380,7 +380,7 @@ fn rest_assigns_hands_over_and_removes() {
 #[test]
 fn a_redirected_caller_leaves_and_the_hook_hears_of_it() {
     let stage = plain();
-    stage.hooks.on_json("/next", json!([{"verb": "play", "url": MUSIC}]));
+    stage.hooks.on_json("/next", json!([{"verb": "play", "url": MUSIC, "loop": "forever"}]));
     let caller = stage.caller("carl", CALLER_HZ);
     expect_length(&stage, 1);
     let hook = json!({"call_hook": stage.hooks.url("/next")});

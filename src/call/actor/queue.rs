@@ -120,6 +120,7 @@ impl CallActor {
                 }
                 self.queueing.visit = None;
             }
+            // One that the queue itself has ended is not there any more, and this ends nothing.
             _ => {
                 let why = Departure::Replaced;
                 queue.do_send(Leave { call, run: run_left, why, base: None });
@@ -180,10 +181,15 @@ impl Handler<QueueTold> for CallActor {
     type Result = ();
 
     fn handle(&mut self, told: QueueTold, ctx: &mut Context<Self>) {
-        let QueueTold { run, event, attempt, bridge } = told;
+        let QueueTold { run, queue, event, attempt, bridge } = told;
         let Some(visit) = self.queueing.visit.as_mut().filter(|visit| visit.run == run) else {
             return;
         };
+        // The directory's answer may be later than the first word of the queue.
+        if visit.queue.is_none() && visit.left.is_none() {
+            visit.queue.clone_from(&queue);
+            self.guard.queue = queue;
+        }
         if matches!(event, QueueEvent::Offered | QueueEvent::Called) {
             (visit.attempt, visit.bridge) = (attempt, bridge);
         }
