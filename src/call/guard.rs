@@ -9,6 +9,8 @@ use std::sync::Arc;
 use actix::prelude::*;
 use sip::{DialogId, Reply};
 
+use super::actor::CallActor;
+use super::actor::family::{FromParent, ToParent};
 use super::tally::Counted;
 use crate::bridge::actor::BridgeActor;
 use crate::bridge::message::Exit as ExitBridge;
@@ -24,6 +26,7 @@ use crate::queue::line::Departure;
 use crate::queue::message::Leave as LeaveQueue;
 use crate::sip_io::message::{Action, Order};
 use crate::sip_io::stack::StackActor;
+use crate::verb::Farewell;
 
 pub struct Guard {
     call: CallSid,
@@ -38,6 +41,10 @@ pub struct Guard {
     pub queue: Option<Addr<QueueActor>>,
     /// Where it talks with another call.
     pub bridge: Option<Addr<BridgeActor>>,
+    /// Calls it has dialled.
+    pub children: Vec<Addr<CallActor>>,
+    /// The call that dialled it.
+    pub parent: Option<ToParent>,
     finished: bool,
 }
 
@@ -54,6 +61,8 @@ impl Guard {
             room: None,
             queue: None,
             bridge: None,
+            children: Vec::new(),
+            parent: None,
             finished: false,
         }
     }
@@ -107,6 +116,12 @@ impl Drop for Guard {
             self.order_to(*attempt, Action::Cancel(Vec::new()));
         }
         self.order(Action::Bye(Vec::new()));
+        for child in self.children.drain(..) {
+            child.do_send(FromParent::Drop(Farewell::NotWanted));
+        }
+        if let Some(parent) = self.parent.take() {
+            parent.lose();
+        }
         self.close();
         self.live.lose_call(self.call);
     }

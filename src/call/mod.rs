@@ -6,6 +6,7 @@
 
 pub mod actor;
 pub mod answer;
+mod child;
 pub mod desk;
 mod effect;
 mod failure;
@@ -38,4 +39,4 @@ pub use input::Input;
 pub use record::{CallRecord, Termination};
 pub use setup::{Application, Limits, Script, Setup, Transfers};
 pub use snapshot::CallSnapshot;
-pub use state::{Assignment, FarEnd, State, UpdateError};
+pub use state::{Assignment, FarEnd, ParentWord, State, UpdateError};

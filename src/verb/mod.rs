@@ -9,6 +9,8 @@ mod answer;
 mod conference;
 mod config;
 mod dequeue;
+mod dial;
+mod dtmf;
 mod enqueue;
 mod error;
 mod hangup;
@@ -31,6 +33,10 @@ pub(crate) use conference::event_sid;
 pub use conference::{Conference, ConferenceEvent, LeaveReason, Refusal, StatusEventName};
 pub use config::Config;
 pub use dequeue::Dequeue;
+pub use dial::{
+    ChildCall, ChildEvent, ChildId, ChildName, Dial, DialOrder, Farewell, Flow, Held, Side,
+};
+pub use dtmf::Dtmf;
 pub use enqueue::Enqueue;
 pub use error::VerbError;
 pub use hangup::Hangup;
@@ -67,6 +73,8 @@ pub enum VerbKind {
     Conference(Box<Conference>),
     Config(Box<Config>),
     Dequeue(Box<Dequeue>),
+    Dial(Box<Dial>),
+    Dtmf(Dtmf),
     Enqueue(Box<Enqueue>),
     Hangup(Hangup),
     Leave(Leave),
@@ -84,6 +92,22 @@ pub enum VerbKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId(pub u32);
 
+impl RunId {
+    /// A child's stay in the bridge that its parent brought it to: no verb of its own runs.
+    pub const OF_CHILD: Self = Self(0);
+}
+
+/// How a call's visit to a bridge goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BridgeChange {
+    /// The two hear each other.
+    Connected,
+    /// The other has left: this call is alone again.
+    PeerLeft,
+    /// There is no bridge, or it failed: this call is alone.
+    Failed,
+}
+
 /// What a running verb is told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -97,8 +121,23 @@ pub enum Event {
     Conference(ConferenceEvent),
     /// From the queue this call is in.
     Queue(QueueEvent),
-    /// From the bridge this call is in.
+    /// The call was answered, or 183 went out.
+    Line,
+    /// A call that was dialled reports; no name: it never came to be.
+    Child {
+        child: ChildId,
+        name: Option<ChildName>,
+        event: ChildEvent,
+    },
     Bridge(BridgeChange),
+    /// The far end pressed a key; `is_relayed`: the bridge passes it on by itself.
+    Key {
+        key: char,
+        duration: Duration,
+        is_relayed: bool,
+    },
+    /// The far end holds, or takes up the call again.
+    Held(Held),
     /// What a hook that was [asked for prompts](AskKind::Prompt) says; `None`: it failed.
     Prompts(Option<Vec<Verb>>),
     /// The final answer to the verb's request; not `is_heard`: there was none, for that reason.
@@ -114,17 +153,6 @@ pub enum Event {
     },
 }
 
-/// How a call's visit to a bridge goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BridgeChange {
-    /// Both are in it.
-    Connected,
-    /// The other left, and the visit is over.
-    PeerLeft,
-    /// The media failed, and the visit is over.
-    Failed,
-}
-
 /// What a verb wants from its call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
@@ -132,6 +160,8 @@ pub enum Effect {
     Answer,
     /// 183 with SDP to the caller.
     Progress,
+    /// 180 to the caller, unless it has heard more already.
+    Ring,
     /// Ends the application; BYE with these headers.
     Hangup {
         headers: SipHeaders,
@@ -176,10 +206,21 @@ pub enum Effect {
         run: RunId,
         order: QueueOrder,
     },
-    /// Out of the bridge of that name.
+    Dial {
+        run: RunId,
+        order: DialOrder,
+    },
+    /// Leaves the bridge, and so ends it. No event comes back.
     ExitBridge {
         run: RunId,
     },
+    /// Keys to the far end, each of that duration; `w` is a pause.
+    SendDigits {
+        digits: String,
+        duration: Duration,
+    },
+    /// Played to who is held from now on.
+    SetHoldMusic(String),
     SetCustomerData(Map<String, Value>),
     SetStatusHook(Hook),
     /// Each one that is named replaces the one before.
@@ -319,6 +360,8 @@ impl Verb {
             VerbKind::Config(verb) => verb.start(cx),
             VerbKind::Dequeue(verb) => verb.start(run, cx),
             VerbKind::Enqueue(verb) => verb.start(run, cx),
+            VerbKind::Dial(verb) => verb.start(run, cx),
+            VerbKind::Dtmf(verb) => verb.start(run, cx),
             VerbKind::Hangup(verb) => verb.start(cx),
             VerbKind::Pause(verb) => verb.start(run, cx),
             VerbKind::Play(verb) => verb.start(run, cx),
@@ -335,6 +378,7 @@ impl Verb {
         match &self.kind {
             VerbKind::Dequeue(verb) => verb.owns(to),
             VerbKind::Enqueue(verb) => verb.owns(to),
+            VerbKind::Dial(verb) => verb.owns(to),
             _ => false,
         }
     }
@@ -345,6 +389,8 @@ impl Verb {
             VerbKind::Conference(verb) => verb.on_event(&event, cx),
             VerbKind::Dequeue(verb) => verb.on_event(event, to, run, cx),
             VerbKind::Enqueue(verb) => verb.on_event(event, to, run, cx),
+            VerbKind::Dial(verb) => verb.on_event(event, to, run, cx),
+            VerbKind::Dtmf(verb) => verb.on_event(&event),
             VerbKind::Pause(verb) => verb.on_event(&event),
             VerbKind::Play(verb) => verb.on_event(event, run, cx),
             VerbKind::SipRefer(verb) => verb.on_event(&event, run, cx),
@@ -366,6 +412,8 @@ impl Verb {
             VerbKind::Conference(verb) => verb.stop(why, run, cx),
             VerbKind::Dequeue(verb) => verb.stop(why, run, cx),
             VerbKind::Enqueue(verb) => verb.stop(why, run, cx),
+            VerbKind::Dial(verb) => verb.stop(why, run, cx),
+            VerbKind::Dtmf(verb) => verb.stop(run, cx),
             VerbKind::Pause(verb) => verb.stop(run, cx),
             VerbKind::Play(verb) => verb.stop(run, cx),
             VerbKind::SipRefer(verb) => verb.stop(why, run, cx),
@@ -383,12 +431,14 @@ impl Verb {
     fn need(&self) -> Need {
         match &self.kind {
             VerbKind::Play(play) if play.early_media => Need::EarlyMedia,
+            VerbKind::Dial(dial) => dial.need(),
             VerbKind::Answer(_)
             | VerbKind::Conference(_)
             | VerbKind::Dequeue(_)
             | VerbKind::Enqueue(_)
             | VerbKind::Play(_) => Need::Answer,
             VerbKind::Config(_)
+            | VerbKind::Dtmf(_)
             | VerbKind::Hangup(_)
             | VerbKind::Leave(_)
             | VerbKind::Pause(_)
@@ -403,9 +453,10 @@ impl Verb {
     /// A verb whose precondition is not met is skipped.
     fn may_run(&self, line: Line) -> bool {
         match &self.kind {
-            VerbKind::Hangup(_) | VerbKind::SipRefer(_) | VerbKind::SipRequest(_) => {
-                line == Line::Answered
-            }
+            VerbKind::Dtmf(_)
+            | VerbKind::Hangup(_)
+            | VerbKind::SipRefer(_)
+            | VerbKind::SipRequest(_) => line == Line::Answered,
             VerbKind::SipDecline(_) => line != Line::Answered,
             _ => true,
         }

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::props::Props;
 use super::{
-    Answer, Conference, Config, Dequeue, Enqueue, Hangup, Leave, Pause, Play, Redirect, SipDecline,
-    SipRefer, SipRequestVerb, Tag, Verb, VerbError, VerbKind,
+    Answer, Conference, Config, Dequeue, Dial, Dtmf, Enqueue, Hangup, Leave, Pause, Play, Redirect,
+    SipDecline, SipRefer, SipRequestVerb, Tag, Verb, VerbError, VerbKind,
 };
 
 /// Reads an application's answer. Both forms of a verb are taken, `{"verb": "pause", "length": 1}`
@@ -54,6 +54,8 @@ fn verb(index: usize, item: &Value, unused: &mut Vec<String>) -> Result<Verb, Ve
         "config" => VerbKind::Config(Box::new(Config::parse(&mut props)?)),
         "dequeue" => VerbKind::Dequeue(Box::new(Dequeue::parse(&mut props)?)),
         "enqueue" => VerbKind::Enqueue(Box::new(Enqueue::parse(&mut props)?)),
+        "dial" => VerbKind::Dial(Box::new(Dial::parse(&mut props)?)),
+        "dtmf" => VerbKind::Dtmf(Dtmf::parse(&mut props)?),
         "hangup" => VerbKind::Hangup(Hangup::parse(&mut props)?),
         "leave" => VerbKind::Leave(Leave),
         "pause" => VerbKind::Pause(Pause::parse(&mut props)?),
@@ -95,11 +97,13 @@ fn known(name: &str) -> Result<&'static str, VerbError> {
         .ok_or_else(|| VerbError::Unknown { verb: name.chars().take(MAX_NAME_CHARS).collect() })
 }
 
-const BUILT: [&str; 14] = [
+const BUILT: [&str; 16] = [
     "answer",
     "conference",
     "config",
     "dequeue",
+    "dial",
+    "dtmf",
     "enqueue",
     "hangup",
     "leave",
@@ -113,13 +117,11 @@ const BUILT: [&str; 14] = [
 ];
 
 /// Verbs of the contract that wait for their turn.
-const UNBUILT: [&str; 27] = [
+const UNBUILT: [&str; 25] = [
     "agent",
     "alert",
     "deepgram_s2s",
-    "dial",
     "dialogflow",
-    "dtmf",
     "dub",
     "elevenlabs_s2s",
     "gather",

@@ -6,7 +6,9 @@
 
 use std::collections::VecDeque;
 
-use super::{Ask, Cx, Effect, Event, Line, Need, Question, RunId, Step, Stop, Verb, VerbKind};
+use super::{
+    Ask, Cx, Dial, Effect, Event, Line, Need, Question, RunId, Step, Stop, Verb, VerbKind,
+};
 
 #[derive(Debug, Default)]
 pub struct Runner {
@@ -75,6 +77,13 @@ impl Runner {
                     step => self.after(step, &verb, run, cx),
                 }
             }
+            Current::Active { mut verb, run } => match verb.on_event(Event::Line, run, run, cx) {
+                Step::Wait => {
+                    self.current = Current::Active { verb, run };
+                    Progress::Running
+                }
+                step => self.after(step, &verb, run, cx),
+            },
             other => {
                 self.current = other;
                 self.progress()
@@ -131,14 +140,11 @@ impl Runner {
         }
     }
 
-    /// The call is in a queue as a caller, and whether an agent has it.
-    pub fn waits_in_queue(&self) -> Option<bool> {
+    /// Whether the call is in a queue as a caller.
+    pub fn waits_in_queue(&self) -> bool {
         match &self.current {
-            Current::Active { verb, .. } => match &verb.kind {
-                VerbKind::Enqueue(wait) => Some(wait.is_bridged()),
-                _ => None,
-            },
-            _ => None,
+            Current::Active { verb, .. } => matches!(verb.kind, VerbKind::Enqueue(_)),
+            _ => false,
         }
     }
 
@@ -147,10 +153,33 @@ impl Runner {
         match &self.current {
             Current::Active { verb, .. } => match &verb.kind {
                 VerbKind::Dequeue(agent) => agent.is_bridged(),
+                VerbKind::Dial(dial) => dial.peer().is_some(),
                 VerbKind::Enqueue(wait) => wait.is_bridged(),
                 _ => false,
             },
             _ => false,
+        }
+    }
+
+    /// The `dial` under way.
+    pub fn dial(&self) -> Option<(RunId, &Dial)> {
+        match &self.current {
+            Current::Active { verb, run } => match &verb.kind {
+                VerbKind::Dial(dial) => Some((*run, dial)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The same, to order something of it.
+    pub fn dial_mut(&mut self) -> Option<(RunId, &mut Dial)> {
+        match &mut self.current {
+            Current::Active { verb, run } => match &mut verb.kind {
+                VerbKind::Dial(dial) => Some((*run, dial)),
+                _ => None,
+            },
+            _ => None,
         }
     }
 

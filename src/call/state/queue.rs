@@ -37,13 +37,13 @@ impl State {
             return Err(UpdateError::Gone(self.setup.facts.call_sid));
         }
         let (action, kind) = match assignment {
-            Assignment::Wait(_) if self.runner.waits_in_queue().is_some() => {
+            Assignment::Wait(_) if self.runner.waits_in_queue() => {
                 return Err(UpdateError::Incompatible("enqueue: it is in a queue"));
             }
             Assignment::Wait(wait) => ("enqueue", VerbKind::Enqueue(wait)),
             Assignment::Take(take) => ("dequeue", VerbKind::Dequeue(take)),
         };
-        if !self.is_answered() || self.runner.is_bridged() {
+        if !self.is_answered() || self.runner.is_bridged() || self.is_child() {
             return Err(UpdateError::Incompatible(action));
         }
         let turn = &mut Turn { now, wall, out };
