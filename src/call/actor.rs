@@ -226,7 +226,6 @@ impl CallActor {
                 }
                 Effect::MuteOthers { id, muted } => self.tell_room(id, MuteAll(muted)),
                 Effect::Queue(errand) => self.run_queue_errand(*errand, ctx),
-                Effect::ExitBridge { run } => self.exit_bridge(run),
                 Effect::Alert(alert) => {
                     tracing::warn!(call_sid = %self.sid, kind = alert.kind.as_str(), alert.message);
                     self.desk.alert(self.state.base_fields(), alert);

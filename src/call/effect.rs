@@ -128,10 +128,6 @@ pub enum Effect {
 
     /// Something of the queue that the call waits in.
     Queue(Box<QueueErrand>),
-    /// Out of the bridge of that name.
-    ExitBridge {
-        run: RunId,
-    },
 
     Alert(Alert),
     /// What reads show has changed: take a new [`State::snapshot`](super::State::snapshot).

@@ -221,7 +221,6 @@ impl Story {
             Effect::MuteMember { muted, .. } => format!("mute {muted}"),
             Effect::MuteOthers { muted, .. } => format!("mute others {muted}"),
             Effect::Queue(errand) => format!("queue {:?}", errand.order),
-            Effect::ExitBridge { .. } => "exit bridge".into(),
             Effect::Alert(alert) => format!("alert {}: {}", alert.kind.as_str(), alert.message),
             Effect::Publish => String::new(),
             Effect::Ended(record) => {
