@@ -319,7 +319,8 @@ fn rest_assigns_hands_over_and_removes() {
     let stage = plain();
     let path = stage.tenant.path("/Queues");
     stage.tenant.rest.post(&path, &json!({"name": "support"})).unwrap().sid().unwrap();
-    stage.hooks.on_json("/call", json!([{"verb": "pause", "length": 60}]));
+    let talk = json!([{"verb": "answer"}, {"verb": "pause", "length": 60}]);
+    stage.hooks.on_json("/call", talk);
     let (mut caller, agent) = (stage.caller("carl", CALLER_HZ), stage.caller("anna", AGENT_HZ));
     let calls = stage.tenant.path("/Queues/support/Calls");
     let assign = |body: Value| stage.tenant.rest.post(&calls, &body).expect("an answer");
@@ -406,10 +407,9 @@ fn callers_and_agents_in_a_race_meet_once_each() {
         Reply::Json(verb)
     });
     // An agent takes one after the other.
-    stage.hooks.on_json(
-        "/more",
-        json!([{"verb": "dequeue", "name": "support", "actionHook": "/more", "timeout": 3}]),
-    );
+    stage
+        .hooks
+        .on_json("/more", json!([{"verb": "dequeue", "name": "support", "actionHook": "/more"}]));
     stage.hooks.on_json("/after", json!([{"verb": "hangup"}]));
     let mut agents: Vec<_> =
         (0..AGENTS).map(|n| stage.caller(&format!("agent{n}"), AGENT_HZ)).collect();
@@ -445,6 +445,7 @@ fn callers_and_agents_in_a_race_meet_once_each() {
     assert_eq!(all.last().map(|(_, _, length, _)| *length), Some(0));
     expect_length(&stage, 0);
     for agent in &mut agents {
-        agent.sip.expect_bye(SOON);
+        agent.hang_up();
+        assert_eq!(told(&stage, "/more", &agent.call_sid).text("call_status"), "completed");
     }
 }
