@@ -8,6 +8,7 @@
 mod ending;
 mod in_dialog;
 mod session;
+mod speech;
 mod update;
 mod verbs;
 
@@ -39,6 +40,7 @@ pub struct State {
     phase: Phase,
     session: Session,
     runner: Runner,
+    voice: speech::Voice,
     requests: Requests,
     timers: Vec<TimerId>,
     hooks: u64,
@@ -83,6 +85,7 @@ impl State {
         base.customer_data = setup.customer_data.clone().map(Arc::new);
         let session = Session::new(&setup.application);
         let application = &setup.application;
+        let voice = speech::Voice::new(application.speech.as_ref());
         let requests =
             Requests::new(application.request_hook.clone(), application.refer_hook.clone());
         Self {
@@ -91,6 +94,7 @@ impl State {
             phase: Phase::New,
             session,
             runner: Runner::default(),
+            voice,
             requests,
             timers: Vec::new(),
             hooks: 0,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::props::Props;
 use super::{
-    Answer, Conference, Config, Hangup, Leave, Pause, Play, Redirect, SipDecline, SipRefer,
+    Answer, Conference, Config, Hangup, Leave, Pause, Play, Redirect, Say, SipDecline, SipRefer,
     SipRequestVerb, Tag, Verb, VerbError, VerbKind,
 };
 
@@ -57,6 +57,7 @@ fn verb(index: usize, item: &Value, unused: &mut Vec<String>) -> Result<Verb, Ve
         "pause" => VerbKind::Pause(Pause::parse(&mut props)?),
         "play" => VerbKind::Play(Box::new(Play::parse(&mut props)?)),
         "redirect" => VerbKind::Redirect(Redirect::parse(&mut props)?),
+        "say" => VerbKind::Say(Box::new(Say::parse(&mut props)?)),
         "sip:decline" => VerbKind::SipDecline(SipDecline::parse(&mut props)?),
         "sip:refer" => VerbKind::SipRefer(Box::new(SipRefer::parse(&mut props)?)),
         "sip:request" => VerbKind::SipRequest(Box::new(SipRequestVerb::parse(&mut props)?)),
@@ -93,7 +94,7 @@ fn known(name: &str) -> Result<&'static str, VerbError> {
         .ok_or_else(|| VerbError::Unknown { verb: name.chars().take(MAX_NAME_CHARS).collect() })
 }
 
-const BUILT: [&str; 12] = [
+const BUILT: [&str; 13] = [
     "answer",
     "conference",
     "config",
@@ -102,6 +103,7 @@ const BUILT: [&str; 12] = [
     "pause",
     "play",
     "redirect",
+    "say",
     "sip:decline",
     "sip:refer",
     "sip:request",
@@ -109,7 +111,7 @@ const BUILT: [&str; 12] = [
 ];
 
 /// Verbs of the contract that wait for their turn.
-const UNBUILT: [&str; 29] = [
+const UNBUILT: [&str; 28] = [
     "agent",
     "alert",
     "deepgram_s2s",
@@ -133,7 +135,6 @@ const UNBUILT: [&str; 29] = [
     "qwen_s2s",
     "rasa",
     "s2s",
-    "say",
     "stream",
     "transcribe",
     "transfer",

@@ -4,6 +4,7 @@ mod application;
 mod in_dialog;
 mod inbound;
 mod outbound;
+mod speech;
 mod update;
 mod whatever_comes;
 
