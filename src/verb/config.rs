@@ -15,6 +15,8 @@ pub struct Config {
     /// Told of a REFER from the far end.
     pub refer_hook: Option<Hook>,
     pub speech: SpeechSettings,
+    /// Played to who is held.
+    pub hold_music: Option<String>,
     /// Properties of the contract that are set and do nothing.
     pub without_effect: Vec<&'static str>,
 }
@@ -49,8 +51,10 @@ impl Config {
         let request_hook = props.hook("sipRequestWithinDialogHook")?;
         let refer_hook = props.hook("referHook")?;
         let speech = SpeechSettings::parse(props)?;
+        let hold_music = props.text("onHoldMusic")?.filter(|url| !url.is_empty());
         let set = UNBUILT.into_iter().filter(|name| props.value(name).is_some());
-        Ok(Self { request_hook, refer_hook, speech, without_effect: set.collect() })
+        let without_effect = set.collect();
+        Ok(Self { request_hook, refer_hook, speech, hold_music, without_effect })
     }
 
     pub(super) fn start(&mut self, cx: &mut Cx<'_>) -> Step {
@@ -62,6 +66,9 @@ impl Config {
         if speech != SpeechSettings::default() {
             cx.out.push(Effect::SetSpeech(speech));
         }
+        if let Some(url) = self.hold_music.take() {
+            cx.out.push(Effect::SetHoldMusic(url));
+        }
         if !self.without_effect.is_empty() {
             let names = std::mem::take(&mut self.without_effect);
             cx.out.push(Effect::WithoutEffect { verb: "config", names });
@@ -70,7 +77,7 @@ impl Config {
     }
 }
 
-const UNBUILT: [&str; 20] = [
+const UNBUILT: [&str; 19] = [
     "actionHookDelayAction",
     "amd",
     "autoStreamTts",
@@ -82,7 +89,6 @@ const UNBUILT: [&str; 20] = [
     "noiseIsolation",
     "notifyEvents",
     "notifySttLatency",
-    "onHoldMusic",
     "recognizer",
     "record",
     "stream",
