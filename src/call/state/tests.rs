@@ -5,6 +5,7 @@ mod dial;
 mod in_dialog;
 mod inbound;
 mod outbound;
+mod speech;
 mod update;
 mod whatever_comes;
 
