@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::props::Props;
 use super::{
     Answer, Conference, Config, Dequeue, Dial, Dtmf, Enqueue, Hangup, Leave, Pause, Play, Redirect,
-    SipDecline, SipRefer, SipRequestVerb, Tag, Verb, VerbError, VerbKind,
+    Say, SipDecline, SipRefer, SipRequestVerb, Tag, Verb, VerbError, VerbKind,
 };
 
 /// Reads an application's answer. Both forms of a verb are taken, `{"verb": "pause", "length": 1}`
@@ -61,6 +61,7 @@ fn verb(index: usize, item: &Value, unused: &mut Vec<String>) -> Result<Verb, Ve
         "pause" => VerbKind::Pause(Pause::parse(&mut props)?),
         "play" => VerbKind::Play(Box::new(Play::parse(&mut props)?)),
         "redirect" => VerbKind::Redirect(Redirect::parse(&mut props)?),
+        "say" => VerbKind::Say(Box::new(Say::parse(&mut props)?)),
         "sip:decline" => VerbKind::SipDecline(SipDecline::parse(&mut props)?),
         "sip:refer" => VerbKind::SipRefer(Box::new(SipRefer::parse(&mut props)?)),
         "sip:request" => VerbKind::SipRequest(Box::new(SipRequestVerb::parse(&mut props)?)),
@@ -97,7 +98,7 @@ fn known(name: &str) -> Result<&'static str, VerbError> {
         .ok_or_else(|| VerbError::Unknown { verb: name.chars().take(MAX_NAME_CHARS).collect() })
 }
 
-const BUILT: [&str; 16] = [
+const BUILT: [&str; 17] = [
     "answer",
     "conference",
     "config",
@@ -110,6 +111,7 @@ const BUILT: [&str; 16] = [
     "pause",
     "play",
     "redirect",
+    "say",
     "sip:decline",
     "sip:refer",
     "sip:request",
@@ -117,7 +119,7 @@ const BUILT: [&str; 16] = [
 ];
 
 /// Verbs of the contract that wait for their turn.
-const UNBUILT: [&str; 25] = [
+const UNBUILT: [&str; 24] = [
     "agent",
     "alert",
     "deepgram_s2s",
@@ -137,7 +139,6 @@ const UNBUILT: [&str; 25] = [
     "qwen_s2s",
     "rasa",
     "s2s",
-    "say",
     "stream",
     "transcribe",
     "transfer",
