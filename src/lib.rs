@@ -10,6 +10,7 @@ pub mod media_io;
 pub mod model;
 pub mod participant;
 pub mod rate;
+pub mod recording;
 pub mod routing;
 pub mod server;
 pub mod sip_io;
