@@ -126,6 +126,14 @@ pub struct Hook {
     pub timeout: Duration,
     pub user_agent: String,
     pub max_reply_bytes: usize,
+    /// From connecting to the end of the WebSocket handshake.
+    #[serde(with = "units::duration")]
+    pub ws_handshake_timeout: Duration,
+    /// Longer messages of a WebSocket application end its socket.
+    pub ws_message_max_bytes: usize,
+    /// A PEM file of further authorities, beside those the system trusts, for `wss`.
+    #[serde(with = "units::optional_path")]
+    pub ws_ca_file: Option<PathBuf>,
     /// Whether hooks may go to loopback, link-local and private addresses.
     pub allow_private_networks: bool,
     /// The networks of that kind that they may go to all the same.
@@ -257,7 +265,7 @@ impl Config {
 
     /// Refuses values that can be read but cannot work.
     pub fn check(&self) -> Result<(), Error> {
-        let rules: [(&'static str, bool, &'static str); 16] = [
+        let rules: [(&'static str, bool, &'static str); 17] = [
             ("http.workers", (1..=64).contains(&self.http.workers), "must be 1 to 64"),
             ("http.max_body_bytes", self.http.max_body_bytes >= 1024, "must be at least 1024"),
             (
@@ -294,6 +302,11 @@ impl Config {
                 "must be 0 or at least 1048576",
             ),
             ("hook.timeout", !self.hook.timeout.is_zero(), "must not be zero"),
+            (
+                "hook.ws_handshake_timeout",
+                !self.hook.ws_handshake_timeout.is_zero(),
+                "must not be zero",
+            ),
             (
                 "api.admin_key",
                 self.api.admin_key.as_ref().is_none_or(|key| units::is_token(&key.0)),
@@ -435,6 +448,9 @@ impl Default for Hook {
             timeout: Duration::from_secs(10),
             user_agent: "jambonz".to_owned(),
             max_reply_bytes: 1024 * 1024,
+            ws_handshake_timeout: Duration::from_millis(1500),
+            ws_message_max_bytes: 1024 * 1024,
+            ws_ca_file: None,
             allow_private_networks: false,
             allowed_networks: Vec::new(),
         }

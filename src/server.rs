@@ -21,6 +21,7 @@ use crate::call::actor::Hangup;
 use crate::call::desk::{Desk, DeskParts};
 use crate::config::Config;
 use crate::directory::{DirectoryActor, Live};
+use crate::hook::ws_connect::WsConfig;
 use crate::hook::{HookClient, HookConfig};
 use crate::media_io::hub::MediaPlane;
 use crate::media_io::port_pool::PortPool;
@@ -204,6 +205,11 @@ fn hook_config(config: &Config) -> HookConfig {
         user_agent: hook.user_agent.clone(),
         max_reply_bytes: hook.max_reply_bytes,
         addresses: hook.address_policy(),
+        ws: WsConfig {
+            handshake_timeout: hook.ws_handshake_timeout,
+            message_max_bytes: hook.ws_message_max_bytes,
+            ca_file: hook.ws_ca_file.clone(),
+        },
     }
 }
 

@@ -25,6 +25,7 @@ use tokio::sync::oneshot;
 
 use self::media::{Media, offer_of, warning};
 use self::outgoing::Outgoing;
+use self::playing::Playing;
 use self::requests::Requests;
 use self::stay::Stay;
 use self::transfer::Transfer;
@@ -40,7 +41,6 @@ use crate::model::call::{SipHeaders, UpdateCall};
 use crate::model::{CallSid, Encryption};
 use crate::sip_io::message::{Action, Fields, IncomingCall};
 use crate::sip_io::stack::StackActor;
-use crate::verb::RunId;
 
 pub struct CallActor {
     sid: CallSid,
@@ -51,8 +51,8 @@ pub struct CallActor {
     guard: Guard,
     media: Media,
     timers: HashMap<TimerId, SpawnHandle>,
-    /// The `play` whose clips are being fetched or played.
-    playing: Option<RunId>,
+    /// What is being fetched or played.
+    playing: Vec<Playing>,
     stay: Option<Stay>,
     /// INVITEs under way.
     outgoing: Option<Outgoing>,
@@ -130,7 +130,7 @@ impl CallActor {
             guard,
             media: Media::default(),
             timers: HashMap::new(),
-            playing: None,
+            playing: Vec::new(),
             stay: None,
             outgoing: None,
             transfer: None,
@@ -181,8 +181,8 @@ impl CallActor {
                     self.replace_timer(id, Some(handle), ctx);
                 }
                 Effect::StopTimer { id } => self.replace_timer(id, None, ctx),
-                Effect::Play { id: PlayId(run), urls, loops, seek_samples } => {
-                    self.play(run, urls, loops, seek_samples, ctx);
+                Effect::Play { id: PlayId(run), clips, loops, seek_samples, ear } => {
+                    self.play(run, clips, (loops, seek_samples, ear), ctx);
                 }
                 Effect::StopPlay { id: PlayId(run) } => self.stop_play(run, ctx),
                 Effect::JoinConference(join) => {

@@ -7,7 +7,7 @@ use super::{AnswerId, CallRecord};
 use crate::hook::{Alert, BaseFields, HookRequest, ResolvedHook};
 use crate::model::call::{SipHeaders, SipRequest};
 use crate::sip_io::message::RequestId;
-use crate::verb::{Loops, RunId, StatusEventName};
+use crate::verb::{Clip, Ear, Loops, RunId, StatusEventName};
 
 #[derive(Clone, Debug)]
 pub enum Effect {
@@ -61,13 +61,15 @@ pub enum Effect {
         id: TimerId,
     },
 
-    /// Files one after the other, the whole list `loops` times. A time limit on it is ours: it
+    /// One after the other, the whole list `loops` times. A time limit on it is ours: it
     /// comes as a timer and ends in [`Effect::StopPlay`].
     Play {
         id: PlayId,
-        urls: Vec<String>,
+        /// URLs are absolute.
+        clips: Vec<Clip>,
         loops: Loops,
         seek_samples: u64,
+        ear: Ear,
     },
     /// The player answers with [`Input::PlayDone`](super::Input::PlayDone), which a limited play
     /// waits for and every other ignores.

@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use super::prompt_cache::{Key, PromptCache};
 use super::sounds;
 use crate::hook::HookClient;
+use crate::verb::Clip;
 
 /// What is played is rendered at no higher rate: nobody hears more.
 const RATE: SampleRate = SampleRate::FULL;
@@ -38,13 +39,21 @@ impl Source {
     ///
     /// # Errors
     /// [`Unplayable`] names the URL and what went wrong.
-    pub async fn fetch_all(&self, urls: &[String]) -> Result<Vec<Arc<Pcm>>, Unplayable> {
-        let mut clips = Vec::with_capacity(urls.len());
-        for url in urls {
-            let unplayable = |detail: String| Unplayable { url: url.clone(), detail };
-            clips.push(self.fetch(url).await.map_err(unplayable)?);
+    pub async fn fetch_all(&self, clips: &[Clip]) -> Result<Vec<Arc<Pcm>>, Unplayable> {
+        let mut sounds = Vec::with_capacity(clips.len());
+        for clip in clips {
+            sounds.push(match clip {
+                Clip::Url(url) => {
+                    let unplayable = |detail: String| Unplayable { url: url.clone(), detail };
+                    self.fetch(url).await.map_err(unplayable)?
+                }
+                Clip::Speech(speech) => {
+                    let (url, detail) = (speech.text.clone(), "no speech engine".to_owned());
+                    return Err(Unplayable { url, detail });
+                }
+            });
         }
-        Ok(clips)
+        Ok(sounds)
     }
 
     async fn fetch(&self, url: &str) -> Result<Arc<Pcm>, String> {

@@ -42,6 +42,8 @@ pub struct State {
     requests: Requests,
     timers: Vec<TimerId>,
     hooks: u64,
+    /// The last name that a run of a verb, or of a part of one, was given.
+    runs: u32,
     attempted_at: Option<OffsetDateTime>,
 }
 
@@ -92,6 +94,7 @@ impl State {
             requests,
             timers: Vec::new(),
             hooks: 0,
+            runs: 0,
             attempted_at: None,
         }
     }

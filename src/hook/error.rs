@@ -26,8 +26,15 @@ pub enum HookError {
     /// An address of this machine or its network, which applications may not reach.
     #[error("webhook {url} leads to {why}", why = NOT_ALLOWED)]
     ForbiddenAddress { url: String },
-    #[error("websocket applications are not supported yet: {url}")]
+    /// A hook that is asked by HTTP alone.
+    #[error("hook cannot be asked over a websocket: {url}")]
     WebSocket { url: String },
+    /// The other side of a WebSocket does not speak the subprotocol that is needed.
+    #[error("websocket {url} did not accept the subprotocol")]
+    Subprotocol { url: String },
+    /// The session's WebSocket was lost while the answer was awaited.
+    #[error("websocket {url} was closed before it answered")]
+    Abandoned { url: String },
     /// Not absolute, and there is nothing it could be relative to; or another scheme.
     #[error("webhook url cannot be used: {url}")]
     BadUrl { url: String },
@@ -40,6 +47,8 @@ pub enum ConnectFault {
     TimedOut,
     Dns,
     Tls,
+    /// What answered does not speak WebSocket.
+    NotWebSocket,
     Other,
 }
 
@@ -76,7 +85,9 @@ impl HookError {
             Self::TooLarge { .. } => "webhook sent too much".into(),
             Self::NotJson { .. } => self.to_string(),
             Self::ForbiddenAddress { .. } => "webhook address is not allowed".into(),
-            Self::WebSocket { .. } => "websocket applications are not supported yet".into(),
+            Self::WebSocket { .. } => "hook cannot be asked over a websocket".into(),
+            Self::Subprotocol { .. } => "websocket subprotocol refused".into(),
+            Self::Abandoned { .. } => "websocket closed".into(),
             Self::BadUrl { .. } => "webhook url cannot be used".into(),
         }
     }
@@ -90,6 +101,7 @@ impl std::fmt::Display for ConnectFault {
             Self::TimedOut => "timed out",
             Self::Dns => "name not found",
             Self::Tls => "TLS",
+            Self::NotWebSocket => "not a websocket",
             Self::Other => "failed",
         })
     }

@@ -1,7 +1,7 @@
 //! Holds every connection to the [`AddressPolicy`]: names are resolved here, and the addresses that
 //! were checked are the ones that get connected, so a name cannot change its meaning in between.
 //!
-//! The same is asked when a URL is saved, so that who writes it learns at once. Used by `http` alone.
+//! The same is asked when a URL is saved, so that who writes it learns at once. Used by `http` and `ws_connect`.
 
 use std::fmt;
 use std::io;
@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use url::Url;
+use url::{Host, Url};
 
 use crate::model::AddressPolicy;
 use crate::model::address_policy::Forbidden;
@@ -35,6 +35,15 @@ pub(super) struct Guard {
 #[derive(Debug, thiserror::Error)]
 #[error("name not found")]
 pub(super) struct NotFound(#[source] io::Error);
+
+/// Why there is no address to connect.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreachable {
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    #[error(transparent)]
+    NotFound(#[from] NotFound),
+}
 
 impl Guard {
     pub(super) fn new(policy: AddressPolicy, lookup: Lookup) -> Self {
@@ -61,6 +70,26 @@ impl Guard {
         let Some(addresses) = self.resolve_soon(name).await else { return Ok(()) };
         let ips = addresses.iter().map(SocketAddr::ip);
         self.policy.admit_all(ips).inspect_err(|forbidden| log(url, *forbidden))
+    }
+
+    /// Where to connect for a URL: every address was checked.
+    ///
+    /// # Errors
+    /// [`Unreachable`].
+    pub(super) async fn addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, Unreachable> {
+        self.check(url)?;
+        let port = url.port_or_known_default().unwrap_or_default();
+        let name = match url.host() {
+            Some(Host::Ipv4(ip)) => return Ok(vec![(ip, port).into()]),
+            Some(Host::Ipv6(ip)) => return Ok(vec![(ip, port).into()]),
+            Some(Host::Domain(name)) => name,
+            None => return Ok(Vec::new()),
+        };
+        let found = (self.lookup)(name.to_owned()).await.map_err(NotFound)?;
+        self.policy
+            .admit_all(found.iter().map(SocketAddr::ip))
+            .inspect_err(|forbidden| log(url, *forbidden))?;
+        Ok(found.into_iter().map(|address| (address.ip(), port).into()).collect())
     }
 
     async fn resolve_soon(&self, name: &str) -> Option<Vec<SocketAddr>> {
@@ -163,6 +192,23 @@ mod tests {
         assert!(guard.check_now(&url("ws://0x7f.1/")).await.is_err());
         assert!(guard.check_now(&url("http://a.localhost/")).await.is_err());
         assert_eq!(asked.load(Ordering::SeqCst), 4);
+    }
+
+    #[tokio::test]
+    async fn what_is_connected_was_checked() {
+        let (lookup, _) = answering(&[&["93.184.215.14"], &["93.184.215.14", "10.0.0.1"], &[]]);
+        let guard = Guard::new(AddressPolicy::default(), lookup);
+        let app = url("wss://app.example/x");
+        let found = guard.addresses(&app).await.unwrap();
+        assert_eq!(found, ["93.184.215.14:443".parse().unwrap()]);
+        let mixed = guard.addresses(&app).await.unwrap_err();
+        assert!(matches!(mixed, Unreachable::Forbidden(_)), "{mixed}");
+        let unknown = guard.addresses(&app).await.unwrap_err();
+        assert!(matches!(unknown, Unreachable::NotFound(_)), "{unknown}");
+        let local = guard.addresses(&url("ws://[::1]:9/")).await.unwrap_err();
+        assert!(matches!(local, Unreachable::Forbidden(_)), "{local}");
+        let public = guard.addresses(&url("ws://93.184.215.14:81/")).await.unwrap();
+        assert_eq!(public, ["93.184.215.14:81".parse().unwrap()]);
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@
 //! [`queue`](super::queue) for events.
 
 mod dial;
-mod fault;
+pub(super) mod fault;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,6 +21,7 @@ use url::Url;
 use super::guard::{Guard, Lookup, system_lookup};
 use super::resolve::{Base, Login, ResolvedHook, shown};
 use super::retry::Schedule;
+use super::ws_connect::{Dialer, WsConfig};
 use super::{ConnectFault, HookError, HookReply, HookRequest, Phase, js_json, sign};
 use crate::model::address_policy::NOT_ALLOWED;
 use crate::model::{AddressPolicy, Hook, HookMethod, Secret};
@@ -36,6 +37,7 @@ pub struct HookConfig {
     pub max_reply_bytes: usize,
     /// Which addresses of this machine's own network may be reached, if any.
     pub addresses: AddressPolicy,
+    pub ws: WsConfig,
 }
 
 impl Default for HookConfig {
@@ -45,6 +47,7 @@ impl Default for HookConfig {
             user_agent: "jambonz".into(),
             max_reply_bytes: 1024 * 1024,
             addresses: AddressPolicy::default(),
+            ws: WsConfig::default(),
         }
     }
 }
@@ -66,6 +69,7 @@ pub struct HookClient {
     guard: Guard,
     timeout: Duration,
     max_reply_bytes: usize,
+    pub(super) ws: Dialer,
 }
 
 impl HookClient {
@@ -98,7 +102,8 @@ impl HookClient {
             builder().tls_certs_only([]).build().map_err(BuildError)
         })?;
         let HookConfig { timeout, max_reply_bytes, .. } = *config;
-        Ok(Self { client, guard, timeout, max_reply_bytes })
+        let ws = Dialer::new(&config.ws, &config.user_agent, guard.clone());
+        Ok(Self { client, guard, timeout, max_reply_bytes, ws })
     }
 
     /// Checks a URL that is about to be saved, or is named in a request: whether it leads, as its

@@ -19,6 +19,7 @@ mod sign;
 mod snake_case;
 #[cfg(test)]
 mod test_server;
+pub mod ws_connect;
 
 pub use alert::{Alert, AlertKind};
 pub use bucket::BucketFault;

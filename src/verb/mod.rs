@@ -10,9 +10,11 @@ mod conference;
 mod config;
 mod error;
 mod hangup;
+mod leave;
 mod parse;
 mod pause;
 mod play;
+mod prompts;
 mod props;
 mod redirect;
 mod runner;
@@ -27,9 +29,10 @@ pub(crate) use conference::{event_sid, queue_event_sid};
 pub use config::Config;
 pub use error::VerbError;
 pub use hangup::Hangup;
+pub use leave::Leave;
 pub use parse::{parse, parse_text};
 pub use pause::Pause;
-pub use play::{Loops, Play, PlayReport};
+pub use play::{Clip, Ear, Loops, Play, PlayReport, Speech};
 pub use redirect::Redirect;
 pub use runner::{Progress, Runner};
 pub use sip_decline::SipDecline;
@@ -57,6 +60,7 @@ pub enum VerbKind {
     Conference(Box<Conference>),
     Config(Box<Config>),
     Hangup(Hangup),
+    Leave(Leave),
     Pause(Pause),
     Play(Box<Play>),
     Redirect(Redirect),
@@ -82,6 +86,8 @@ pub enum Event {
         detail: String,
     },
     Conference(ConferenceEvent),
+    /// What a hook that was [asked for prompts](AskKind::Prompt) says; `None`: it failed.
+    Prompts(Option<Vec<Verb>>),
     /// The final answer to the verb's request; not `is_heard`: there was none, for that reason.
     RequestDone {
         status: u16,
@@ -121,9 +127,10 @@ pub enum Effect {
     },
     Play {
         run: RunId,
-        urls: Vec<String>,
+        clips: Vec<Clip>,
         loops: Loops,
         seek_samples: u64,
+        ear: Ear,
     },
     StopPlay {
         run: RunId,
@@ -191,6 +198,8 @@ pub enum AskKind {
     Action,
     /// The `redirect` verb: a different origin becomes the new base.
     Redirect,
+    /// What shall be heard while the verb waits; [`Event::Prompts`] has the answer.
+    Prompt,
 }
 
 /// Where a verb stands after a start or an event.
@@ -253,13 +262,26 @@ pub struct Cx<'a> {
     pub now: Instant,
     pub line: Line,
     pub account_sid: AccountSid,
+    /// Who hears what is played.
+    pub ear: Ear,
+    /// The last [`RunId`] that was given out in this call.
+    pub runs: &'a mut u32,
     pub out: &'a mut Vec<Effect>,
+}
+
+impl Cx<'_> {
+    /// A name that nothing in this call has had.
+    fn fresh_run(&mut self) -> RunId {
+        *self.runs = self.runs.wrapping_add(1);
+        RunId(*self.runs)
+    }
 }
 
 impl Verb {
     fn start(&mut self, run: RunId, cx: &mut Cx<'_>) -> Step {
         match &mut self.kind {
-            VerbKind::Answer(_) => Step::Done(None),
+            // `leave` has a meaning among prompts only.
+            VerbKind::Answer(_) | VerbKind::Leave(_) => Step::Done(None),
             VerbKind::Conference(verb) => verb.start(run, cx),
             VerbKind::Config(verb) => verb.start(cx),
             VerbKind::Hangup(verb) => verb.start(cx),
@@ -273,7 +295,13 @@ impl Verb {
         }
     }
 
-    fn on_event(&mut self, event: Event, run: RunId, cx: &mut Cx<'_>) -> Step {
+    /// Whether an event of that name, which is not the verb's own, is for a part of it.
+    fn owns(&self, _to: RunId) -> bool {
+        false
+    }
+
+    /// Takes an event for the verb itself, or with another `to` for a part that it [owns](Self::owns).
+    fn on_event(&mut self, event: Event, _to: RunId, run: RunId, cx: &mut Cx<'_>) -> Step {
         match &mut self.kind {
             VerbKind::Conference(verb) => verb.on_event(&event, cx),
             VerbKind::Pause(verb) => verb.on_event(&event),
@@ -284,6 +312,7 @@ impl Verb {
             VerbKind::Answer(_)
             | VerbKind::Config(_)
             | VerbKind::Hangup(_)
+            | VerbKind::Leave(_)
             | VerbKind::Redirect(_)
             | VerbKind::SipDecline(_)
             | VerbKind::Tag(_) => Step::Wait,
@@ -300,6 +329,7 @@ impl Verb {
             VerbKind::Answer(_)
             | VerbKind::Config(_)
             | VerbKind::Hangup(_)
+            | VerbKind::Leave(_)
             | VerbKind::Redirect(_)
             | VerbKind::SipDecline(_)
             | VerbKind::SipRequest(_)
@@ -313,6 +343,7 @@ impl Verb {
             VerbKind::Answer(_) | VerbKind::Conference(_) | VerbKind::Play(_) => Need::Answer,
             VerbKind::Config(_)
             | VerbKind::Hangup(_)
+            | VerbKind::Leave(_)
             | VerbKind::Pause(_)
             | VerbKind::Redirect(_)
             | VerbKind::SipDecline(_)

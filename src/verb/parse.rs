@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::props::Props;
 use super::{
-    Answer, Conference, Config, Hangup, Pause, Play, Redirect, SipDecline, SipRefer,
+    Answer, Conference, Config, Hangup, Leave, Pause, Play, Redirect, SipDecline, SipRefer,
     SipRequestVerb, Tag, Verb, VerbError, VerbKind,
 };
 
@@ -53,6 +53,7 @@ fn verb(index: usize, item: &Value, unused: &mut Vec<String>) -> Result<Verb, Ve
         "conference" => VerbKind::Conference(Box::new(Conference::parse(&mut props)?)),
         "config" => VerbKind::Config(Box::new(Config::parse(&mut props)?)),
         "hangup" => VerbKind::Hangup(Hangup::parse(&mut props)?),
+        "leave" => VerbKind::Leave(Leave),
         "pause" => VerbKind::Pause(Pause::parse(&mut props)?),
         "play" => VerbKind::Play(Box::new(Play::parse(&mut props)?)),
         "redirect" => VerbKind::Redirect(Redirect::parse(&mut props)?),
@@ -92,11 +93,12 @@ fn known(name: &str) -> Result<&'static str, VerbError> {
         .ok_or_else(|| VerbError::Unknown { verb: name.chars().take(MAX_NAME_CHARS).collect() })
 }
 
-const BUILT: [&str; 11] = [
+const BUILT: [&str; 12] = [
     "answer",
     "conference",
     "config",
     "hangup",
+    "leave",
     "pause",
     "play",
     "redirect",
@@ -107,7 +109,7 @@ const BUILT: [&str; 11] = [
 ];
 
 /// Verbs of the contract that wait for their turn.
-const UNBUILT: [&str; 30] = [
+const UNBUILT: [&str; 29] = [
     "agent",
     "alert",
     "deepgram_s2s",
@@ -121,7 +123,6 @@ const UNBUILT: [&str; 30] = [
     "gather",
     "google_s2s",
     "gptlive_s2s",
-    "leave",
     "lex",
     "listen",
     "llm",

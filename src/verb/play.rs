@@ -14,7 +14,7 @@ use crate::model::Hook;
 pub struct Play {
     /// Played in order. Absolute, or relative to the application; `silence_stream://` and
     /// `tone_stream://` as they are.
-    pub urls: Vec<String>,
+    pub clips: Vec<Clip>,
     /// The whole list repeats.
     pub loops: Loops,
     pub early_media: bool,
@@ -22,6 +22,36 @@ pub struct Play {
     pub seek_samples: u64,
     pub timeout: Option<Duration>,
     pub action_hook: Option<Hook>,
+}
+
+/// One thing to be heard.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Clip {
+    Url(String),
+    /// Text to be spoken.
+    Speech(Box<Speech>),
+}
+
+/// A text and the voice it is wanted in; what is `None` is the session's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Speech {
+    pub text: String,
+    pub vendor: Option<String>,
+    /// BCP 47.
+    pub language: Option<String>,
+    pub voice: Option<String>,
+    /// Not to be taken from the cache, nor to be put there.
+    pub is_fresh: bool,
+}
+
+/// Who hears what is played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ear {
+    /// The call while it is alone: what is played waits until it is.
+    #[default]
+    Call,
+    /// The call where it is now, also in a room or bridged; nobody else there.
+    Seat,
 }
 
 /// How often something is played (contract verbs.md §3.0, D-18).
@@ -45,7 +75,7 @@ impl Play {
         let seconds = props.number_or_text("timeoutSecs")?.filter(|seconds| *seconds > 0.0);
         let offset = props.number_or_text("seekOffset")?.unwrap_or_default();
         Ok(Self {
-            urls: props.texts("url")?,
+            clips: props.texts("url")?.into_iter().map(Clip::Url).collect(),
             loops: Loops::parse(props)?,
             early_media: props.flag("earlyMedia")?.unwrap_or_default(),
             // A float to integer cast saturates: below zero is the beginning.
@@ -58,9 +88,10 @@ impl Play {
     pub(super) fn start(&mut self, run: RunId, cx: &mut Cx<'_>) -> Step {
         cx.out.push(Effect::Play {
             run,
-            urls: std::mem::take(&mut self.urls),
+            clips: std::mem::take(&mut self.clips),
             loops: self.loops,
             seek_samples: self.seek_samples,
+            ear: cx.ear,
         });
         if let Some(after) = self.timeout {
             cx.out.push(Effect::StartTimer { run, after });

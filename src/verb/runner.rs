@@ -12,7 +12,6 @@ use super::{Ask, Cx, Effect, Event, Line, Need, Question, RunId, Step, Stop, Ver
 pub struct Runner {
     list: VecDeque<Verb>,
     current: Current,
-    runs: u32,
 }
 
 #[derive(Debug, Default)]
@@ -86,13 +85,15 @@ impl Runner {
     /// An event for one verb; of a verb that is over it is dropped.
     pub fn on_event(&mut self, to: RunId, event: Event, cx: &mut Cx<'_>) -> Progress {
         match std::mem::take(&mut self.current) {
-            Current::Active { mut verb, run } if run == to => match verb.on_event(event, run, cx) {
-                Step::Wait => {
-                    self.current = Current::Active { verb, run };
-                    Progress::Running
+            Current::Active { mut verb, run } if run == to || verb.owns(to) => {
+                match verb.on_event(event, to, run, cx) {
+                    Step::Wait => {
+                        self.current = Current::Active { verb, run };
+                        Progress::Running
+                    }
+                    step => self.after(step, &verb, run, cx),
                 }
-                step => self.after(step, &verb, run, cx),
-            },
+            }
             other => {
                 self.current = other;
                 self.progress()
@@ -146,8 +147,7 @@ impl Runner {
             if !verb.may_run(cx.line) {
                 continue;
             }
-            self.runs = self.runs.wrapping_add(1);
-            let run = RunId(self.runs);
+            let run = cx.fresh_run();
             let need = verb.need();
             if !is_met(need, cx.line) {
                 cx.out.push(match need {

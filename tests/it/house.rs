@@ -130,8 +130,9 @@ const KEPT: &[(&str, &[&str])] = &[
     ("hyper", &["src/hook/"]),
     ("rusty_s3", &["src/hook/"]),
     ("rustls", &["src/hook/", "src/sip_io/tls"]),
-    ("tokio_rustls", &["src/sip_io/tls"]),
-    ("tokio_tungstenite", &["src/sip_io/ws.rs"]),
+    ("tokio_rustls", &["src/sip_io/tls", "src/hook/ws_connect"]),
+    // A server for browsers, a client of applications.
+    ("tokio_tungstenite", &["src/sip_io/ws.rs", "src/hook/ws_connect"]),
     ("hickory_resolver", &["src/sip_io/dns"]),
     ("socket2", &["src/sip_io/listeners.rs"]),
     ("actix_web", &["src/api/"]),

@@ -259,9 +259,7 @@ impl Handler<ParticipantEvent> for CallActor {
     fn handle(&mut self, event: ParticipantEvent, ctx: &mut Context<Self>) {
         match event {
             ParticipantEvent::Played { id, report } => {
-                if self.playing == Some(id) {
-                    self.playing = None;
-                }
+                self.forget_play(id);
                 self.input(Input::PlayDone { id: PlayId(id), report }, ctx);
             }
             // Nobody is there to send, and the target may ring for longer than silence is borne.

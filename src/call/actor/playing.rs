@@ -1,4 +1,4 @@
-//! What a `play` verb names: fetched, handed to the participant, stopped.
+//! What verbs play: fetched, handed to the participant, stopped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,36 +10,42 @@ use super::CallActor;
 use crate::call::prompt::{Source, Unplayable};
 use crate::call::{Input, PlayId};
 use crate::participant::message::{Play, StopPlay};
-use crate::verb::{Loops, PlayReport, RunId};
+use crate::verb::{Clip, Ear, Loops, PlayReport, RunId};
+
+/// How often it is heard, from which sample on, and by whom.
+pub(super) type Way = (Loops, u64, Ear);
+
+/// Something that is being fetched or played.
+pub(super) struct Playing {
+    run: RunId,
+    /// The participant has it, and will say when it is through.
+    is_fetched: bool,
+}
 
 impl CallActor {
-    pub(super) fn play(
-        &mut self,
-        run: RunId,
-        urls: Vec<String>,
-        loops: Loops,
-        seek_samples: u64,
-        ctx: &mut Context<Self>,
-    ) {
-        self.playing = Some(run);
+    pub(super) fn play(&mut self, run: RunId, clips: Vec<Clip>, way: Way, ctx: &mut Context<Self>) {
+        if self.playing.len() == MAX_PLAYING {
+            self.playing.remove(0);
+        }
+        self.playing.push(Playing { run, is_fetched: false });
         let client = self.desk.hooks.clone();
         let sounds = self.desk.config.media.sounds_dir.clone();
         let source = Source { client, sounds, cache: self.desk.prompts.clone() };
-        let fetching = async move { source.fetch_all(&urls).await };
+        let fetching = async move { source.fetch_all(&clips).await };
         ctx.spawn(fetching.into_actor(self).map(move |fetched, this, ctx| {
             // Stopped or replaced while the files were on their way.
-            if this.playing == Some(run) {
-                this.fetched(run, fetched, loops, seek_samples, ctx);
+            if let Some(playing) = this.playing.iter_mut().find(|playing| playing.run == run) {
+                playing.is_fetched = true;
+                this.fetched(run, fetched, way, ctx);
             }
         }));
     }
 
-    pub(super) fn fetched(
+    fn fetched(
         &mut self,
         run: RunId,
         fetched: Result<Vec<Arc<Pcm>>, Unplayable>,
-        loops: Loops,
-        seek_samples: u64,
+        (loops, seek_samples, _): Way,
         ctx: &mut Context<Self>,
     ) {
         match (fetched, self.participant()) {
@@ -48,23 +54,28 @@ impl CallActor {
             }
             (Ok(_), None) => {}
             (Err(Unplayable { url, detail }), _) => {
-                self.playing = None;
+                self.forget_play(run);
                 self.input(Input::PlayFailed { id: PlayId(run), url, detail }, ctx);
             }
         }
     }
 
     pub(super) fn stop_play(&mut self, run: RunId, ctx: &mut Context<Self>) {
-        if self.playing != Some(run) {
-            return;
-        }
+        let Some(playing) = self.playing.iter().find(|playing| playing.run == run) else { return };
         match self.participant() {
-            Some(participant) => participant.do_send(StopPlay(run)),
-            None => {
-                self.playing = None;
+            Some(participant) if playing.is_fetched => participant.do_send(StopPlay(run)),
+            _ => {
+                self.forget_play(run);
                 let report = PlayReport { played: Duration::ZERO, last_offset_samples: 0 };
                 self.input(Input::PlayDone { id: PlayId(run), report }, ctx);
             }
         }
     }
+
+    pub(super) fn forget_play(&mut self, run: RunId) {
+        self.playing.retain(|playing| playing.run != run);
+    }
 }
+
+/// What a call has fetched or played at a time: a verb's, its prompts, a whisper.
+const MAX_PLAYING: usize = 8;

@@ -1,13 +1,18 @@
 //! The application side of a call (contract verbs.md §1.1, §1.6, §1.8): which hook opens the
 //! session, and what its replies start, replace or end.
 
+use std::collections::VecDeque;
+
 use super::{AppFailure, Phase, State, Turn};
 use crate::call::failure::{first_verbs, next_verbs, script_verbs};
 use crate::call::{Application, Effect, Script};
 use crate::hook::{Base, HookError, HookId, HookKind, HookReply, ResolvedHook};
 use crate::model::Hook;
 use crate::model::call::Direction;
-use crate::verb::{AskKind, RunId, Verb};
+use crate::verb::{AskKind, Event, RunId, Verb};
+
+/// Hooks asked for prompts and not answered, at a time.
+const MAX_PROMPTS: usize = 8;
 
 /// What the call knows about its application, and what it has asked it.
 #[derive(Debug)]
@@ -22,6 +27,8 @@ pub(super) struct Session {
     pub(super) redirect: Option<(HookId, ResolvedHook)>,
     /// The question of the verb that ended last.
     pub(super) question: Option<Pending>,
+    /// Hooks that were asked for prompts, for a part of the running verb; the latest counts.
+    prompts: VecDeque<(HookId, RunId)>,
     /// Verbs are there (or were): the line's changes concern them.
     pub(super) is_open: bool,
 }
@@ -58,7 +65,16 @@ impl Session {
             (None, Some(hook)) => Opener::Hook(hook.clone()),
             (None, None) => Opener::Nothing,
         };
-        Self { opener, base, status, opening: None, redirect: None, question: None, is_open: false }
+        Self {
+            opener,
+            base,
+            status,
+            opening: None,
+            redirect: None,
+            question: None,
+            prompts: VecDeque::new(),
+            is_open: false,
+        }
     }
 
     pub(super) fn status_target(&mut self, turn: &mut Turn<'_>) -> Option<ResolvedHook> {
@@ -87,6 +103,18 @@ impl Session {
 
     pub(super) fn resolve(&self, hook: &Hook) -> Result<ResolvedHook, HookError> {
         self.base.resolve(hook)
+    }
+
+    pub(super) fn await_prompts(&mut self, id: HookId, run: RunId) {
+        if self.prompts.len() == MAX_PROMPTS {
+            self.prompts.pop_front();
+        }
+        self.prompts.push_back((id, run));
+    }
+
+    fn take_prompts(&mut self, id: HookId) -> Option<RunId> {
+        let at = self.prompts.iter().position(|(asked, _)| *asked == id)?;
+        self.prompts.remove(at).map(|(_, run)| run)
     }
 
     pub(super) fn await_redirect(&mut self, id: HookId, target: ResolvedHook) {
@@ -177,6 +205,8 @@ impl State {
             self.on_redirect_reply(&target, result, turn);
         } else if let Some(pending) = session.question.take_if(|pending| pending.id == id) {
             self.on_answer(&pending, result, turn);
+        } else if let Some(run) = session.take_prompts(id) {
+            self.on_prompts(run, result, turn);
         } else if let Err(result) = self.on_inquiry_reply(id, result, turn) {
             self.on_idle_reply(result, turn);
         }
@@ -218,6 +248,23 @@ impl State {
         if self.session.is_open && self.session.opening.is_none() {
             self.run(turn, |runner, _| runner.progress());
         }
+    }
+
+    /// What shall be heard by who waits. A hook that fails is an alert, and silence.
+    fn on_prompts(
+        &mut self,
+        run: RunId,
+        result: Result<HookReply, HookError>,
+        turn: &mut Turn<'_>,
+    ) {
+        let verbs = match next_verbs(result) {
+            Ok(verbs) => Some(verbs),
+            Err(failure) => {
+                turn.out.extend(failure.alert().map(Effect::Alert));
+                None
+            }
+        };
+        self.tell(run, Event::Prompts(verbs), turn);
     }
 
     fn on_answer(

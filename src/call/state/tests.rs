@@ -190,7 +190,13 @@ impl Story {
                 self.alarms.retain(|(_, other)| *other != id);
                 String::new()
             }
-            Effect::Play { urls, .. } => format!("play {}", urls.join(" ")),
+            Effect::Play { clips, .. } => {
+                let names = clips.iter().map(|clip| match clip {
+                    verb::Clip::Url(url) => url.as_str(),
+                    verb::Clip::Speech(speech) => speech.text.as_str(),
+                });
+                format!("play {}", names.collect::<Vec<_>>().join(" "))
+            }
             Effect::StopPlay { .. } => "stop play".into(),
             Effect::JoinConference(join) => format!("join {}", join.name),
             Effect::LeaveConference { .. } => "leave".into(),

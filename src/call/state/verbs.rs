@@ -6,8 +6,8 @@ use crate::call::{ConferenceTarget, Effect, JoinConference, PlayId, TimerId};
 use crate::hook::{Alert, AlertKind, HookKind, payload};
 use crate::model::call::SipHeaders;
 use crate::verb::{
-    self, Ask, AskKind, Conference, ConferenceEvent, Cx, Event, PlayReport, Progress, RunId,
-    Runner, Stop,
+    self, Ask, AskKind, Clip, Conference, ConferenceEvent, Cx, Ear, Event, PlayReport, Progress,
+    RunId, Runner, Stop,
 };
 
 /// What a verb made of the call, once its effects are carried out.
@@ -61,6 +61,8 @@ impl State {
             now: turn.now,
             line: self.line(),
             account_sid: self.setup.facts.account_sid,
+            ear: Ear::Call,
+            runs: &mut self.runs,
             out: &mut effects,
         };
         let progress = step(&mut self.runner, &mut cx);
@@ -95,6 +97,8 @@ impl State {
             now: turn.now,
             line: self.line(),
             account_sid: self.setup.facts.account_sid,
+            ear: Ear::Call,
+            runs: &mut self.runs,
             out: &mut effects,
         };
         self.runner.stop(Stop::CallEnded, &mut cx);
@@ -116,10 +120,14 @@ impl State {
                     self.start_timer(TimerId::Verb(run), after, turn);
                 }
                 verb::Effect::StopTimer { run } => self.stop_timer(TimerId::Verb(run), turn),
-                verb::Effect::Play { run, urls, loops, seek_samples } => {
-                    let urls =
-                        urls.iter().map(|url| self.session.base.resolve_media(url)).collect();
-                    turn.out.push(Effect::Play { id: PlayId(run), urls, loops, seek_samples });
+                verb::Effect::Play { run, mut clips, loops, seek_samples, ear } => {
+                    for clip in &mut clips {
+                        if let Clip::Url(url) = clip {
+                            *url = self.session.base.resolve_media(url);
+                        }
+                    }
+                    let id = PlayId(run);
+                    turn.out.push(Effect::Play { id, clips, loops, seek_samples, ear });
                 }
                 verb::Effect::StopPlay { run } => {
                     turn.out.push(Effect::StopPlay { id: PlayId(run) });
@@ -218,19 +226,24 @@ impl State {
     fn ask(&mut self, ask: Ask, turn: &mut Turn<'_>) -> Result<(), AppFailure> {
         let target = match self.session.resolve(&ask.hook) {
             Ok(target) => target,
-            Err(error) if ask.wants_reply => return Err(error.into()),
+            // Without prompts the verb goes on waiting, in silence.
+            Err(error) if ask.wants_reply && ask.kind != AskKind::Prompt => {
+                return Err(error.into());
+            }
             Err(error) => {
                 turn.out.push(Effect::Alert(error.alert()));
                 return Ok(());
             }
         };
         let kind = match ask.kind {
-            AskKind::Action => HookKind::VerbHook,
+            AskKind::Action | AskKind::Prompt => HookKind::VerbHook,
             AskKind::Redirect => HookKind::SessionRedirect,
         };
         let body = payload::action(&self.base, ask.fields, ask.verb_id.as_deref());
         let request = self.request(kind, target.clone(), body);
-        if ask.wants_reply {
+        if ask.kind == AskKind::Prompt {
+            self.session.await_prompts(request.id, ask.run);
+        } else if ask.wants_reply {
             let (id, run, kind) = (request.id, ask.run, ask.kind);
             self.session.question = Some(Pending { id, run, kind, target });
         }

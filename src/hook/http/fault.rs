@@ -41,7 +41,7 @@ pub(super) fn is_silent_close(error: &reqwest::Error) -> bool {
     }
 }
 
-fn fault_of(kind: io::ErrorKind) -> ConnectFault {
+pub(in crate::hook) fn fault_of(kind: io::ErrorKind) -> ConnectFault {
     use io::ErrorKind::{
         BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut, UnexpectedEof,
     };

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::model::{Hook, HookMethod};
-use crate::verb::{Loops, StatusEventName};
+use crate::verb::{Clip, Loops, StatusEventName};
 
 #[allow(clippy::needless_pass_by_value, reason = "json! literals read best by value")]
 fn one(value: Value) -> Result<VerbKind, VerbError> {
@@ -74,7 +74,8 @@ fn each_verb_is_read_with_its_properties() {
     })) else {
         panic!()
     };
-    assert_eq!(play.urls, ["http://a/1.wav", "/2.wav"]);
+    let urls = ["http://a/1.wav", "/2.wav"].map(|url| Clip::Url(url.to_owned()));
+    assert_eq!(play.clips, urls);
     assert_eq!(play.loops, Loops::Times(NonZeroU32::MIN));
     assert!(play.early_media);
     assert_eq!(play.seek_samples, 8000);

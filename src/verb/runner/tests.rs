@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::model::AccountSid;
-use crate::verb::{AskKind, ConferenceEvent, LeaveReason, PlayReport, Refusal, parse};
+use crate::verb::{AskKind, ConferenceEvent, Ear, LeaveReason, PlayReport, Refusal, parse};
 
 /// A runner with its surroundings; `step` returns progress and what the verbs wanted.
 struct Walk {
@@ -14,12 +14,13 @@ struct Walk {
     line: Line,
     now: Instant,
     account_sid: AccountSid,
+    runs: u32,
 }
 
 impl Walk {
     fn new(line: Line) -> Self {
         let runner = Runner::default();
-        Self { runner, line, now: Instant::now(), account_sid: AccountSid::random() }
+        Self { runner, line, now: Instant::now(), account_sid: AccountSid::random(), runs: 0 }
     }
 
     fn step(
@@ -28,7 +29,8 @@ impl Walk {
     ) -> (Progress, Vec<Effect>) {
         let mut out = Vec::new();
         let (now, line, account_sid) = (self.now, self.line, self.account_sid);
-        let mut cx = Cx { now, line, account_sid, out: &mut out };
+        let (ear, runs) = (Ear::Call, &mut self.runs);
+        let mut cx = Cx { now, line, account_sid, ear, runs, out: &mut out };
         let progress = step(&mut self.runner, &mut cx);
         (progress, out)
     }
