@@ -27,6 +27,7 @@ use crate::media_io::hub::MediaPlane;
 use crate::media_io::port_pool::PortPool;
 use crate::media_io::settings::MediaSettings;
 use crate::media_io::sys;
+use crate::recording::{self, Recorder};
 use crate::sip_io::dns::Resolver;
 use crate::sip_io::message::Drain;
 use crate::sip_io::peers::Peers;
@@ -62,6 +63,13 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         config.api.jwt_secret = Some(secret);
     }
     let config = Arc::new(config);
+    let recording = recording::Settings::new(&config);
+    let archive = recording.archive.clone();
+    recording::recover(&store, &archive).await.context("cannot read the store")?;
+    let recorder = Recorder::start(recording, store.clone());
+    let recorder = Arc::new(recorder.context("cannot start the recorder's thread")?);
+    let sweeping = recording::sweep(store.clone(), archive, config.recording.retention);
+    let sweeping = actix::spawn(sweeping);
     let hooks = HookClient::new(&hook_config(&config)).context("cannot build the HTTP client")?;
     let state = AppState::new(store.clone(), config.clone(), check_verbs, hooks.clone());
 
@@ -105,6 +113,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         store: store.clone(),
         hooks,
         prompts: Arc::default(),
+        recorder: recorder.clone(),
         plane: plane.clone(),
         live: live.clone(),
         directory: directory.clone(),
@@ -149,6 +158,9 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     hang_up(&live).await;
     // A carrier that does not answer by then has a binding that ends by itself.
     let _ = tokio::time::timeout(GOODBYE, left).await;
+    sweeping.abort();
+    // What is still recorded ends with its calls; the last of it is on its way to the store then.
+    let _ = tokio::task::spawn_blocking(move || recorder.close()).await;
     store.close().await;
     signalling.stop();
     control.stop();

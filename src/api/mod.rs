@@ -44,6 +44,7 @@ mod predefined_carriers;
 mod queues;
 mod quotas;
 mod recent_calls;
+mod recordings;
 mod reference;
 mod registered_sip_users;
 mod sbcs;

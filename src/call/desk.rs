@@ -27,6 +27,7 @@ use crate::media_io::port_pool::PortPool;
 use crate::media_io::settings::MediaSettings;
 use crate::model::call::{EndedBy, SpeechDefaults};
 use crate::model::{self, AccountSid, Alert, CallSid, Timestamp};
+use crate::recording::Recorder;
 use crate::sip_io::dns::Resolver;
 use crate::sip_io::gate::Answer;
 use crate::sip_io::message::{DialogEvent, IncomingCall};
@@ -44,6 +45,7 @@ pub struct DeskParts {
     pub store: Store,
     pub hooks: HookClient,
     pub prompts: Arc<PromptCache>,
+    pub recorder: Arc<Recorder>,
     pub plane: Arc<MediaPlane>,
     pub ports: PortPool,
     pub live: Arc<Live>,

@@ -56,6 +56,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "verb",
             "hook",
             "store",
+            // A call keeps its recording going; so does the directory with that of a room.
+            "recording",
             "config",
             "directory",
             "participant::actor",
@@ -74,6 +76,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "model",
             "hook",
             "store",
+            "recording",
             "call::CallSnapshot",
             "call::actor",
             "conference::actor",
@@ -97,6 +100,9 @@ const ROOMS: &[(&str, &[&str])] = &[
             // The guard of every URL, asked before one is saved, and what handlers fetch through it.
             "hook::HookClient",
             "media_io::quality",
+            // Which file a recording is, to be sent and deleted; nothing of how it is made.
+            "recording::Archive",
+            "recording::delete",
             "call::CallSnapshot",
             "call::actor",
             "call::desk",
@@ -136,6 +142,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("hickory_resolver", &["src/sip_io/dns"]),
     ("socket2", &["src/sip_io/listeners.rs"]),
     ("actix_web", &["src/api/"]),
+    ("actix_files", &["src/api/"]),
     ("figment", &["src/config"]),
     ("libc", &["src/media_io/sys.rs"]),
 ];

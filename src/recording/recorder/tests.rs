@@ -101,7 +101,7 @@ fn ended(news: &NewsReceiver<News>) -> Ended {
 }
 
 fn decoded(path: &Path) -> Vec<i16> {
-    file::decode_at(&std::fs::read(path).unwrap(), RATE).unwrap().samples().to_vec()
+    file::decode(&std::fs::read(path).unwrap(), RATE).unwrap().samples().to_vec()
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ async fn what_a_killed_process_left_is_put_right_and_listed() {
         let Ok(bytes) = fs::read(archive.file(&found).unwrap()) else { continue };
         assert_eq!(found.bytes, bytes.len() as u64);
         if found.format == SoundFormat::Wav {
-            assert_eq!(file::decode_at(&bytes, RATE).unwrap().samples(), &tone[..47_999]);
+            assert_eq!(file::decode(&bytes, RATE).unwrap().samples(), &tone[..47_999]);
         }
     }
     store.close().await;
