@@ -5,6 +5,7 @@
 //! it into [`Live`], whose locks no media thread ever touches.
 
 mod balance;
+mod recording;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -14,6 +15,7 @@ use actix::prelude::*;
 use media::source::Pcm;
 
 use self::balance::{Balance, LOOK_EVERY, RoomWatch};
+use self::recording::RoomTake;
 use crate::call::CallSnapshot;
 use crate::call::actor::CallActor;
 use crate::conference::actor::{ConferenceActor, Identity, RoomId};
@@ -27,9 +29,11 @@ use crate::media_io::hub::MediaPlane;
 use crate::media_io::quality::{Quality, QualityCell};
 use crate::media_io::settings::MediaSettings;
 use crate::model::{AccountSid, Alert, CallSid, Conference, ConferenceSid};
+use crate::recording::Recorder;
 use crate::store::Store;
 
 pub use self::balance::ConferenceMoved;
+pub use self::recording::{NotRecorded, RecordOrder, RecordRoom, RecordingStanding, RoomRecording};
 
 /// Ended calls kept readable at most, whatever the retention says.
 const MAX_ENDED: usize = 100_000;
@@ -65,6 +69,7 @@ impl LiveCall {
 pub struct LiveConference {
     pub snapshot: Arc<ConferenceSnapshot>,
     pub actor: Addr<ConferenceActor>,
+    pub recording: RoomRecording,
 }
 
 /// What is going on on the whole server, in numbers.
@@ -180,6 +185,7 @@ pub struct DirectoryActor {
     entry_tone: Arc<Pcm>,
     hooks: HookClient,
     store: Store,
+    recorder: Option<Arc<Recorder>>,
     names: HashMap<(AccountSid, String), RoomId>,
     rooms: HashMap<RoomId, Room>,
     /// Counts the openings.
@@ -194,6 +200,7 @@ struct Room {
     /// Joins sent there; a room is forgotten only when it has seen all of them.
     joins: u64,
     watch: RoomWatch,
+    recording: Option<RoomTake>,
 }
 
 impl DirectoryActor {
@@ -216,6 +223,7 @@ impl DirectoryActor {
             entry_tone,
             hooks,
             store,
+            recorder: None,
             names: HashMap::new(),
             rooms: HashMap::new(),
             opened: 0,
@@ -240,9 +248,11 @@ impl DirectoryActor {
         let actor =
             ConferenceActor::launch(identity.clone(), rules, place, settings, tone, directory);
         let snapshot = Arc::new(ConferenceSnapshot::opened(sid, account, name));
-        shown.insert(sid, LiveConference { snapshot, actor: actor.clone() });
+        let recording = RoomRecording::default();
+        shown.insert(sid, LiveConference { snapshot, actor: actor.clone(), recording });
         drop(shown);
-        self.rooms.insert(id, Room { identity, actor, news: NewsLine::default(), joins: 0, watch });
+        let (news, recording) = (NewsLine::default(), None);
+        self.rooms.insert(id, Room { identity, actor, news, joins: 0, watch, recording });
         self.names.insert((account, name.to_owned()), id);
         Some(id)
     }
@@ -336,7 +346,9 @@ impl Handler<ConferenceChanged> for DirectoryActor {
         let ConferenceChanged { room, snapshot } = changed;
         if let Some(room) = self.rooms.get(&room) {
             let actor = room.actor.clone();
-            write(&self.live.conferences).insert(snapshot.sid, LiveConference { snapshot, actor });
+            let recording = room.recording.as_ref().map(RoomTake::shown).unwrap_or_default();
+            let shown = LiveConference { snapshot, actor, recording };
+            write(&self.live.conferences).insert(shown.snapshot.sid, shown);
         }
     }
 }

@@ -98,11 +98,12 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     let media_settings = media_settings(&config);
     let directory = {
         let (live, plane, config) = (live.clone(), plane.clone(), config.clone());
-        let (hooks, store) = (hooks.clone(), store.clone());
+        let (hooks, store, recorder) = (hooks.clone(), store.clone(), recorder.clone());
         DirectoryActor::start_in_arbiter(&control.handle(), move |_| {
             let tone = Arc::new(tone::entry_beep(SampleRate::NARROW));
             let keep = config.call.ended_retention;
             DirectoryActor::new(live, plane, media_settings, keep, tone, hooks, store)
+                .with_recorder(recorder)
         })
     };
     let desk = Desk::new(DeskParts {

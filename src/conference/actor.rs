@@ -15,15 +15,19 @@ use media::source::Pcm;
 use time::OffsetDateTime;
 
 use self::relocation::Residence;
-use super::message::{Close, End, Guest, Happened, Join, Leave, Mute, MuteAll, Settle, Tag};
+use super::message::{
+    Close, End, Guest, Happened, Join, Leave, Mute, MuteAll, Settle, Tag, TapRoom,
+};
 use super::news::News;
 use super::policy::{Effect, Exit, Member, Policy, Refusal, Standing, StatusEvent};
 use super::rules::{Rules, Starter, StatusRule};
 use super::snapshot::{ConferenceSnapshot, ParticipantSnapshot};
 use crate::call::ConferenceTarget;
-use crate::directory::{ConferenceChanged, ConferenceEmpty, ConferenceGone, DirectoryActor};
+use crate::directory::{
+    ConferenceChanged, ConferenceEmpty, ConferenceGone, DirectoryActor, RecordOrder, RecordRoom,
+};
 use crate::floor::message::{
-    PlayToMember, Renegotiated, RoomAddr, SeatLine, SendMemberDigits, StopMemberPlay,
+    PlayToMember, Renegotiated, RoomAddr, SeatLine, SendMemberDigits, StopMemberPlay, TapMember,
 };
 use crate::floor::pulse::Pulse;
 use crate::floor::{Arrival, Event, Floor, NoSeat};
@@ -168,6 +172,7 @@ impl ConferenceActor {
     fn notify(&mut self, event: StatusEvent, about: CallSid, members: usize) {
         if event == StatusEvent::Start {
             self.started = Some((Instant::now(), OffsetDateTime::now_utc()));
+            self.record_as_started();
         }
         let running_for = self.started.map_or(Duration::ZERO, |(at, _)| at.elapsed());
         if event == StatusEvent::End {
@@ -183,6 +188,17 @@ impl ConferenceActor {
             members,
             at: OffsetDateTime::now_utc(),
         });
+    }
+
+    /// The member that starts the room may want it recorded.
+    fn record_as_started(&self) {
+        let Some(path) = self.starter.as_ref().and_then(|starter| starter.record.clone()) else {
+            return;
+        };
+        let (account, room) = (self.identity.account, self.identity.sid);
+        let order = RecordOrder::Start { path: Some(path) };
+        // If it is being recorded already, that goes on.
+        self.directory.do_send(RecordRoom { account, room, order });
     }
 
     /// A member began or ceased to talk.
@@ -393,6 +409,26 @@ impl Handler<SendMemberDigits> for ConferenceActor {
     fn handle(&mut self, order: SendMemberDigits, _: &mut Context<Self>) {
         if let Some(SendMemberDigits { call, digits }) = self.here(order) {
             self.floor.send_digits(call, &digits);
+        }
+    }
+}
+
+impl Handler<TapMember> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, order: TapMember, _: &mut Context<Self>) {
+        if let Some(order) = self.here(order) {
+            order.settle(&mut self.floor);
+        }
+    }
+}
+
+impl Handler<TapRoom> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, order: TapRoom, _: &mut Context<Self>) {
+        if let Some(TapRoom(tap)) = self.here(order) {
+            self.floor.tap_room(tap);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use media::sink::TapWriter;
 
 use super::policy::{Entry, Exit, Refusal};
 use super::rules::{Rules, Starter};
@@ -88,6 +89,11 @@ pub struct End;
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Relocate(pub Place);
+
+/// Listen to the whole mix, until nobody reads the tap any more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct TapRoom(pub TapWriter);
 
 /// The directory forgot the empty room; it stops.
 #[derive(Message)]

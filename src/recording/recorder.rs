@@ -99,7 +99,7 @@ pub struct Ended {
     pub duration_ms: u64,
 }
 
-type Listener = Box<dyn FnMut(News) + Send>;
+type Listener = Box<dyn FnMut((RecordingSid, News)) + Send>;
 
 enum Order {
     Start { recording: Box<Recording>, stem: String, feed: Feed, listener: Listener },
@@ -151,7 +151,7 @@ impl Recorder {
         &self,
         wanted: Wanted,
         feed: Feed,
-        listener: impl FnMut(News) + Send + 'static,
+        listener: impl FnMut((RecordingSid, News)) + Send + 'static,
     ) -> Take {
         let (sid, started_at) = (RecordingSid::random(), Timestamp::now());
         let named = wanted.path.as_ref().and_then(RecordingPath::format);
@@ -355,7 +355,7 @@ impl Desk {
                 metrics::counter!("recordings_started_total").increment(1);
                 debug!(%sid, path = recording.path, "recording");
                 self.store.recordings().write(Recording::clone(&recording));
-                listener(News::Began { path: recording.path.clone() });
+                listener((sid, News::Began { path: recording.path.clone() }));
                 self.takes.insert(sid, Under { running, recording, listener });
             }
             Err(error) => {
@@ -446,7 +446,7 @@ impl Desk {
             });
         }
         let Recording { sid, path, duration_ms, .. } = recording.clone();
-        listener(News::Ended(Ended { sid, path, state, duration_ms }));
+        listener((sid, News::Ended(Ended { sid, path, state, duration_ms })));
     }
 
     fn is_full(&mut self, now: Instant) -> bool {

@@ -42,7 +42,7 @@ impl Fixture {
 
     fn record(&self, wanted: Wanted, feed: Feed) -> (Take, NewsReceiver<News>) {
         let (sender, news) = channel();
-        let take = self.recorder.record(wanted, feed, move |told| sender.send(told).unwrap());
+        let take = self.recorder.record(wanted, feed, move |(_, told)| sender.send(told).unwrap());
         (take, news)
     }
 
