@@ -44,12 +44,12 @@ impl CallActor {
         &mut self,
         run: RunId,
         fetched: Result<Vec<Arc<Pcm>>, Unplayable>,
-        (loops, seek_samples, _): Way,
+        (loops, seek_samples, ear): Way,
         ctx: &mut Context<Self>,
     ) {
         match (fetched, self.participant()) {
             (Ok(clips), Some(participant)) => {
-                let (there, announce) = (false, false);
+                let (there, announce) = (ear == Ear::Seat, false);
                 let play = Play { id: run, clips, loops, seek_samples, there, announce };
                 participant.do_send(play);
             }
