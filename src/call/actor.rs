@@ -8,6 +8,7 @@ mod dialog;
 mod media;
 mod outgoing;
 mod playing;
+mod recording;
 mod requests;
 mod stay;
 mod transfer;
@@ -39,6 +40,7 @@ use crate::conference::message::{Mute, MuteAll};
 use crate::hook::{HookError, HookId, HookReply, HookRequest, StatusSender};
 use crate::model::call::{SipHeaders, UpdateCall};
 use crate::model::{CallSid, Encryption};
+use crate::recording::Take;
 use crate::sip_io::message::{Action, Fields, IncomingCall};
 use crate::sip_io::stack::StackActor;
 
@@ -54,6 +56,8 @@ pub struct CallActor {
     /// What is being fetched or played.
     playing: Vec<Playing>,
     stay: Option<Stay>,
+    /// The recording, for as long as it goes on.
+    take: Option<Take>,
     /// INVITEs under way.
     outgoing: Option<Outgoing>,
     /// The far end wants to be replaced by another, who is being called.
@@ -119,7 +123,17 @@ impl CallActor {
         })
     }
 
-    fn new(sid: CallSid, desk: Desk, keep: Keep, state: State, begin: Begin, guard: Guard) -> Self {
+    fn new(
+        sid: CallSid,
+        desk: Desk,
+        keep: Keep,
+        mut state: State,
+        begin: Begin,
+        guard: Guard,
+    ) -> Self {
+        if keep.recording.is_wanted {
+            state.record_from_answer();
+        }
         let status = desk.status_sender(sid, state.snapshot().account_sid);
         Self {
             sid,
@@ -132,6 +146,7 @@ impl CallActor {
             timers: HashMap::new(),
             playing: Vec::new(),
             stay: None,
+            take: None,
             outgoing: None,
             transfer: None,
             transfers: 0,
@@ -194,6 +209,7 @@ impl CallActor {
                     self.tell_room(id, Mute { call: self.sid, muted });
                 }
                 Effect::MuteOthers { id, muted } => self.tell_room(id, MuteAll(muted)),
+                Effect::Record(order) => self.record(order, ctx),
                 Effect::Alert(alert) => {
                     tracing::warn!(call_sid = %self.sid, kind = alert.kind.as_str(), alert.message);
                     self.desk.alert(self.state.base_fields(), alert);
@@ -220,6 +236,7 @@ impl CallActor {
             "call ended"
         );
         self.transfer = None;
+        self.take = None;
         self.drop_invites(false);
         self.drop_requests();
         self.desk.record(record, self.state.base_fields(), &self.keep);

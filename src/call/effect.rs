@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::refer::{Refer, Subscription};
-use super::{AnswerId, CallRecord};
+use super::{AnswerId, CallRecord, RecordingOrder};
 use crate::hook::{Alert, BaseFields, HookRequest, ResolvedHook};
 use crate::model::call::{SipHeaders, SipRequest};
 use crate::sip_io::message::RequestId;
@@ -94,6 +94,8 @@ pub enum Effect {
         muted: bool,
     },
 
+    /// What becomes of the call's recording.
+    Record(RecordingOrder),
     Alert(Alert),
     /// What reads show has changed: take a new [`State::snapshot`](super::State::snapshot).
     Publish,

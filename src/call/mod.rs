@@ -36,4 +36,4 @@ pub use input::Input;
 pub use record::{CallRecord, Termination};
 pub use setup::{Application, Limits, Script, Setup, Transfers};
 pub use snapshot::CallSnapshot;
-pub use state::{FarEnd, State, UpdateError};
+pub use state::{FarEnd, RecordingOrder, State, UpdateError};

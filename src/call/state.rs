@@ -3,10 +3,11 @@
 //!
 //! `state/ending.rs` has the ways out, `state/session.rs` the application side,
 //! `state/verbs.rs` what its verbs become, `state/in_dialog.rs` requests inside the dialog,
-//! `state/update.rs` the API's live control.
+//! `state/recording.rs` its recording, `state/update.rs` the API's live control.
 
 mod ending;
 mod in_dialog;
+mod recording;
 mod session;
 mod update;
 mod verbs;
@@ -15,6 +16,7 @@ mod verbs;
 mod tests;
 
 pub use in_dialog::FarEnd;
+pub use recording::RecordingOrder;
 pub use update::UpdateError;
 
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use crate::model::call::{CallStatus, Direction, EndedBy, SipHeaders};
 use crate::verb::{Line, Runner};
 use ending::{Ending, x_reason};
 use in_dialog::Requests;
+use recording::Recording;
 use session::Session;
 
 #[derive(Debug)]
@@ -40,6 +43,7 @@ pub struct State {
     session: Session,
     runner: Runner,
     requests: Requests,
+    recording: Recording,
     timers: Vec<TimerId>,
     hooks: u64,
     /// The last name that a run of a verb, or of a part of one, was given.
@@ -92,6 +96,7 @@ impl State {
             session,
             runner: Runner::default(),
             requests,
+            recording: Recording::default(),
             timers: Vec::new(),
             hooks: 0,
             runs: 0,
@@ -245,6 +250,7 @@ impl State {
                 self.set_status(CallStatus::InProgress, 200, "OK");
                 self.send_status_event(turn);
                 turn.out.push(Effect::Publish);
+                self.begin_recording(turn);
                 match self.direction() {
                     Direction::Inbound => self.run(turn, Runner::on_line),
                     Direction::Outbound => self.open_session(turn),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
-use super::{ConferenceActor, DirectoryActor, LiveConference, RoomId, room, write};
+use super::{ConferenceActor, DirectoryActor, RoomId, room, write};
 use crate::media_io::hub::{MediaPlane, Place, PlaneWatch};
 use crate::media_io::load::{Balancer, RoomLoad, Watch};
 

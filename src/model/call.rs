@@ -4,6 +4,7 @@
 mod create;
 mod headers;
 mod input;
+mod recording;
 mod sip_request;
 mod update;
 mod urls;
@@ -11,6 +12,7 @@ mod urls;
 pub use create::{CreateCall, DigestLogin, SpeechDefaults, Target, TargetKind};
 pub use headers::SipHeaders;
 pub use input::BadCall;
+pub use recording::RecordCall;
 pub use sip_request::{Content, SipRequest};
 pub use update::{CloseAs, Command, UpdateCall};
 pub use urls::{urls_in, urls_in_create, urls_in_update};

@@ -4,6 +4,7 @@
 use super::props::Props;
 use super::{Cx, Effect, Step, VerbError};
 use crate::model::Hook;
+use crate::model::call::RecordCall;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -11,6 +12,7 @@ pub struct Config {
     pub request_hook: Option<Hook>,
     /// Told of a REFER from the far end.
     pub refer_hook: Option<Hook>,
+    pub record: Option<RecordCall>,
     /// Properties of the contract that are set and do nothing.
     pub without_effect: Vec<&'static str>,
 }
@@ -19,14 +21,18 @@ impl Config {
     pub(super) fn parse(props: &mut Props<'_>) -> Result<Self, VerbError> {
         let request_hook = props.hook("sipRequestWithinDialogHook")?;
         let refer_hook = props.hook("referHook")?;
+        let record = record(props)?;
         let set = UNBUILT.into_iter().filter(|name| props.value(name).is_some());
-        Ok(Self { request_hook, refer_hook, without_effect: set.collect() })
+        Ok(Self { request_hook, refer_hook, record, without_effect: set.collect() })
     }
 
     pub(super) fn start(&mut self, cx: &mut Cx<'_>) -> Step {
         let (request_hook, refer_hook) = (self.request_hook.take(), self.refer_hook.take());
         if request_hook.is_some() || refer_hook.is_some() {
             cx.out.push(Effect::SetDialogHooks { request_hook, refer_hook });
+        }
+        if let Some(order) = self.record.take() {
+            cx.out.push(Effect::Record(order));
         }
         if !self.without_effect.is_empty() {
             let names = std::mem::take(&mut self.without_effect);
@@ -36,7 +42,13 @@ impl Config {
     }
 }
 
-const UNBUILT: [&str; 23] = [
+fn record(props: &mut Props<'_>) -> Result<Option<RecordCall>, VerbError> {
+    let Some(order) = props.value("record") else { return Ok(None) };
+    let order = order.as_object().map(RecordCall::read).unwrap_or(Err("must be an object"));
+    order.map(Some).map_err(|problem| props.bad("record", problem))
+}
+
+const UNBUILT: [&str; 22] = [
     "actionHookDelayAction",
     "amd",
     "autoStreamTts",
@@ -51,7 +63,6 @@ const UNBUILT: [&str; 23] = [
     "notifySttLatency",
     "onHoldMusic",
     "recognizer",
-    "record",
     "reset",
     "stream",
     "synthesizer",

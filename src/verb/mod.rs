@@ -44,7 +44,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use crate::model::call::{SipHeaders, SipRequest};
+use crate::model::call::{RecordCall, SipHeaders, SipRequest};
 use crate::model::{AccountSid, Hook};
 
 /// One step of an application, with the `id` that its results carry as `verb_id`.
@@ -154,6 +154,8 @@ pub enum Effect {
         request_hook: Option<Hook>,
         refer_hook: Option<Hook>,
     },
+    /// What becomes of the call's recording.
+    Record(RecordCall),
     /// Properties that were set and do nothing: worth an alert.
     WithoutEffect {
         verb: &'static str,

@@ -36,6 +36,7 @@ mod portal;
 mod postgres;
 mod proxies;
 mod rates;
+mod recording;
 mod rooms;
 mod scenarios;
 mod secure;

@@ -4,6 +4,7 @@ mod application;
 mod in_dialog;
 mod inbound;
 mod outbound;
+mod recording;
 mod update;
 mod whatever_comes;
 
@@ -202,6 +203,7 @@ impl Story {
             Effect::LeaveConference { .. } => "leave".into(),
             Effect::MuteMember { muted, .. } => format!("mute {muted}"),
             Effect::MuteOthers { muted, .. } => format!("mute others {muted}"),
+            Effect::Record(order) => format!("record {order:?}"),
             Effect::Alert(alert) => format!("alert {}: {}", alert.kind.as_str(), alert.message),
             Effect::Publish => String::new(),
             Effect::Ended(record) => {

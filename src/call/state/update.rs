@@ -78,6 +78,7 @@ impl State {
                 self.base.customer_data = Some(data.into());
                 turn.out.push(Effect::Publish);
             }
+            Command::Record(order) => self.record(order, turn),
             Command::SipRequest(_) if !self.is_answered() => {
                 return Err(UpdateError::Incompatible("sip_request"));
             }

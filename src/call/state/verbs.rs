@@ -150,6 +150,7 @@ impl State {
                 verb::Effect::SetDialogHooks { request_hook, refer_hook } => {
                     self.requests.set_hooks(request_hook, refer_hook);
                 }
+                verb::Effect::Record(order) => self.record(order, turn),
                 verb::Effect::WithoutEffect { verb, names } => {
                     let message = format!("{verb}: no effect yet: {}", names.join(", "));
                     let alert = Alert::new(AlertKind::InvalidAppPayload, message);

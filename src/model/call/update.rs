@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::input::Body;
-use super::{BadCall, Content, SipRequest};
+use super::{BadCall, Content, RecordCall, SipRequest};
 use crate::model::Hook;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,7 @@ pub enum Command {
     Tag(Map<String, Value>),
     /// In-dialog request; needs an answered call.
     SipRequest(Box<SipRequest>),
+    Record(RecordCall),
     /// A command of the contract that needs a verb which does not exist yet; its property name.
     Unbuilt(&'static str),
 }
@@ -98,6 +99,7 @@ fn command(body: Body<'_>, name: &'static str) -> Result<Command, BadCall> {
             None => return Err(BadCall::Invalid("tag data")),
         },
         "sip_request" => Command::SipRequest(Box::new(sip_request(body)?)),
+        "record" => Command::Record(record(body, name)?),
         other => {
             check_unbuilt(body, other)?;
             Command::Unbuilt(other)
@@ -128,7 +130,6 @@ fn check_unbuilt(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
                 _ => Err(BadCall::Invalid(name)),
             }
         }
-        "record" => record(body, name),
         "dub" => {
             let dub = Body::new_in(body, name)?;
             let action = dub.text("action")?.unwrap_or_default();
@@ -201,21 +202,10 @@ fn participant_action(body: Body<'_>, name: &'static str) -> Result<(), BadCall>
     Ok(())
 }
 
-fn record(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
-    let record = Body::new_in(body, name)?;
-    let action = record.text("action")?.unwrap_or_default();
-    if !RECORD_ACTIONS.contains(&action) {
-        return Err(BadCall::property(name, "needs an action"));
-    }
-    let siprec = match record.text("type")? {
-        None | Some("siprec") => true,
-        Some("cloud") => false,
-        Some(_) => return Err(BadCall::property(name, "has an unknown type")),
-    };
-    if siprec && action == "startCallRecording" && record.value("siprecServerURL").is_none() {
-        return Err(BadCall::property(name, "needs a siprecServerURL"));
-    }
-    Ok(())
+fn record(body: Body<'_>, name: &'static str) -> Result<RecordCall, BadCall> {
+    let order = body.value(name).and_then(Value::as_object);
+    let order = order.ok_or_else(|| BadCall::property(name, "must be an object"))?;
+    RecordCall::read(order).map_err(|problem| BadCall::property(name, problem))
 }
 
 fn is_digits(text: &str) -> bool {
@@ -266,8 +256,6 @@ const COMMANDS: [&str; 24] = [
 
 const PARTICIPANT_ACTIONS: [&str; 9] =
     ["tag", "untag", "coach", "uncoach", "mute", "unmute", "hold", "unhold", "kick"];
-const RECORD_ACTIONS: [&str; 4] =
-    ["startCallRecording", "stopCallRecording", "pauseCallRecording", "resumeCallRecording"];
 const DUB_ACTIONS: [&str; 5] =
     ["addTrack", "removeTrack", "silenceTrack", "playOnTrack", "sayOnTrack"];
 
