@@ -8,6 +8,7 @@ pub mod config;
 pub mod directory;
 pub mod floor;
 pub mod hook;
+pub mod listen;
 pub mod media_io;
 pub mod model;
 pub mod participant;

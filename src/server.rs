@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::directory::{DirectoryActor, Live};
 use crate::hook::ws_connect::WsConfig;
 use crate::hook::{HookClient, HookConfig};
+use crate::listen::Listener;
 use crate::media_io::hub::MediaPlane;
 use crate::media_io::port_pool::PortPool;
 use crate::media_io::settings::MediaSettings;
@@ -91,7 +92,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
 
     let plane = MediaPlane::start(config.media_arbiters(), config.media.realtime_priority);
     let plane = Arc::new(plane.context("cannot start the media clock")?);
-    let (control, signalling) = (Arbiter::new(), Arbiter::new());
+    let (control, signalling, streams) = (Arbiter::new(), Arbiter::new(), Arbiter::new());
     let live = Arc::new(Live::default());
     let registrations = Arc::new(Registrations::default());
     let trunks = Arc::new(Trunks::new(store.clone()));
@@ -112,6 +113,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         media_settings,
         sdp_policy: Arc::new(policy::sdp_policy(&config)),
         store: store.clone(),
+        listener: Listener::new(hooks.clone(), streams.handle()),
         hooks,
         prompts: Arc::default(),
         recorder: recorder.clone(),
@@ -163,6 +165,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     // What is still recorded ends with its calls; the last of it is on its way to the store then.
     let _ = tokio::task::spawn_blocking(move || recorder.close()).await;
     store.close().await;
+    streams.stop();
     signalling.stop();
     control.stop();
     plane.stop();

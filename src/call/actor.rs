@@ -11,6 +11,7 @@ mod playing;
 mod recording;
 mod requests;
 mod stay;
+mod streaming;
 mod transfer;
 
 pub use self::requests::RequestAnswer;
@@ -29,6 +30,7 @@ use self::outgoing::Outgoing;
 use self::playing::Playing;
 use self::requests::Requests;
 use self::stay::Stay;
+use self::streaming::Stream;
 use self::transfer::Transfer;
 use super::desk::{Desk, Keep};
 use super::guard::Guard;
@@ -58,6 +60,8 @@ pub struct CallActor {
     stay: Option<Stay>,
     /// The recording, for as long as it goes on.
     take: Option<Take>,
+    /// The stream of its audio, for as long as it goes on.
+    stream: Option<Stream>,
     /// INVITEs under way.
     outgoing: Option<Outgoing>,
     /// The far end wants to be replaced by another, who is being called.
@@ -147,6 +151,7 @@ impl CallActor {
             playing: Vec::new(),
             stay: None,
             take: None,
+            stream: None,
             outgoing: None,
             transfer: None,
             transfers: 0,
@@ -209,6 +214,11 @@ impl CallActor {
                     self.tell_room(id, Mute { call: self.sid, muted });
                 }
                 Effect::MuteOthers { id, muted } => self.tell_room(id, MuteAll(muted)),
+                Effect::StartStream { id, url, listen, call } => {
+                    self.start_stream(id, url, &listen, call, ctx);
+                }
+                Effect::SetStreamFlow { id, flow } => self.set_stream_flow(id, flow),
+                Effect::StopStream { id } => self.stop_stream(id),
                 Effect::Record(order) => self.record(order, ctx),
                 Effect::Alert(alert) => {
                     tracing::warn!(call_sid = %self.sid, kind = alert.kind.as_str(), alert.message);
@@ -237,6 +247,7 @@ impl CallActor {
         );
         self.transfer = None;
         self.take = None;
+        self.stream = None;
         self.drop_invites(false);
         self.drop_requests();
         self.desk.record(record, self.state.base_fields(), &self.keep);

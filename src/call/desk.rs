@@ -22,6 +22,7 @@ use super::{Application, CallRecord, Limits, Script, Setup, Transfers, answer};
 use crate::config::{self, Config};
 use crate::directory::{DirectoryActor, Live};
 use crate::hook::{self, BaseFields, HookClient, StatusSender};
+use crate::listen::Listener;
 use crate::media_io::hub::MediaPlane;
 use crate::media_io::port_pool::PortPool;
 use crate::media_io::settings::MediaSettings;
@@ -48,6 +49,8 @@ pub struct DeskParts {
     pub hooks: HookClient,
     pub prompts: Arc<PromptCache>,
     pub recorder: Arc<Recorder>,
+    /// Opens streams of audio.
+    pub listener: Listener,
     pub plane: Arc<MediaPlane>,
     pub ports: PortPool,
     pub live: Arc<Live>,

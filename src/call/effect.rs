@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+use url::Url;
+
 use super::refer::{Refer, Subscription};
 use super::{AnswerId, CallRecord, RecordingOrder};
 use crate::hook::{Alert, BaseFields, HookRequest, ResolvedHook};
-use crate::model::call::{SipHeaders, SipRequest};
+use crate::model::call::{SipHeaders, SipRequest, StreamFlow};
 use crate::sip_io::message::RequestId;
-use crate::verb::{Clip, Ear, Loops, RunId, StatusEventName};
+use crate::verb::{Clip, Ear, Listen, Loops, RunId, StatusEventName};
 
 #[derive(Clone, Debug)]
 pub enum Effect {
@@ -94,6 +97,21 @@ pub enum Effect {
         muted: bool,
     },
 
+    /// The call's audio goes to that WebSocket.
+    StartStream {
+        id: RunId,
+        url: Url,
+        listen: Box<Listen>,
+        /// What its first message says of the call.
+        call: Map<String, Value>,
+    },
+    SetStreamFlow {
+        id: RunId,
+        flow: StreamFlow,
+    },
+    StopStream {
+        id: RunId,
+    },
     /// What becomes of the call's recording.
     Record(RecordingOrder),
     Alert(Alert),

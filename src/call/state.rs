@@ -3,12 +3,13 @@
 //!
 //! `state/ending.rs` has the ways out, `state/session.rs` the application side,
 //! `state/verbs.rs` what its verbs become, `state/in_dialog.rs` requests inside the dialog,
-//! `state/recording.rs` its recording, `state/update.rs` the API's live control.
+//! `state/recording.rs` its recording, `state/streaming.rs` its stream, `state/update.rs` the API's live control.
 
 mod ending;
 mod in_dialog;
 mod recording;
 mod session;
+mod streaming;
 mod update;
 mod verbs;
 
@@ -34,6 +35,7 @@ use ending::{Ending, x_reason};
 use in_dialog::Requests;
 use recording::Recording;
 use session::Session;
+use streaming::Stream;
 
 #[derive(Debug)]
 pub struct State {
@@ -44,6 +46,7 @@ pub struct State {
     runner: Runner,
     requests: Requests,
     recording: Recording,
+    stream: Stream,
     timers: Vec<TimerId>,
     hooks: u64,
     /// The last name that a run of a verb, or of a part of one, was given.
@@ -97,6 +100,7 @@ impl State {
             runner: Runner::default(),
             requests,
             recording: Recording::default(),
+            stream: Stream::default(),
             timers: Vec::new(),
             hooks: 0,
             runs: 0,

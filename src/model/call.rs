@@ -6,6 +6,7 @@ mod headers;
 mod input;
 mod recording;
 mod sip_request;
+mod stream_flow;
 mod update;
 mod urls;
 
@@ -14,6 +15,7 @@ pub use headers::SipHeaders;
 pub use input::BadCall;
 pub use recording::RecordCall;
 pub use sip_request::{Content, SipRequest};
+pub use stream_flow::StreamFlow;
 pub use update::{CloseAs, Command, UpdateCall};
 pub use urls::{urls_in, urls_in_create, urls_in_update};
 

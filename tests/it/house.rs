@@ -22,6 +22,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["model"]),
     ("store", &["model", "config"]),
     ("media_io", &["media"]),
+    // Audio out over a socket of `hook`'s, as a verb wants it.
+    ("listen", &["media", "model", "verb", "hook"]),
     ("rate", &[]),
     // The one room that writes files of audio, so it asks the system about the disk.
     ("recording", &["media", "media_io::sys", "model", "config", "store"]),
@@ -67,6 +69,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "verb",
             "hook",
             "store",
+            "listen",
             // A call keeps its recording going; so does the directory with that of a room.
             "recording",
             "config",

@@ -250,6 +250,7 @@ impl CallActor {
     pub(super) fn on_digit(&self, digit: DtmfEvent, by: &str) {
         let ms = digit.duration.as_millis();
         tracing::debug!(call_sid = %self.sid, ms, by, "digit received");
+        self.stream_digit(digit);
     }
 }
 

@@ -5,6 +5,7 @@ mod in_dialog;
 mod inbound;
 mod outbound;
 mod recording;
+mod streaming;
 mod update;
 mod whatever_comes;
 
@@ -203,6 +204,9 @@ impl Story {
             Effect::LeaveConference { .. } => "leave".into(),
             Effect::MuteMember { muted, .. } => format!("mute {muted}"),
             Effect::MuteOthers { muted, .. } => format!("mute others {muted}"),
+            Effect::StartStream { url, .. } => format!("stream to {url}"),
+            Effect::SetStreamFlow { flow, .. } => format!("stream {flow:?}"),
+            Effect::StopStream { .. } => "stop stream".into(),
             Effect::Record(order) => format!("record {order:?}"),
             Effect::Alert(alert) => format!("alert {}: {}", alert.kind.as_str(), alert.message),
             Effect::Publish => String::new(),

@@ -38,6 +38,7 @@ impl State {
     }
 
     pub(super) fn on_conference(&mut self, id: RunId, event: ConferenceEvent, turn: &mut Turn<'_>) {
+        self.stream_along(id, &event, turn);
         self.tell(id, Event::Conference(event), turn);
     }
 
@@ -139,6 +140,7 @@ impl State {
                 }
                 verb::Effect::JoinConference { run, verb } => self.join(run, *verb, turn),
                 verb::Effect::LeaveConference { run } => {
+                    self.stop_stream(run, turn);
                     let base = Box::new(self.base.clone());
                     turn.out.push(Effect::LeaveConference { id: run, base });
                 }
@@ -208,6 +210,7 @@ impl State {
                 None
             }
         };
+        self.stream_there(run, room.listen);
         turn.out.push(Effect::JoinConference(Box::new(JoinConference {
             id: run,
             name: room.name,

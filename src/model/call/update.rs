@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::input::Body;
-use super::{BadCall, Content, RecordCall, SipRequest};
+use super::{BadCall, Content, RecordCall, SipRequest, StreamFlow};
 use crate::model::Hook;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,8 @@ pub enum Command {
     /// In-dialog request; needs an answered call.
     SipRequest(Box<SipRequest>),
     Record(RecordCall),
+    /// What the stream of its audio is given.
+    Stream(StreamFlow),
     /// A command of the contract that needs a verb which does not exist yet; its property name.
     Unbuilt(&'static str),
 }
@@ -100,6 +102,10 @@ fn command(body: Body<'_>, name: &'static str) -> Result<Command, BadCall> {
         },
         "sip_request" => Command::SipRequest(Box::new(sip_request(body)?)),
         "record" => Command::Record(record(body, name)?),
+        "listen_status" | "stream_status" => {
+            let flow = StreamFlow::parse(word(body, name)?);
+            Command::Stream(flow.ok_or(BadCall::Invalid(name))?)
+        }
         other => {
             check_unbuilt(body, other)?;
             Command::Unbuilt(other)
@@ -115,7 +121,6 @@ fn check_unbuilt(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
     };
     match name {
         "child_call_hook" => body.hook(name).map(|_| ()),
-        "listen_status" | "stream_status" => one_of(&["pause", "silence", "resume"]),
         "transcribe_status" => one_of(&["pause", "resume"]),
         "conf_hold_status" => one_of(&["hold", "unhold"]),
         "media_path" => one_of(&["no-media", "partial-media", "full-media"]),
@@ -306,7 +311,11 @@ mod tests {
                     }),
                 })),
             ),
-            (json!({"stream_status": "resume"}), Command::Unbuilt("stream_status")),
+            (json!({"stream_status": "resume"}), Command::Stream(StreamFlow::On)),
+            (
+                json!({"record": {"action": "startCallRecording", "type": "cloud"}}),
+                Command::Record(RecordCall::Start),
+            ),
             (
                 json!({"conf_hold_status": "hold", "wait_hook": "/w"}),
                 Command::Unbuilt("conf_hold_status"),
