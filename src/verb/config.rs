@@ -13,6 +13,8 @@ pub struct Config {
     /// Told of a REFER from the far end.
     pub refer_hook: Option<Hook>,
     pub record: Option<RecordCall>,
+    /// Played to who is held.
+    pub hold_music: Option<String>,
     /// Properties of the contract that are set and do nothing.
     pub without_effect: Vec<&'static str>,
 }
@@ -21,9 +23,10 @@ impl Config {
     pub(super) fn parse(props: &mut Props<'_>) -> Result<Self, VerbError> {
         let request_hook = props.hook("sipRequestWithinDialogHook")?;
         let refer_hook = props.hook("referHook")?;
+        let hold_music = props.text("onHoldMusic")?.filter(|url| !url.is_empty());
         let record = record(props)?;
         let set = UNBUILT.into_iter().filter(|name| props.value(name).is_some());
-        Ok(Self { request_hook, refer_hook, record, without_effect: set.collect() })
+        Ok(Self { request_hook, refer_hook, record, hold_music, without_effect: set.collect() })
     }
 
     pub(super) fn start(&mut self, cx: &mut Cx<'_>) -> Step {
@@ -33,6 +36,9 @@ impl Config {
         }
         if let Some(order) = self.record.take() {
             cx.out.push(Effect::Record(order));
+        }
+        if let Some(url) = self.hold_music.take() {
+            cx.out.push(Effect::SetHoldMusic(url));
         }
         if !self.without_effect.is_empty() {
             let names = std::mem::take(&mut self.without_effect);
@@ -48,7 +54,7 @@ fn record(props: &mut Props<'_>) -> Result<Option<RecordCall>, VerbError> {
     order.map(Some).map_err(|problem| props.bad("record", problem))
 }
 
-const UNBUILT: [&str; 22] = [
+const UNBUILT: [&str; 21] = [
     "actionHookDelayAction",
     "amd",
     "autoStreamTts",
@@ -61,7 +67,6 @@ const UNBUILT: [&str; 22] = [
     "noiseIsolation",
     "notifyEvents",
     "notifySttLatency",
-    "onHoldMusic",
     "recognizer",
     "reset",
     "stream",

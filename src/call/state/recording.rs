@@ -3,9 +3,9 @@
 //! What is ordered before the answer begins with the answer. An order that does not fit what goes on has no
 //! effect but an alert.
 
+use super::update::no_effect;
 use super::{State, Turn};
 use crate::call::Effect;
-use crate::hook::{Alert, AlertKind};
 use crate::model::call::RecordCall;
 
 /// How the recording of the call stands.
@@ -52,12 +52,14 @@ impl State {
                 (Recording::On, Some(RecordingOrder::Resume))
             }
             (RecordCall::StartElsewhere, _) => {
-                return no_effect("recording by SIPREC is not supported", turn);
+                return no_effect("record", "recording by SIPREC is not supported", turn);
             }
-            (RecordCall::Start, _) => return no_effect("the call is recorded already", turn),
-            (RecordCall::Stop, _) => return no_effect("the call is not recorded", turn),
+            (RecordCall::Start, _) => {
+                return no_effect("record", "the call is recorded already", turn);
+            }
+            (RecordCall::Stop, _) => return no_effect("record", "the call is not recorded", turn),
             (RecordCall::Pause | RecordCall::Resume, _) => {
-                return no_effect("the recording is not in such a state", turn);
+                return no_effect("record", "the recording is not in such a state", turn);
             }
         };
         self.recording = next;
@@ -71,9 +73,4 @@ impl State {
             turn.out.push(Effect::Record(RecordingOrder::Start));
         }
     }
-}
-
-fn no_effect(why: &str, turn: &mut Turn<'_>) {
-    let message = format!("record has no effect: {why}");
-    turn.out.push(Effect::Alert(Alert::new(AlertKind::ErrorUpdatingCall, message)));
 }

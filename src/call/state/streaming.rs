@@ -1,9 +1,9 @@
 //! The stream of the call's audio while it is in a conference (contract verbs.md §3.5, D-34): it begins when the
 //! call joins, and ends when it leaves.
 
+use super::update::no_effect;
 use super::{State, Turn};
 use crate::call::Effect;
-use crate::hook::{Alert, AlertKind};
 use crate::model::call::StreamFlow;
 use crate::verb::{ConferenceEvent, Listen, RunId};
 
@@ -51,8 +51,7 @@ impl State {
         if let Some(id) = self.stream.on {
             turn.out.push(Effect::SetStreamFlow { id, flow });
         } else {
-            let message = "listen_status has no effect: nothing is streamed";
-            turn.out.push(Effect::Alert(Alert::new(AlertKind::ErrorUpdatingCall, message)));
+            no_effect("listen_status", "nothing is streamed", turn);
         }
     }
 
