@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 
 use actix_files::NamedFile;
 use actix_web::HttpRequest;
+use actix_web::http::header::ContentEncoding;
 use actix_web::web::{Data, Path, block};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -154,6 +155,8 @@ async fn send(state: &AppState, recording: &Recording, request: &HttpRequest) ->
         ErrorKind::NotFound | ErrorKind::NotADirectory => ApiError::NotFound,
         _ => ApiError::internal(&error),
     })?;
+    // Packed it would lose its length and its ranges, and sound does not shrink.
+    let file = file.set_content_encoding(ContentEncoding::Identity);
     let file = match recording.format.content_type().parse() {
         Ok(kind) => file.set_content_type(kind),
         Err(_) => file,

@@ -103,7 +103,7 @@ pub(super) async fn plan(
         parent: Some(Box::new(parent)),
     };
     // What it says is heard in the call that dials, and in the recording of that.
-    let recording = RecordingWish::of(account, None, Some(false));
+    let recording = RecordingWish::of(&account, None, Some(false));
     let keep = Keep { trunk, records: !account.disable_cdrs, recording };
     Plan { counted, setup, keep, stack, route }
 }

@@ -124,7 +124,7 @@ impl Desk {
         };
         let application = match &call.admitted.answer {
             Answer::Application(found) => Some(&**found),
-            Answer::Conference(_) => None,
+            Answer::Conference(_) | Answer::User(_) => None,
         };
         let recording = RecordingWish::of(account, application, None);
         let keep = Keep { trunk, records: !account.disable_cdrs, recording };

@@ -11,4 +11,5 @@ mod postgres;
 mod recordings;
 mod rooms;
 mod store;
+mod streams;
 mod support;

@@ -64,7 +64,7 @@ impl State {
                 self.stream.on = Some(run);
                 let mut call = self.base.to_map();
                 let caller = self.base.facts.caller_name.as_str();
-                call.insert("caller_id".to_owned(), caller.into());
+                call.entry("caller_id").or_insert_with(|| caller.into());
                 turn.out.push(Effect::StartStream { id: run, url, listen, call });
             }
             Err(error) => turn.out.push(Effect::Alert(error.alert())),
