@@ -17,6 +17,7 @@ pub mod recording;
 pub mod routing;
 pub mod server;
 pub mod sip_io;
+pub mod speech;
 pub mod store;
 pub mod verb;
 pub mod welcome;

@@ -11,6 +11,7 @@ mod ending;
 mod in_dialog;
 mod recording;
 mod session;
+mod speech;
 mod streaming;
 mod update;
 mod verbs;
@@ -48,6 +49,7 @@ pub struct State {
     phase: Phase,
     session: Session,
     runner: Runner,
+    voice: speech::Voice,
     /// Until it goes its own way, if another call dialled it.
     kinship: Option<Kinship>,
     /// What is played to who is held, while the call talks with another.
@@ -103,6 +105,7 @@ impl State {
         };
         let kinship = parent.map(|parent| Kinship::new(parent.confirm_hook.clone()));
         let application = &setup.application;
+        let voice = speech::Voice::new(application.speech.as_ref());
         let requests =
             Requests::new(application.request_hook.clone(), application.refer_hook.clone());
         Self {
@@ -111,6 +114,7 @@ impl State {
             phase: Phase::New,
             session,
             runner: Runner::default(),
+            voice,
             kinship,
             hold_music: None,
             requests,

@@ -130,7 +130,7 @@ mod tests {
         assert!(plain.metadata.is_none() && plain.auth.is_none());
         for name in ["wsAuth", "auth"] {
             let full = of(&json!({
-                "url": "wss://a/b", "mixType": "stereo", "sampleRate": "16000", "metadata": {"a": 1},
+                "url": "wss://a/b", "mixType": "stereo", "sampleRate": 16000, "metadata": {"a": 1},
                 name: {"username": "jo", "password": "pw"}, "passDtmf": true, "timeout": 5,
             }));
             let full = full.unwrap();

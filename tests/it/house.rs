@@ -27,6 +27,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("rate", &[]),
     // The one room that writes files of audio, so it asks the system about the disk.
     ("recording", &["media", "media_io::sys", "model", "config", "store"]),
+    ("speech", &["media"]),
     ("sip_io", &["sip", "model", "rate", "routing", "store", "call::desk"]),
     ("floor", &["media", "media_io", "model", "verb", "participant::message"]),
     ("participant", &["media", "media_io", "model", "verb", "floor"]),
@@ -68,6 +69,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "model",
             "verb",
             "hook",
+            "speech",
             "store",
             "listen",
             // A call keeps its recording going; so does the directory with that of a room.
@@ -181,6 +183,10 @@ const DECIDERS: &[&str] = &[
     "src/call/tries.rs",
     "src/floor/playlist.rs",
     "src/rate.rs",
+    "src/speech/cut.rs",
+    "src/speech/pieces.rs",
+    "src/speech/ssml.rs",
+    "src/speech/voices.rs",
     "src/sip_io/trunks/health.rs",
     "src/sip_io/trunks/registration.rs",
 ];

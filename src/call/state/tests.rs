@@ -6,6 +6,7 @@ mod in_dialog;
 mod inbound;
 mod outbound;
 mod recording;
+mod speech;
 mod streaming;
 mod update;
 mod whatever_comes;

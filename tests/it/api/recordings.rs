@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use actix_web::http::header::{CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use reqwest::Method;
+use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use serde_json::{Value, json};
 use trunkline::model::{
     AccountSid, CallRecord, CallSid, ConferenceSid, Direction, Recording, RecordingSid,
