@@ -9,6 +9,7 @@
 
 mod media;
 mod net;
+mod recording;
 mod sip;
 mod speech;
 mod units;
@@ -26,6 +27,7 @@ use crate::model::user::MAX_PASSWORD;
 use crate::model::{AddressPolicy, Network, Secret};
 
 pub use self::media::{Codec, Media, Opus};
+pub use self::recording::Recording;
 pub use self::sip::{Listen, ListenTransport, Reliable, Sip, Transfers};
 pub use self::speech::Speech;
 pub use units::{PortRange, parse_duration};
@@ -58,6 +60,7 @@ pub struct Config {
     pub store: Store,
     pub hook: Hook,
     pub call: Call,
+    pub recording: Recording,
     pub api: Api,
     pub log: Log,
 }
@@ -333,7 +336,8 @@ impl Config {
             .into_iter()
             .chain(self.sip.rules())
             .chain(self.media.rules())
-            .chain(self.speech.rules());
+            .chain(self.speech.rules())
+            .chain(self.recording.rules());
         match rules.into_iter().find(|(_, holds, _)| !holds) {
             Some((key, _, reason)) => Err(Error::Invalid { key, reason }),
             None => Ok(()),
@@ -378,6 +382,12 @@ impl Config {
             }
             n => n,
         }
+    }
+
+    /// Where recordings lie: the configured folder, or one in the data directory.
+    pub fn recording_dir(&self) -> PathBuf {
+        let own = || self.store.data_dir.join("recordings");
+        self.recording.dir.clone().unwrap_or_else(own)
     }
 
     /// The effective tree as TOML with secrets masked, for `--check-config`.

@@ -6,6 +6,7 @@
 
 mod balance;
 mod queues;
+mod recording;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -16,6 +17,7 @@ use media::source::Pcm;
 
 use self::balance::{Balance, LOOK_EVERY, RoomWatch};
 use self::queues::{LiveQueues, Queues};
+use self::recording::RoomTake;
 use crate::call::CallSnapshot;
 use crate::call::actor::CallActor;
 use crate::conference::actor::{ConferenceActor, Identity, RoomId};
@@ -29,10 +31,12 @@ use crate::media_io::hub::MediaPlane;
 use crate::media_io::quality::{Quality, QualityCell};
 use crate::media_io::settings::MediaSettings;
 use crate::model::{AccountSid, Alert, CallSid, Conference, ConferenceSid};
+use crate::recording::Recorder;
 use crate::store::Store;
 
 pub use self::balance::ConferenceMoved;
 pub use self::queues::{EnterQueue, LiveQueue, QueueDefined, QueueEmpty, QueueGone};
+pub use self::recording::{NotRecorded, RecordOrder, RecordRoom, RecordingStanding, RoomRecording};
 
 /// Ended calls kept readable at most, whatever the retention says.
 const MAX_ENDED: usize = 100_000;
@@ -68,6 +72,7 @@ impl LiveCall {
 pub struct LiveConference {
     pub snapshot: Arc<ConferenceSnapshot>,
     pub actor: Addr<ConferenceActor>,
+    pub recording: RoomRecording,
 }
 
 /// What is going on on the whole server, in numbers.
@@ -184,6 +189,7 @@ pub struct DirectoryActor {
     entry_tone: Arc<Pcm>,
     hooks: HookClient,
     store: Store,
+    recorder: Option<Arc<Recorder>>,
     names: HashMap<(AccountSid, String), RoomId>,
     rooms: HashMap<RoomId, Room>,
     queues: Queues,
@@ -199,6 +205,7 @@ struct Room {
     /// Joins sent there; a room is forgotten only when it has seen all of them.
     joins: u64,
     watch: RoomWatch,
+    recording: Option<RoomTake>,
 }
 
 impl DirectoryActor {
@@ -221,6 +228,7 @@ impl DirectoryActor {
             entry_tone,
             hooks,
             store,
+            recorder: None,
             names: HashMap::new(),
             rooms: HashMap::new(),
             queues: Queues::default(),
@@ -246,9 +254,11 @@ impl DirectoryActor {
         let actor =
             ConferenceActor::launch(identity.clone(), rules, place, settings, tone, directory);
         let snapshot = Arc::new(ConferenceSnapshot::opened(sid, account, name));
-        shown.insert(sid, LiveConference { snapshot, actor: actor.clone() });
+        let recording = RoomRecording::default();
+        shown.insert(sid, LiveConference { snapshot, actor: actor.clone(), recording });
         drop(shown);
-        self.rooms.insert(id, Room { identity, actor, news: NewsLine::default(), joins: 0, watch });
+        let (news, recording) = (NewsLine::default(), None);
+        self.rooms.insert(id, Room { identity, actor, news, joins: 0, watch, recording });
         self.names.insert((account, name.to_owned()), id);
         Some(id)
     }
@@ -342,7 +352,9 @@ impl Handler<ConferenceChanged> for DirectoryActor {
         let ConferenceChanged { room, snapshot } = changed;
         if let Some(room) = self.rooms.get(&room) {
             let actor = room.actor.clone();
-            write(&self.live.conferences).insert(snapshot.sid, LiveConference { snapshot, actor });
+            let recording = room.recording.as_ref().map(RoomTake::shown).unwrap_or_default();
+            let shown = LiveConference { snapshot, actor, recording };
+            write(&self.live.conferences).insert(shown.snapshot.sid, shown);
         }
     }
 }

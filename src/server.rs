@@ -24,10 +24,12 @@ use crate::config::{self, Config};
 use crate::directory::{DirectoryActor, Live};
 use crate::hook::ws_connect::WsConfig;
 use crate::hook::{HookClient, HookConfig};
+use crate::listen::Listener;
 use crate::media_io::hub::MediaPlane;
 use crate::media_io::port_pool::PortPool;
 use crate::media_io::settings::MediaSettings;
 use crate::media_io::sys;
+use crate::recording::{self, Recorder};
 use crate::sip_io::dns::Resolver;
 use crate::sip_io::message::Drain;
 use crate::sip_io::peers::Peers;
@@ -67,6 +69,13 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         config.api.jwt_secret = Some(secret);
     }
     let config = Arc::new(config);
+    let recording = recording::Settings::new(&config);
+    let archive = recording.archive.clone();
+    recording::recover(&store, &archive).await.context("cannot read the store")?;
+    let recorder = Recorder::start(recording, store.clone());
+    let recorder = Arc::new(recorder.context("cannot start the recorder's thread")?);
+    let sweeping = recording::sweep(store.clone(), archive, config.recording.retention);
+    let sweeping = actix::spawn(sweeping);
     let hooks = HookClient::new(&hook_config(&config)).context("cannot build the HTTP client")?;
     let state = AppState::new(store.clone(), config.clone(), check_verbs, hooks.clone());
 
@@ -88,18 +97,19 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
 
     let plane = MediaPlane::start(config.media_arbiters(), config.media.realtime_priority);
     let plane = Arc::new(plane.context("cannot start the media clock")?);
-    let (control, signalling) = (Arbiter::new(), Arbiter::new());
+    let (control, signalling, streams) = (Arbiter::new(), Arbiter::new(), Arbiter::new());
     let live = Arc::new(Live::default());
     let registrations = Arc::new(Registrations::default());
     let trunks = Arc::new(Trunks::new(store.clone()));
     let media_settings = media_settings(&config);
     let directory = {
         let (live, plane, config) = (live.clone(), plane.clone(), config.clone());
-        let (hooks, store) = (hooks.clone(), store.clone());
+        let (hooks, store, recorder) = (hooks.clone(), store.clone(), recorder.clone());
         DirectoryActor::start_in_arbiter(&control.handle(), move |_| {
             let tone = Arc::new(tone::entry_beep(SampleRate::NARROW));
             let keep = config.call.ended_retention;
             DirectoryActor::new(live, plane, media_settings, keep, tone, hooks, store)
+                .with_recorder(recorder)
         })
     };
     let desk = Desk::new(DeskParts {
@@ -108,8 +118,10 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         media_settings,
         sdp_policy: Arc::new(policy::sdp_policy(&config)),
         store: store.clone(),
+        listener: Listener::new(hooks.clone(), streams.handle()),
         hooks,
         prompts: Arc::default(),
+        recorder: recorder.clone(),
         speech: speech_engine(&config),
         plane: plane.clone(),
         live: live.clone(),
@@ -155,7 +167,11 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     hang_up(&live).await;
     // A carrier that does not answer by then has a binding that ends by itself.
     let _ = tokio::time::timeout(GOODBYE, left).await;
+    sweeping.abort();
+    // What is still recorded ends with its calls; the last of it is on its way to the store then.
+    let _ = tokio::task::spawn_blocking(move || recorder.close()).await;
     store.close().await;
+    streams.stop();
     signalling.stop();
     control.stop();
     plane.stop();

@@ -1,5 +1,5 @@
-//! What `…/RecentCalls` has below it: traces, logs and recordings of one call. None are kept here, so
-//! each is 404, once the one who asks may ask (contract rest.md §2.12).
+//! What `…/RecentCalls` has below it: traces and logs of one call. None are kept here, so each is 404,
+//! once the one who asks may ask (contract rest.md §2.12).
 
 use actix_web::web::{Data, Path};
 
@@ -70,22 +70,6 @@ pub(super) async fn jaeger_of_provider(
     path: Path<(String, String)>,
 ) -> Reply<NoContent> {
     none_of_provider(&principal, &state, &path.0).await
-}
-
-pub(super) async fn read_record(
-    principal: Principal,
-    state: Data<AppState>,
-    path: Path<(String, String, String, String, String, String)>,
-) -> Reply<NoContent> {
-    none_of_account(&principal, &state, &path.0).await
-}
-
-pub(super) async fn delete_record(
-    principal: Principal,
-    state: Data<AppState>,
-    path: Path<(String, String, String, String, String, String)>,
-) -> Reply<NoContent> {
-    none_of_account(&principal, &state, &path.0).await
 }
 
 async fn none_of_account(principal: &Principal, state: &AppState, a: &str) -> Reply<NoContent> {

@@ -45,6 +45,7 @@ mod queued_calls;
 mod queues;
 mod quotas;
 mod recent_calls;
+mod recordings;
 mod reference;
 mod registered_sip_users;
 mod sbcs;

@@ -7,11 +7,12 @@ use utoipa::ToSchema;
 use super::describe::{Param, ParamKind, QueryShape};
 use super::error::{ApiError, INSUFFICIENT_PERMISSIONS};
 use super::query::{COUNT, DAYS, END, PAGE_OF_RECORDS, START};
+use super::recordings::url_of_call;
 use super::reply::{Paged, Reply, Wire};
 use super::{AppState, Principal, Query};
 use crate::model::{
-    AccountSid, ApplicationSid, CallRecord, CallSid, Direction, Scope, ServiceProviderSid,
-    Timestamp,
+    AccountSid, ApplicationSid, CallRecord, CallSid, Direction, Recording, Scope,
+    ServiceProviderSid, Timestamp,
 };
 use crate::store::CallQuery;
 
@@ -94,7 +95,14 @@ async fn listing(
         filter: query.get("filter").map(str::to_owned),
     };
     let found = state.store.calls().list(scope, &narrow, page).await?;
-    Paged::reply(&found, page, |record| RecentCallView::new(record, state.wire))
+    let calls: Vec<CallSid> = found.rows.iter().map(|record| record.call_sid).collect();
+    let recordings = state.store.recordings().of_calls(&calls).await?;
+    Paged::reply(&found, page, |record| {
+        let recording = recordings.get(&record.call_sid);
+        // A call_sid is the same in one account only, but a table cannot know.
+        let recording = recording.filter(|found| found.account_sid == record.account_sid);
+        RecentCallView::new(record, recording, state.wire)
+    })
 }
 
 fn wrong(name: &str) -> ApiError {
@@ -125,10 +133,13 @@ pub(super) struct RecentCallView {
     sip_status: u16,
     termination_reason: Option<String>,
     trace_id: Option<String>,
+    /// Where its recording is fetched: a path without `/v1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recording_url: Option<String>,
 }
 
 impl RecentCallView {
-    fn new(record: &CallRecord, wire: Wire) -> Self {
+    fn new(record: &CallRecord, recording: Option<&Recording>, wire: Wire) -> Self {
         Self {
             call_sid: record.call_sid,
             account_sid: record.account_sid,
@@ -150,6 +161,7 @@ impl RecentCallView {
             sip_status: record.sip_status,
             termination_reason: record.termination_reason.clone(),
             trace_id: record.trace_id.clone(),
+            recording_url: recording.and_then(url_of_call),
         }
     }
 }

@@ -263,6 +263,27 @@ impl Answers for Accepted {
     }
 }
 
+/// 200 with a file of sound, or 206 with parts of it.
+#[derive(Debug)]
+pub struct SoundFile;
+
+impl SoundFile {
+    /// A response that is one already.
+    pub(super) fn reply(response: HttpResponse) -> Answer<Self> {
+        Answer(response, PhantomData)
+    }
+}
+
+impl Answers for SoundFile {
+    fn describe(operation: &mut Operation) {
+        let bytes = json!({"type": "string", "format": "binary"});
+        operation.answer(200, "the file", Some(("audio/wav", bytes.clone())));
+        operation.answer(200, "the file", Some(("audio/ogg", bytes)));
+        operation.answer(206, "the ranges of it that were asked for", None);
+        operation.answer(304, "the one who asks has it", None);
+    }
+}
+
 /// Either of two shapes.
 #[derive(Debug)]
 pub struct Either<A, B>(PhantomData<(A, B)>);

@@ -5,8 +5,8 @@ use super::table::{Path, path};
 use super::{
     accounts, alerts, api_keys, app_env, applications, bucket_test, call_traces, calls, clients,
     conferences, limits, login, openapi, participants, password_settings, phone_numbers, portal,
-    predefined_carriers, queued_calls, queues, recent_calls, reference, registered_sip_users, sbcs,
-    sip_gateways, sip_realms, system_information, users, voip_carriers,
+    predefined_carriers, queued_calls, queues, recent_calls, recordings, reference,
+    registered_sip_users, sbcs, sip_gateways, sip_realms, system_information, users, voip_carriers,
 };
 
 /// Everything under `/v1`.
@@ -143,8 +143,14 @@ pub(super) fn routes() -> Vec<Path> {
         path("/Accounts/{a}/RecentCalls/trace/{trace_id}")
             .get("The spans of a call: none", call_traces::jaeger_of_account),
         path("/Accounts/{a}/RecentCalls/{call_id}/record/{yyyy}/{mm}/{dd}/{format}")
-            .get("The recording of a call: none", call_traces::read_record)
-            .delete("Delete the recording of a call: none", call_traces::delete_record),
+            .get("The recording of a call", recordings::file_of_call)
+            .delete("Delete the recording of a call", recordings::delete_of_call),
+        path("/Accounts/{a}/Recordings").get("List recordings", recordings::list),
+        path("/Accounts/{a}/Recordings/{sid}")
+            .get("Read about a recording", recordings::read)
+            .delete("Delete a recording", recordings::delete),
+        path("/Accounts/{a}/Recordings/{sid}/file")
+            .get("The sound file of a recording", recordings::file),
         path("/Accounts/{a}/SpeechCredentials")
             .get("Speech credentials: none", portal::speech_credentials_of_account),
         path("/Accounts/{a}/SpeechCredentials/speech/supportedLanguagesAndVoices")

@@ -25,6 +25,7 @@ use crate::model::application::VerbCheck;
 use crate::model::{
     Account, AccountSid, Client, FormerClient, Sbc, Secret, SipGateway, VoipCarrier,
 };
+use crate::recording::Archive;
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::StackActor;
 use crate::sip_io::trunks::Trunks;
@@ -35,6 +36,8 @@ use crate::store::Store;
 pub struct AppState {
     pub store: Store,
     pub config: Arc<Config>,
+    /// Where recordings lie.
+    pub archive: Archive,
     pub wire: Wire,
     pub metrics: Metrics,
     /// Checks the verbs of an `app_json`.
@@ -99,6 +102,7 @@ impl AppState {
     ) -> Self {
         Self {
             wire: Wire(config.api.wire),
+            archive: Archive::new(config.recording_dir()),
             metrics: Metrics::install(),
             check_verbs,
             hooks,

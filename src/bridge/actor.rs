@@ -8,7 +8,7 @@ use actix::prelude::*;
 
 use super::message::{BridgeEvent, Enter, Exit, Happened, Hold, Mute, RelayDigits, Whisper};
 use crate::floor::message::{
-    PlayToMember, Renegotiated, RoomAddr, SeatLine, SendMemberDigits, StopMemberPlay,
+    PlayToMember, Renegotiated, RoomAddr, SeatLine, SendMemberDigits, StopMemberPlay, TapMember,
 };
 use crate::floor::pulse::Pulse;
 use crate::floor::{Arrival, Event, Floor, NoSeat};
@@ -302,6 +302,14 @@ impl Handler<StopMemberPlay> for BridgeActor {
 
     fn handle(&mut self, order: StopMemberPlay, _: &mut Context<Self>) {
         self.floor.stop_play(order.call, order.id);
+    }
+}
+
+impl Handler<TapMember> for BridgeActor {
+    type Result = ();
+
+    fn handle(&mut self, order: TapMember, _: &mut Context<Self>) {
+        order.settle(&mut self.floor);
     }
 }
 

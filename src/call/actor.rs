@@ -11,8 +11,10 @@ mod media;
 mod outgoing;
 mod playing;
 mod queue;
+mod recording;
 mod requests;
 mod stay;
+mod streaming;
 mod tie;
 mod transfer;
 
@@ -36,6 +38,7 @@ use self::playing::Playing;
 use self::queue::Queueing;
 use self::requests::Requests;
 use self::stay::Stay;
+use self::streaming::Stream;
 use self::tie::Tie;
 use self::transfer::Transfer;
 use super::desk::{Desk, Keep};
@@ -49,6 +52,7 @@ use crate::hook::{HookError, HookId, HookReply, HookRequest, StatusSender};
 use crate::model::call::{SipHeaders, UpdateCall};
 use crate::model::{CallSid, Encryption};
 use crate::participant::message::SendDigits;
+use crate::recording::Take;
 use crate::sip_io::message::{Action, Fields, IncomingCall};
 use crate::sip_io::stack::StackActor;
 
@@ -65,6 +69,10 @@ pub struct CallActor {
     playing: Vec<Playing>,
     stay: Option<Stay>,
     queueing: Queueing,
+    /// The recording, for as long as it goes on.
+    take: Option<Take>,
+    /// The stream of its audio, for as long as it goes on.
+    stream: Option<Stream>,
     tie: Tie,
     family: Family,
     holding: Holding,
@@ -135,7 +143,17 @@ impl CallActor {
         })
     }
 
-    fn new(sid: CallSid, desk: Desk, keep: Keep, state: State, begin: Begin, guard: Guard) -> Self {
+    fn new(
+        sid: CallSid,
+        desk: Desk,
+        keep: Keep,
+        mut state: State,
+        begin: Begin,
+        guard: Guard,
+    ) -> Self {
+        if keep.recording.is_wanted {
+            state.record_from_answer();
+        }
         let status = desk.status_sender(sid, state.snapshot().account_sid);
         Self {
             sid,
@@ -149,6 +167,8 @@ impl CallActor {
             playing: Vec::new(),
             stay: None,
             queueing: Queueing::default(),
+            take: None,
+            stream: None,
             tie: Tie::default(),
             family: Family::default(),
             holding: Holding::default(),
@@ -226,6 +246,12 @@ impl CallActor {
                 }
                 Effect::MuteOthers { id, muted } => self.tell_room(id, MuteAll(muted)),
                 Effect::Queue(errand) => self.run_queue_errand(*errand, ctx),
+                Effect::StartStream { id, url, listen, call } => {
+                    self.start_stream(id, url, &listen, call, ctx);
+                }
+                Effect::SetStreamFlow { id, flow } => self.set_stream_flow(id, flow),
+                Effect::StopStream { id } => self.stop_stream(id),
+                Effect::Record(order) => self.record(order, ctx),
                 Effect::Alert(alert) => {
                     tracing::warn!(call_sid = %self.sid, kind = alert.kind.as_str(), alert.message);
                     self.desk.alert(self.state.base_fields(), alert);
@@ -252,6 +278,8 @@ impl CallActor {
             "call ended"
         );
         self.transfer = None;
+        self.take = None;
+        self.stream = None;
         self.drop_invites(false);
         self.drop_requests();
         self.desk.record(record, self.state.base_fields(), &self.keep);

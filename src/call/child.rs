@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::Addr;
 use serde_json::{Map, Value};
 
-use super::desk::{Desk, Keep};
+use super::desk::{Desk, Keep, RecordingWish};
 use super::originate::{Plan, described};
 use super::tally::Counted;
 use super::ways::Search;
@@ -103,7 +103,9 @@ pub(super) async fn plan(
         transfers: desk.transfers(is_user),
         parent: Some(Box::new(parent)),
     };
-    let keep = Keep { trunk, records: !account.disable_cdrs };
+    // What it says is heard in the call that dials, and in the recording of that.
+    let recording = RecordingWish::of(&account, None, Some(false));
+    let keep = Keep { trunk, records: !account.disable_cdrs, recording };
     Plan { counted, setup, keep, stack, route }
 }
 
@@ -135,6 +137,7 @@ fn create(call: ChildCall, from: String) -> CreateCall {
         time_limit: None,
         headers,
         tag,
+        record: None,
         speech: SpeechDefaults::default(),
         request_hook: None,
         refer_hook: None,

@@ -25,11 +25,15 @@ use super::{Application, CallRecord, Limits, Script, Setup, Transfers, answer};
 use crate::config::{self, Config};
 use crate::directory::{DirectoryActor, Live};
 use crate::hook::{self, BaseFields, HookClient, StatusSender};
+use crate::listen::Listener;
 use crate::media_io::hub::MediaPlane;
 use crate::media_io::port_pool::PortPool;
 use crate::media_io::settings::MediaSettings;
 use crate::model::call::{EndedBy, SpeechDefaults};
-use crate::model::{self, AccountSid, Alert, CallSid, Timestamp};
+use crate::model::{
+    self, Account, AccountSid, Alert, CallSid, RecordFormat, SoundFormat, Timestamp,
+};
+use crate::recording::Recorder;
 use crate::sip_io::dns::Resolver;
 use crate::sip_io::gate::Answer;
 use crate::sip_io::message::{DialogEvent, IncomingCall};
@@ -48,6 +52,9 @@ pub struct DeskParts {
     pub store: Store,
     pub hooks: HookClient,
     pub prompts: Arc<PromptCache>,
+    pub recorder: Arc<Recorder>,
+    /// Opens streams of audio.
+    pub listener: Listener,
     pub speech: Engine,
     pub plane: Arc<MediaPlane>,
     pub ports: PortPool,
@@ -135,7 +142,12 @@ impl Desk {
             transfers: self.transfers(call.admitted.client.is_some()),
             parent: None,
         };
-        let keep = Keep { trunk, records: !account.disable_cdrs };
+        let application = match &call.admitted.answer {
+            Answer::Application(found) => Some(&**found),
+            Answer::Conference(_) | Answer::User(_) => None,
+        };
+        let recording = RecordingWish::of(account, application, None);
+        let keep = Keep { trunk, records: !account.disable_cdrs, recording };
         Ok(CallActor::answer(self.clone(), call, setup, keep, counted).recipient())
     }
 
@@ -233,6 +245,32 @@ pub struct Keep {
     pub trunk: Option<String>,
     /// Whether the account wants call records.
     pub records: bool,
+    pub recording: RecordingWish,
+}
+
+/// Whether the call is recorded without an order, and as what any recording of it is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RecordingWish {
+    pub is_wanted: bool,
+    /// `None`: as the configuration says.
+    pub format: Option<SoundFormat>,
+}
+
+impl RecordingWish {
+    pub(super) fn of(
+        account: &Account,
+        application: Option<&model::Application>,
+        ordered: Option<bool>,
+    ) -> Self {
+        let of_application = application.is_some_and(|found| found.record_all_calls);
+        let format = match account.record_format {
+            RecordFormat::Wav => Some(SoundFormat::Wav),
+            // What the column holds where nobody chose; we write none.
+            RecordFormat::Mp3 => None,
+        };
+        let is_wanted = ordered.unwrap_or(account.record_all_calls || of_application);
+        Self { is_wanted, format }
+    }
 }
 
 fn application(answer: &Answer) -> Application {

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+use url::Url;
+
 use super::child::ChildOrder;
 use super::refer::{Refer, Subscription};
-use super::{AnswerId, CallRecord};
+use super::{AnswerId, CallRecord, RecordingOrder};
 use crate::hook::{Alert, BaseFields, HookRequest, ResolvedHook};
-use crate::model::call::{SipHeaders, SipRequest};
+use crate::model::call::{SipHeaders, SipRequest, StreamFlow};
 use crate::queue::news::EventTarget;
 use crate::sip_io::message::RequestId;
 use crate::verb::{
-    ChildEvent, ChildId, Clip, DialOrder, Ear, Loops, QueueOrder, RunId, StatusEventName,
+    ChildEvent, ChildId, Clip, DialOrder, Ear, Listen, Loops, QueueOrder, RunId, StatusEventName,
 };
 
 #[derive(Clone, Debug)]
@@ -129,6 +132,23 @@ pub enum Effect {
     /// Something of the queue that the call waits in.
     Queue(Box<QueueErrand>),
 
+    /// The call's audio goes to that WebSocket.
+    StartStream {
+        id: RunId,
+        url: Url,
+        listen: Box<Listen>,
+        /// What its first message says of the call.
+        call: Map<String, Value>,
+    },
+    SetStreamFlow {
+        id: RunId,
+        flow: StreamFlow,
+    },
+    StopStream {
+        id: RunId,
+    },
+    /// What becomes of the call's recording.
+    Record(RecordingOrder),
     Alert(Alert),
     /// What reads show has changed: take a new [`State::snapshot`](super::State::snapshot).
     Publish,

@@ -40,4 +40,4 @@ pub use input::Input;
 pub use record::{CallRecord, Termination};
 pub use setup::{Application, Limits, Script, Setup, Transfers};
 pub use snapshot::CallSnapshot;
-pub use state::{Assignment, FarEnd, ParentWord, State, UpdateError};
+pub use state::{Assignment, FarEnd, ParentWord, RecordingOrder, State, UpdateError};

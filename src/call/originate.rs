@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::Addr;
 
-use super::desk::{Desk, Keep, of_record};
+use super::desk::{Desk, Keep, RecordingWish, of_record};
 use super::route::Route;
 use super::tally::Counted;
 use super::ways::Search;
@@ -123,7 +123,8 @@ impl Plan {
         };
         let carrier = first.and_then(|attempt| attempt.trunk.clone());
         let trunk = carrier.or_else(|| trunk.map(str::to_owned));
-        let keep = Keep { trunk, records: !account.disable_cdrs };
+        let recording = RecordingWish::of(&account, application.as_ref(), create.record);
+        let keep = Keep { trunk, records: !account.disable_cdrs, recording };
         Self { counted, setup, keep, stack, route }
     }
 }

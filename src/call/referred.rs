@@ -78,6 +78,7 @@ fn order(facts: &CallFacts, kind: TargetKind, refer: &Refer) -> CreateCall {
         time_limit: None,
         headers,
         tag: None,
+        record: None,
         speech: SpeechDefaults::default(),
         request_hook: None,
         refer_hook: None,

@@ -3,15 +3,18 @@
 //!
 //! `state/ending.rs` has the ways out, `state/session.rs` the application side,
 //! `state/verbs.rs` what its verbs become, `state/in_dialog.rs` requests inside the dialog,
-//! `state/update.rs` the API's live control, `state/queue.rs` its visits to queues.
+//! `state/recording.rs` its recording, `state/streaming.rs` its stream, `state/update.rs` the API's live
+//! control, `state/queue.rs` its visits to queues.
 
 mod child;
 mod dial;
 mod ending;
 mod in_dialog;
 mod queue;
+mod recording;
 mod session;
 mod speech;
+mod streaming;
 mod update;
 mod verbs;
 
@@ -21,6 +24,7 @@ mod tests;
 pub use child::ParentWord;
 pub use in_dialog::FarEnd;
 pub use queue::Assignment;
+pub use recording::RecordingOrder;
 pub use update::UpdateError;
 
 use std::sync::Arc;
@@ -37,7 +41,9 @@ use crate::verb::{ChildEvent, Line, Runner};
 use child::Kinship;
 use ending::{Ending, x_reason};
 use in_dialog::Requests;
+use recording::Recording;
 use session::Session;
+use streaming::Stream;
 
 #[derive(Debug)]
 pub struct State {
@@ -52,6 +58,8 @@ pub struct State {
     /// What is played to who is held, while the call talks with another.
     hold_music: Option<String>,
     requests: Requests,
+    recording: Recording,
+    stream: Stream,
     timers: Vec<TimerId>,
     hooks: u64,
     /// The last name that a run of a verb, or of a part of one, was given.
@@ -113,6 +121,8 @@ impl State {
             kinship,
             hold_music: None,
             requests,
+            recording: Recording::default(),
+            stream: Stream::default(),
             timers: Vec::new(),
             hooks: 0,
             runs: 0,
@@ -283,6 +293,7 @@ impl State {
                 self.set_status(CallStatus::InProgress, 200, "OK");
                 self.send_status_event(turn);
                 turn.out.push(Effect::Publish);
+                self.begin_recording(turn);
                 match self.direction() {
                     Direction::Inbound => self.run(turn, Runner::on_line),
                     Direction::Outbound if self.on_child_answered(turn) => {}

@@ -27,7 +27,9 @@ use super::policy::{Effect, Exit, Member, Policy, Refusal, Standing, StatusEvent
 use super::rules::{Rules, Starter, StatusRule};
 use super::snapshot::{ConferenceSnapshot, ParticipantSnapshot};
 use crate::call::ConferenceTarget;
-use crate::directory::{ConferenceChanged, ConferenceEmpty, ConferenceGone, DirectoryActor};
+use crate::directory::{
+    ConferenceChanged, ConferenceEmpty, ConferenceGone, DirectoryActor, RecordOrder, RecordRoom,
+};
 use crate::floor::message::RoomAddr;
 use crate::floor::pulse::Pulse;
 use crate::floor::{Event, Floor};
@@ -216,6 +218,7 @@ impl ConferenceActor {
     fn notify(&mut self, event: StatusEvent, about: CallSid, members: usize) {
         if event == StatusEvent::Start {
             self.started = Some((Instant::now(), OffsetDateTime::now_utc()));
+            self.record_as_started();
         }
         let running_for = self.started.map_or(Duration::ZERO, |(at, _)| at.elapsed());
         if event == StatusEvent::End {
@@ -231,6 +234,17 @@ impl ConferenceActor {
             members,
             at: OffsetDateTime::now_utc(),
         });
+    }
+
+    /// The member that starts the room may want it recorded.
+    fn record_as_started(&self) {
+        let Some(path) = self.starter.as_ref().and_then(|starter| starter.record.clone()) else {
+            return;
+        };
+        let (account, room) = (self.identity.account, self.identity.sid);
+        let order = RecordOrder::Start { path: Some(path) };
+        // If it is being recorded already, that goes on.
+        self.directory.do_send(RecordRoom { account, room, order });
     }
 
     /// Tells of something that happens often, if anybody wants to know.

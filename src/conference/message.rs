@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use media::sink::TapWriter;
 use media::source::Pcm;
 
 use super::policy::{Entry, Exit, Refusal};
@@ -145,6 +146,11 @@ pub struct End;
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Relocate(pub Place);
+
+/// Listen to the whole mix, until nobody reads the tap any more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct TapRoom(pub TapWriter);
 
 /// The directory forgot the empty room; it stops.
 #[derive(Message)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::policy::Settings;
 use crate::call::ConferenceTarget;
 use crate::hook::{Base, HookError, ResolvedHook};
-use crate::model::{Conference, Hook, Secret};
+use crate::model::{Conference, Hook, RecordingPath, Secret};
 use crate::verb::StatusEventName;
 
 #[derive(Clone, Debug, Default)]
@@ -30,6 +30,8 @@ pub struct Starter {
     pub status: Option<Arc<ConferenceTarget>>,
     /// The account's webhook secret.
     pub secret: Secret,
+    /// The mix is to be recorded there.
+    pub record: Option<RecordingPath>,
 }
 
 impl Rules {
@@ -89,7 +91,7 @@ mod tests {
             let events = vec![StatusEventName::Join];
             Arc::new(ConferenceTarget { hook, secret: secret.clone(), events })
         });
-        Starter { status, secret }
+        Starter { status, secret, record: None }
     }
 
     fn told(body: Value, url: Option<&str>) -> Option<(String, Vec<&'static str>)> {

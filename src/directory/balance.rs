@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 
-use super::{ConferenceActor, DirectoryActor, LiveConference, RoomId, room, write};
+use super::{ConferenceActor, DirectoryActor, RoomId, room, write};
 use crate::media_io::hub::{MediaPlane, Place, PlaneWatch};
 use crate::media_io::load::{Balancer, RoomLoad, Watch};
 
@@ -102,7 +102,7 @@ impl Handler<ConferenceMoved> for DirectoryActor {
         room.watch.is_moving = false;
         tracing::info!(conference = room.identity.name, arbiter = room.watch.arbiter, "room moved");
         if let Some(shown) = write(&self.live.conferences).get_mut(&room.identity.sid) {
-            *shown = LiveConference { snapshot: shown.snapshot.clone(), actor };
+            shown.actor = actor;
         }
     }
 }

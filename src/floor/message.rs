@@ -4,9 +4,10 @@ use actix::dev::ToEnvelope;
 use actix::prelude::*;
 use media::codec::SendFormat;
 
+use super::Floor;
 use crate::media_io::line::{Agreed, Line};
 use crate::model::CallSid;
-use crate::participant::message::{ParticipantEvent, Play, SendDigits, TakeBack};
+use crate::participant::message::{ParticipantEvent, Play, SendDigits, TakeBack, Tap};
 use crate::verb::{PlayReport, RunId};
 
 /// The line of a call that was granted a seat. One that nobody takes, because the room is gone or
@@ -94,6 +95,42 @@ pub struct SendMemberDigits {
     pub digits: SendDigits,
 }
 
+/// Listens to a member whose line is here. Where nobody takes it, because the line is on its way back, it
+/// goes after the line.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct TapMember {
+    pub call: CallSid,
+    tap: Option<Tap>,
+    owner: Recipient<Tap>,
+}
+
+impl TapMember {
+    pub fn new(call: CallSid, tap: Tap, owner: Recipient<Tap>) -> Self {
+        Self { call, tap: Some(tap), owner }
+    }
+
+    /// Gives it to the member's seat, if it has one on this floor.
+    pub fn settle(mut self, floor: &mut Floor) {
+        if let Some(Tap { tap, detours }) = self.tap.take() {
+            self.tap = floor.tap(self.call, tap).map(|tap| Tap { tap, detours });
+        }
+    }
+}
+
+impl Drop for TapMember {
+    fn drop(&mut self) {
+        if let Some(Tap { tap, detours }) = self.tap.take()
+            && detours < MAX_DETOURS
+        {
+            self.owner.do_send(Tap { tap, detours: detours + 1 });
+        }
+    }
+}
+
+/// A tap that finds its line nowhere is dropped in the end.
+const MAX_DETOURS: u8 = 4;
+
 /// Where a room, whichever kind it is, takes a line and what concerns it.
 #[derive(Clone)]
 pub struct RoomAddr {
@@ -102,6 +139,7 @@ pub struct RoomAddr {
     pub play: Recipient<PlayToMember>,
     pub stop_play: Recipient<StopMemberPlay>,
     pub digits: Recipient<SendMemberDigits>,
+    pub tap: Recipient<TapMember>,
 }
 
 impl RoomAddr {
@@ -112,12 +150,14 @@ impl RoomAddr {
             + Handler<Renegotiated>
             + Handler<PlayToMember>
             + Handler<StopMemberPlay>
-            + Handler<SendMemberDigits>,
+            + Handler<SendMemberDigits>
+            + Handler<TapMember>,
         A::Context: ToEnvelope<A, SeatLine>
             + ToEnvelope<A, Renegotiated>
             + ToEnvelope<A, PlayToMember>
             + ToEnvelope<A, StopMemberPlay>
-            + ToEnvelope<A, SendMemberDigits>,
+            + ToEnvelope<A, SendMemberDigits>
+            + ToEnvelope<A, TapMember>,
     {
         Self {
             seat: room.clone().recipient(),
@@ -125,6 +165,7 @@ impl RoomAddr {
             play: room.clone().recipient(),
             stop_play: room.clone().recipient(),
             digits: room.clone().recipient(),
+            tap: room.clone().recipient(),
         }
     }
 

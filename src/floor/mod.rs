@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use media::codec::SendFormat;
 use media::dtmf::DtmfEvent;
-use media::mixer::{self, Mixer, PlayDone, SeatConfig, SeatId, Tag};
+use media::mixer::{self, Mixer, PlayDone, SeatConfig, SeatId, SeatTap, Tag};
+use media::sink::TapWriter;
 
 use self::player::{Listener, Note, Order, Player, Stage};
 pub use self::player::{MAX_ANNOUNCEMENTS, Told};
@@ -146,6 +147,9 @@ impl Floor {
         };
         self.mixer.detect_tones(seat, self.settings.inband_dtmf && !line.has_events());
         self.mixer.deafen(seat, deaf);
+        for tap in line.take_taps() {
+            self.mixer.tap_seat(seat, tap);
+        }
         let waiting = self.awaited.iter().position(|(awaited, _)| *awaited == call);
         let mut player =
             waiting.map_or_else(Box::default, |at| Box::new(self.awaited.swap_remove(at).1));
@@ -167,6 +171,7 @@ impl Floor {
         let line = seated.map(|mut seated| {
             let stage = Stage { mixer: &mut self.mixer, listener: Listener::Seat(seated.seat) };
             seated.player.finish(Some(stage), &mut self.notes);
+            seated.line.put_taps(self.mixer.untap_seat(seated.seat));
             self.mixer.remove_seat(seated.seat);
             seated.line.set_talking(false);
             seated.line
@@ -242,6 +247,23 @@ impl Floor {
     pub fn relay_digits(&mut self, call: CallSid, on: bool) {
         if let Some(seated) = self.seats.iter_mut().find(|seated| seated.call == call) {
             seated.relayed = on;
+        }
+    }
+
+    /// Has written what the call says and hears, here and wherever its line goes. The tap comes back if the
+    /// call has no seat; one too many is dropped.
+    pub fn tap(&mut self, call: CallSid, tap: SeatTap) -> Option<SeatTap> {
+        let Some(seat) = self.seat_of(call) else { return Some(tap) };
+        if !self.mixer.tap_seat(seat, tap) {
+            tracing::warn!(call_sid = %call, "too many listen to a call");
+        }
+        None
+    }
+
+    /// Has the whole mix written, for as long as the floor lasts; one tap too many is dropped.
+    pub fn tap_room(&mut self, tap: TapWriter) {
+        if !self.mixer.tap_room(tap) {
+            tracing::warn!("too many listen to a room");
         }
     }
 

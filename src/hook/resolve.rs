@@ -80,6 +80,28 @@ impl Base {
         }
     }
 
+    /// Resolves the URL of a WebSocket for audio: `ws`, `wss`, or the scheme of HTTP that goes with it.
+    ///
+    /// # Errors
+    /// [`HookError::BadUrl`].
+    pub fn resolve_socket(&self, url: &str) -> Result<Url, HookError> {
+        let bad = || HookError::BadUrl { url: shown_text(url) };
+        let mut socket = match url.starts_with('/') {
+            true => self.absolute(url)?,
+            false => Url::parse(url).map_err(|_| bad())?,
+        };
+        let scheme = match socket.scheme() {
+            "ws" | "http" => "ws",
+            "wss" | "https" => "wss",
+            _ => return Err(bad()),
+        };
+        socket.set_scheme(scheme).map_err(|()| bad())?;
+        // The setters fail only for URLs without a host, which none of these can be.
+        let _ = socket.set_username("");
+        let _ = socket.set_password(None);
+        Ok(socket)
+    }
+
     /// A redirect succeeded: a different origin becomes the base of the rest of the session.
     pub fn follow(&mut self, target: &ResolvedHook) {
         if !self.is_origin_of(&target.url) {

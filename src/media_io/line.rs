@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use media::codec::SendFormat;
 use media::dtmf::DtmfEvent;
 use media::leg::{Leg, LegStats, Received, Transmit};
-use media::mixer::{Mixer, Outgoing, SeatId};
+use media::mixer::{MAX_TAPS, Mixer, Outgoing, SeatId, SeatTap};
 use media::sdp::Negotiated;
 use media::time::{NtpTime, Ptime};
 
@@ -107,6 +107,8 @@ pub struct Line {
     /// What seats that the line has left have counted, and its present one up to the last sample.
     counted: (SeatCounts, SeatCounts),
     metrics: LineMetrics,
+    /// Of its seat, while it has none.
+    taps: Vec<SeatTap>,
 }
 
 impl Line {
@@ -129,7 +131,19 @@ impl Line {
             quality,
             counted: Default::default(),
             metrics: LineMetrics::new(),
+            taps: Vec::new(),
         }
+    }
+
+    /// Takes along what listens to its seats, whichever they are. Beyond
+    /// [`MAX_TAPS`](media::mixer::MAX_TAPS) they are dropped.
+    pub fn put_taps(&mut self, taps: impl IntoIterator<Item = SeatTap>) {
+        self.taps.extend(taps);
+        self.taps.truncate(MAX_TAPS);
+    }
+
+    pub fn take_taps(&mut self) -> Vec<SeatTap> {
+        std::mem::take(&mut self.taps)
     }
 
     /// How audio is sent on the line, once it was negotiated.

@@ -1,15 +1,19 @@
 //! The system calls the standard library does not offer, each behind a safe function.
 //!
 //! Kernel receive timestamps (`SO_TIMESTAMPNS`), sleeping to an absolute deadline
-//! (`clock_nanosleep`), detaching a UDP socket from its peer, asking for real-time priority, and raising the file-descriptor limit.
+//! (`clock_nanosleep`), detaching a UDP socket from its peer, asking for real-time priority, raising the
+//! file-descriptor limit, and the room on a disk.
 //! Used by [`line`](super::line), [`port_pool`](super::port_pool) and [`clock`](super::clock); nothing here knows of RTP.
 
 #![allow(unsafe_code)]
 
+use std::ffi::CString;
 use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 /// What the scheduler granted to a media thread.
@@ -49,6 +53,17 @@ pub fn request_real_time(level: i32) -> Priority {
         return Priority::Nice;
     }
     Priority::Normal
+}
+
+/// Bytes that this process may still write on the disk of `path`; `None` if the system does not say.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+    // SAFETY: statvfs is plain data, the path ends in a zero, and the kernel writes one struct.
+    let found = unsafe {
+        let mut found: libc::statvfs = mem::zeroed();
+        (libc::statvfs(path.as_ptr(), &raw mut found) == 0).then_some(found)
+    }?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 /// The monotonic clock that [`std::time::Instant`] reads, as time since boot.

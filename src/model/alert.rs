@@ -76,6 +76,7 @@ alert_types! {
     PlayUrlNotfound = "play-url-notfound",
     ErrorUpdatingCall = "error-updating-call",
     AlertFromApplication = "alert-from-application",
+    RecordingFailure = "recording-failure",
 }
 
 impl From<AlertKind> for AlertType {

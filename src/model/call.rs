@@ -4,14 +4,18 @@
 mod create;
 mod headers;
 mod input;
+mod recording;
 mod sip_request;
+mod stream_flow;
 mod update;
 mod urls;
 
 pub use create::{CreateCall, DigestLogin, SpeechDefaults, Target, TargetKind};
 pub use headers::SipHeaders;
 pub use input::BadCall;
+pub use recording::RecordCall;
 pub use sip_request::{Content, SipRequest};
+pub use stream_flow::StreamFlow;
 pub use update::{CloseAs, Command, UpdateCall};
 pub use urls::{urls_in, urls_in_create, urls_in_update};
 

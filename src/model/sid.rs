@@ -61,6 +61,7 @@ sid! {
     SipGatewaySid,
     ConferenceSid,
     QueueSid,
+    RecordingSid,
     LimitSid,
     WebhookSid,
     PredefinedCarrierSid,

@@ -57,6 +57,13 @@ impl Timestamp {
         self.date_time().format(&ISO).unwrap_or_default()
     }
 
+    /// `2026/11/23`
+    pub fn to_day_path(self) -> String {
+        const DAY: &[time::format_description::BorrowedFormatItem<'_>] =
+            format_description!("[year]/[month]/[day]");
+        self.date_time().format(&DAY).unwrap_or_default()
+    }
+
     /// Reads RFC 2822, ISO 8601 with offset, ISO 8601 without (taken as UTC), and a bare ISO date.
     pub fn parse(text: &str) -> Option<Self> {
         const LOCAL: &[time::format_description::BorrowedFormatItem<'_>] = format_description!(

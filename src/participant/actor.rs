@@ -10,9 +10,10 @@ use actix::prelude::*;
 
 use super::message::{
     Close, HandOver, LineLost, Negotiate, ParticipantEvent, Play, SendDigits, StopPlay, TakeBack,
+    Tap,
 };
 use crate::floor::message::{
-    PlayToMember, Renegotiated, RoomAddr, SeatLine, SendMemberDigits, StopMemberPlay,
+    PlayToMember, Renegotiated, RoomAddr, SeatLine, SendMemberDigits, StopMemberPlay, TapMember,
 };
 use crate::floor::pulse::Pulse;
 use crate::floor::{Arrival, Event, Floor, MAX_ANNOUNCEMENTS, NoSeat};
@@ -256,6 +257,24 @@ impl Handler<SendDigits> for ParticipantActor {
                 room.digits.do_send(SendMemberDigits { call: self.call, digits });
             }
             Whereabouts::New(_) | Whereabouts::Awaited | Whereabouts::Gone => {}
+        }
+    }
+}
+
+impl Handler<Tap> for ParticipantActor {
+    type Result = ();
+
+    fn handle(&mut self, tap: Tap, ctx: &mut Context<Self>) {
+        match &mut self.line {
+            Whereabouts::New(line) => line.put_taps([tap.tap]),
+            Whereabouts::Here(floor) => {
+                // It has its seat here.
+                floor.tap(self.call, tap.tap);
+            }
+            Whereabouts::InRoom(room) => {
+                room.tap.do_send(TapMember::new(self.call, tap, ctx.address().recipient()));
+            }
+            Whereabouts::Awaited | Whereabouts::Gone => {}
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use media::dtmf::DtmfEvent;
+use media::mixer::SeatTap;
 use media::source::Pcm;
 
 use crate::floor::message::RoomAddr;
@@ -48,6 +49,21 @@ pub struct SendDigits {
     pub digits: String,
     /// Of each key.
     pub duration: Duration,
+}
+
+/// Listen to the call, wherever its line is and goes: until nobody reads the tap any more, or the call is over.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Tap {
+    pub tap: SeatTap,
+    /// How often it missed the line on the way.
+    pub detours: u8,
+}
+
+impl Tap {
+    pub fn new(tap: SeatTap) -> Self {
+        Self { tap, detours: 0 }
+    }
 }
 
 /// Give the line to a room, which answers for it from now on.

@@ -10,9 +10,9 @@ use super::{Error, Row, Seal};
 use crate::model::{
     AccountSid, AlertType, ApiKeySid, ApplicationSid, CallSid, ClientSid, ConferenceSid,
     DigestAlgorithm, Direction, DtmfType, Encryption, Hook, HookMethod, LimitCategory, LimitSid,
-    PhoneNumberSid, PlanType, Protocol, QueueSid, RecordFormat, SbcAddressSid, Secret,
-    ServiceProviderSid, SipGatewaySid, StoredHook, Timestamp, TrunkType, UserSid, VoipCarrierSid,
-    WebhookSid,
+    PhoneNumberSid, PlanType, Protocol, QueueSid, RecordFormat, RecordingSid, RecordingState,
+    SbcAddressSid, Secret, ServiceProviderSid, SipGatewaySid, SoundFormat, StoredHook, Timestamp,
+    TrunkType, UserSid, VoipCarrierSid, WebhookSid,
 };
 
 macro_rules! text_columns {
@@ -80,6 +80,9 @@ text_columns! {
     Encryption: |v| v.as_str().to_owned(),
     DigestAlgorithm: |v| v.as_str().to_owned(),
     UserSid: |v| v.to_string(),
+    RecordingSid: |v| v.to_string(),
+    RecordingState: |v| v.as_str().to_owned(),
+    SoundFormat: |v| v.as_str().to_owned(),
 }
 
 impl<DB: Database> Type<DB> for Timestamp

@@ -1,4 +1,4 @@
-//! The journal: call records, alerts and registrations on their way to the database.
+//! The journal: call records, alerts, recordings and registrations on their way to the database.
 //!
 //! Writing never makes a call wait: entries go into a bounded channel, one task commits whatever
 //! has gathered, at once, in one transaction. What the database has not taken within
@@ -31,7 +31,7 @@ pub(super) use writer::replay;
 use super::Database;
 use super::alerts::Raised;
 use super::registrations::Registered;
-use crate::model::CallRecord;
+use crate::model::{CallRecord, Recording};
 use writer::Writer;
 
 /// What is written; a line of the spill file is one of these.
@@ -42,6 +42,8 @@ pub(super) enum Record {
     Alert(Box<Raised>),
     /// All contacts a user has now.
     Registered(Box<Registered>),
+    /// What is known of it now.
+    Recording(Box<Recording>),
 }
 
 enum Entry {

@@ -3,7 +3,7 @@
 //! SQLite, one file in the data directory, or PostgreSQL by a URL: the same repositories and the same
 //! SQL (database.rs says how each is opened and written to, sql.rs what keeps them alike).
 //!
-//! Call records, alerts and registrations take another door, the journal, which never makes a call wait.
+//! Call records, alerts, recordings and registrations take another door, the journal, which never makes a call wait.
 
 mod accounts;
 mod alerts;
@@ -29,6 +29,7 @@ mod password;
 mod phone_numbers;
 mod queues;
 mod quotas;
+mod recordings;
 mod registrations;
 mod retention;
 mod routing;
@@ -69,6 +70,7 @@ pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
 pub use queues::Queues;
 pub use quotas::Owned;
+pub use recordings::{RecordOfCall, RecordingQuery, Recordings};
 pub use registrations::{Registered, Registrations};
 pub use routing::{Claim, Routing};
 pub use sbcs::Sbcs;
@@ -284,6 +286,11 @@ impl Store {
 
     pub fn alerts(&self) -> Alerts<'_> {
         Alerts { store: self }
+    }
+
+    /// Sound files of calls and rooms.
+    pub fn recordings(&self) -> Recordings<'_> {
+        Recordings { store: self }
     }
 
     pub fn registrations(&self) -> Registrations<'_> {

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use serde_json::Map;
 
+use super::listen::{self, Listen};
 use super::props::Props;
 use super::{Cx, Effect, Event, Question, RunId, Step, Stop, VerbError};
 use crate::model::{AccountSid, Hook, room_name};
@@ -30,6 +31,8 @@ pub struct Conference {
     pub status_hook: Option<Hook>,
     pub status_events: Vec<StatusEventName>,
     pub action_hook: Option<Hook>,
+    /// Where this member's audio is streamed while it is inside.
+    pub listen: Option<Box<Listen>>,
     joined_at: Option<Instant>,
 }
 
@@ -94,6 +97,7 @@ impl Conference {
             status_hook: None,
             status_events: Vec::new(),
             action_hook: None,
+            listen: None,
             joined_at: None,
         })
     }
@@ -113,6 +117,7 @@ impl Conference {
             status_hook: props.hook("statusHook")?,
             status_events: status_events(props)?,
             action_hook: props.hook("actionHook")?,
+            listen: listen::nested(props)?.map(Box::new),
             ..room
         })
     }

@@ -7,6 +7,7 @@ use super::props::Props;
 use super::synthesizer::Synthesizer;
 use super::{Cx, Effect, Step, VerbError};
 use crate::model::Hook;
+use crate::model::call::RecordCall;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -14,6 +15,7 @@ pub struct Config {
     pub request_hook: Option<Hook>,
     /// Told of a REFER from the far end.
     pub refer_hook: Option<Hook>,
+    pub record: Option<RecordCall>,
     pub speech: SpeechSettings,
     /// Played to who is held.
     pub hold_music: Option<String>,
@@ -52,15 +54,19 @@ impl Config {
         let refer_hook = props.hook("referHook")?;
         let speech = SpeechSettings::parse(props)?;
         let hold_music = props.text("onHoldMusic")?.filter(|url| !url.is_empty());
+        let record = record(props)?;
         let set = UNBUILT.into_iter().filter(|name| props.value(name).is_some());
         let without_effect = set.collect();
-        Ok(Self { request_hook, refer_hook, speech, hold_music, without_effect })
+        Ok(Self { request_hook, refer_hook, record, speech, hold_music, without_effect })
     }
 
     pub(super) fn start(&mut self, cx: &mut Cx<'_>) -> Step {
         let (request_hook, refer_hook) = (self.request_hook.take(), self.refer_hook.take());
         if request_hook.is_some() || refer_hook.is_some() {
             cx.out.push(Effect::SetDialogHooks { request_hook, refer_hook });
+        }
+        if let Some(order) = self.record.take() {
+            cx.out.push(Effect::Record(order));
         }
         let speech = std::mem::take(&mut self.speech);
         if speech != SpeechSettings::default() {
@@ -77,7 +83,13 @@ impl Config {
     }
 }
 
-const UNBUILT: [&str; 19] = [
+fn record(props: &mut Props<'_>) -> Result<Option<RecordCall>, VerbError> {
+    let Some(order) = props.value("record") else { return Ok(None) };
+    let order = order.as_object().map(RecordCall::read).unwrap_or(Err("must be an object"));
+    order.map(Some).map_err(|problem| props.bad("record", problem))
+}
+
+const UNBUILT: [&str; 18] = [
     "actionHookDelayAction",
     "amd",
     "autoStreamTts",
@@ -90,7 +102,6 @@ const UNBUILT: [&str; 19] = [
     "notifyEvents",
     "notifySttLatency",
     "recognizer",
-    "record",
     "stream",
     "trackTtsPlayout",
     "transcribe",

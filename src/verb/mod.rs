@@ -15,6 +15,7 @@ mod enqueue;
 mod error;
 mod hangup;
 mod leave;
+mod listen;
 mod parse;
 mod pause;
 mod play;
@@ -43,6 +44,7 @@ pub use enqueue::Enqueue;
 pub use error::VerbError;
 pub use hangup::Hangup;
 pub use leave::Leave;
+pub use listen::{Listen, MixType, WsAuth};
 pub use parse::{parse, parse_text};
 pub use pause::Pause;
 pub use play::{Clip, Ear, Loops, Play, PlayReport, Speech};
@@ -61,7 +63,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use crate::model::call::{SipHeaders, SipRequest};
+use crate::model::call::{RecordCall, SipHeaders, SipRequest};
 use crate::model::{AccountSid, Hook};
 
 /// One step of an application, with the `id` that its results carry as `verb_id`.
@@ -239,6 +241,8 @@ pub enum Effect {
         request_hook: Option<Hook>,
         refer_hook: Option<Hook>,
     },
+    /// What becomes of the call's recording.
+    Record(RecordCall),
     /// Properties that were set and do nothing: worth an alert.
     WithoutEffect {
         verb: &'static str,

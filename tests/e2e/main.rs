@@ -37,6 +37,7 @@ mod postgres;
 mod proxies;
 mod queues;
 mod rates;
+mod recording;
 mod rooms;
 mod scenarios;
 mod secure;

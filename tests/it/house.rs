@@ -22,7 +22,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["model"]),
     ("store", &["model", "config"]),
     ("media_io", &["media"]),
+    // Audio out over a socket of `hook`'s, as a verb wants it.
+    ("listen", &["media", "model", "verb", "hook"]),
     ("rate", &[]),
+    // The one room that writes files of audio, so it asks the system about the disk.
+    ("recording", &["media", "media_io::sys", "model", "config", "store"]),
     ("speech", &["media"]),
     ("sip_io", &["sip", "model", "rate", "routing", "store", "call::desk"]),
     ("floor", &["media", "media_io", "model", "verb", "participant::message"]),
@@ -67,6 +71,9 @@ const ROOMS: &[(&str, &[&str])] = &[
             "hook",
             "speech",
             "store",
+            "listen",
+            // A call keeps its recording going; so does the directory with that of a room.
+            "recording",
             "config",
             "directory",
             "participant::actor",
@@ -95,6 +102,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "model",
             "hook",
             "store",
+            "recording",
             "call::CallSnapshot",
             "call::actor",
             "conference::actor",
@@ -123,6 +131,9 @@ const ROOMS: &[(&str, &[&str])] = &[
             "media_io::quality",
             // What a call is given to do over REST.
             "call::Assignment",
+            // Which file a recording is, to be sent and deleted; nothing of how it is made.
+            "recording::Archive",
+            "recording::delete",
             "call::CallSnapshot",
             "call::actor",
             "call::desk",
@@ -151,6 +162,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("ctr", &["media/src/srtp/"]),
     ("sha1", &["media/src/srtp/"]),
     ("symphonia", &["media/src/source/mp3.rs"]),
+    ("ogg", &["media/src/sink/ogg_opus.rs"]),
     ("sqlx", &["src/store/"]),
     ("argon2", &["src/store/password.rs"]),
     ("reqwest", &["src/hook/"]),
@@ -163,6 +175,7 @@ const KEPT: &[(&str, &[&str])] = &[
     ("hickory_resolver", &["src/sip_io/dns"]),
     ("socket2", &["src/sip_io/listeners.rs"]),
     ("actix_web", &["src/api/"]),
+    ("actix_files", &["src/api/"]),
     ("figment", &["src/config"]),
     ("libc", &["src/media_io/sys.rs"]),
 ];
@@ -203,6 +216,7 @@ const CORE_MANIFESTS: &[(&str, &[&str])] = &[
             "ctr",
             "hmac",
             "multiversion",
+            "ogg",
             "opus",
             "opusic-sys",
             "ring",

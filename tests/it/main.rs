@@ -8,6 +8,8 @@ mod bridges;
 mod house;
 mod media_house;
 mod postgres;
+mod recordings;
 mod rooms;
 mod store;
+mod streams;
 mod support;

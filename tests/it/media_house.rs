@@ -17,6 +17,7 @@ use media::source::{Pcm, tone};
 use media::time::{RtpTime, SampleRate};
 use trunkline::bridge::message::BridgeEvent;
 use trunkline::conference::message::ConferenceEvent;
+use trunkline::config::Config;
 use trunkline::directory::{DirectoryActor, Live};
 use trunkline::hook::{CallFacts, HookClient, HookConfig};
 use trunkline::media_io::hub::{MediaPlane, Place};
@@ -28,6 +29,7 @@ use trunkline::model::call::Direction;
 use trunkline::model::{AccountSid, CallSid, ServiceProviderSid};
 use trunkline::participant::actor::ParticipantActor;
 use trunkline::participant::message::{Negotiate, ParticipantEvent, Play};
+use trunkline::recording::{self, Archive, Recorder};
 use trunkline::store::Store;
 use trunkline::verb::{Loops, PlayReport, RunId};
 
@@ -46,6 +48,9 @@ pub(crate) struct House {
     ports: PortPool,
     control: Arbiter,
     pub(crate) account: AccountSid,
+    pub(crate) store: Store,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) archive: Archive,
     _home: Home,
 }
 
@@ -113,18 +118,36 @@ impl House {
         let plane = Arc::new(MediaPlane::start(2, true).unwrap());
         let live = Arc::new(Live::default());
         let control = Arbiter::new();
+        let config = Config { store: home.store(), ..Config::default() };
+        let recording = recording::Settings::new(&config);
+        let archive = recording.archive.clone();
+        let recorder = Recorder::start(recording, store.clone()).unwrap();
+        let recorder = Arc::new(recorder);
         let directory = {
             let (plane, live) = (plane.clone(), live.clone());
+            let (store, recorder) = (store.clone(), recorder.clone());
             let hooks = HookClient::new(&HookConfig::default()).unwrap();
             let beep = Arc::new(tone::entry_beep(SampleRate::NARROW));
             DirectoryActor::start_in_arbiter(&control.handle(), move |_| {
                 DirectoryActor::new(live, plane, settings(), SOON, beep, hooks, store)
+                    .with_recorder(recorder)
             })
         };
         let first = ports::free_block(40);
         let ports = PortPool::new(IpAddr::V4(Ipv4Addr::LOCALHOST), first, first + 39);
         let account = AccountSid::random();
-        Self { plane, live, directory, ports, control, account, _home: home }
+        Self {
+            plane,
+            live,
+            directory,
+            ports,
+            control,
+            account,
+            store,
+            recorder,
+            archive,
+            _home: home,
+        }
     }
 
     /// A call that is up and sends a tone.

@@ -41,7 +41,7 @@ impl House {
                 media: member.guest.clone().recipient(),
                 run: RunId(run),
             },
-            starter: Starter { status: None, secret: Secret(String::new()) },
+            starter: Starter { status: None, secret: Secret(String::new()), record: None },
         };
         let enter = Enter { account: self.account, name: "room".to_owned(), join };
         self.directory.send(enter).await.unwrap().unwrap()

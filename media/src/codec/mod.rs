@@ -13,7 +13,7 @@ mod encoder;
 mod format;
 mod g722;
 mod l16;
-mod opus;
+pub(crate) mod opus;
 mod pcma;
 mod pcmu;
 

@@ -19,6 +19,7 @@ mod play;
 mod rate;
 mod seat;
 mod seats;
+mod taps;
 mod tune;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use chain::Outgoing;
 pub use play::{Loops, Play, PlayDone, PlayEnd, PlayId, PlayTarget};
 pub use seat::SeatConfig;
 pub use seats::SeatId;
+pub use taps::{MAX_TAPS, SeatTap};
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -41,6 +43,7 @@ use crate::jitter::{Inserted, JitterConfig};
 use crate::playout::StreamStats;
 use crate::prefetch::prefetch;
 use crate::rtp::AudioPacket;
+use crate::sink::TapWriter;
 use crate::source::tick_samples;
 use crate::time::{Ptime, SampleRate};
 
@@ -113,6 +116,8 @@ pub struct Mixer {
     /// For choosing the loudest.
     loudness: Vec<f32>,
     room: Vec<Player>,
+    /// Of the whole mix.
+    taps: Vec<TapWriter>,
     next_play: u64,
     events: VecDeque<Event>,
 }
@@ -146,6 +151,7 @@ impl Mixer {
             zeros: vec![0; frame],
             loudness: Vec::new(),
             room: Vec::with_capacity(MAX_ROOM_PLAYS),
+            taps: Vec::new(),
             next_play: 0,
             events: VecDeque::new(),
         }
@@ -383,6 +389,7 @@ impl Mixer {
         let room_plays = self.play_room();
         self.audiences.close();
         self.distribute(room_plays);
+        self.write_room(room_plays);
         self.ticks += 1;
     }
 

@@ -12,7 +12,7 @@ use crate::time::Ptime;
 impl Mixer {
     /// First pass: every seat's frame into its row, and the sums.
     pub(super) fn gather(&mut self, now: Instant) {
-        let Self { seats, voices, audiences, loudness, events, config, frame, .. } = self;
+        let Self { seats, voices, audiences, loudness, events, config, frame, rate, .. } = self;
         let gated = config.gate && seats.len() > MAX_UNGATED_SEATS;
         let choosing = config.loudest > 0 && seats.len() > config.loudest;
         loudness.clear();
@@ -20,6 +20,10 @@ impl Mixer {
             let change = seat.listen(now, row, gated, |digit| {
                 events.push_back(Event::Digit(id, digit));
             });
+            if !seat.taps.is_empty() {
+                let said = if seat.energy() > 0 { Some(&*row) } else { None };
+                seat.taps.said(said, *rate);
+            }
             if let Some(change) = change {
                 events.push_back(match change {
                     TalkChange::Started => Event::TalkStarted(id),
@@ -76,19 +80,26 @@ impl Mixer {
             let others = audience.talkers().saturating_sub(usize::from(in_mix));
             let hears = !seat.hear.is_shut() && (others > 0 || room_plays);
             let has_player = seat.player.is_some();
-            let alone = in_mix || has_player || !seat.hear.is_open();
+            let is_tapped = !seat.taps.is_empty();
+            let alone = in_mix || has_player || is_tapped || !seat.hear.is_open();
             groups.settle(&mut seat.stream, seat.group, alone, ticks, rate);
             seat.skipped_ms = std::mem::take(&mut seat.unsent_ms);
             match &mut seat.stream {
                 Stream::Starting(_) => {
                     seat.skipped_ms += Ptime::TICK.ms();
                     seat.hear.settle();
+                    seat.taps.heard(None, rate);
                     continue;
                 }
-                Stream::Following => continue,
+                Stream::Following => {
+                    seat.taps.heard(None, rate);
+                    continue;
+                }
                 Stream::Plain if !has_player && (!hears || !alone) => {
                     seat.hear.settle();
                     seat.output = if hears { Output::Shared } else { Output::Silence };
+                    // Only in silence: what a tapped seat hears it does not share.
+                    seat.taps.heard(None, rate);
                     if hears {
                         audience.encode_plain(seat.format.codec);
                     }
@@ -98,6 +109,7 @@ impl Mixer {
                     seat.hear.settle();
                     chain.feed_silence(zeros);
                     own += usize::from(alone);
+                    seat.taps.heard(None, rate);
                     continue;
                 }
                 Stream::Plain | Stream::Own { .. } => {}
@@ -116,6 +128,7 @@ impl Mixer {
                     seat.player = None;
                 }
             }
+            seat.taps.heard(Some(mix), rate);
             if let Stream::Own { chain, .. } = &mut seat.stream {
                 chain.feed(mix);
                 own += usize::from(alone);

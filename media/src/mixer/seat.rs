@@ -6,6 +6,7 @@ use super::MixerConfig;
 use super::audience::Tag;
 use super::follow::Stream;
 use super::play::Player;
+use super::taps::SeatTaps;
 use crate::codec::SendFormat;
 use crate::dsp::{self, Agc, Ramp, TalkChange, TalkDetector};
 use crate::dtmf::DtmfEvent;
@@ -72,6 +73,7 @@ pub(super) struct Seat {
     pub(super) group: usize,
     pub(super) stream: Stream,
     pub(super) player: Option<Player>,
+    pub(super) taps: SeatTaps,
     pub(super) output: Output,
     /// Milliseconds that pass without a packet: told in this tick, and yet to be told.
     pub(super) skipped_ms: u32,
@@ -111,6 +113,7 @@ impl Seat {
             group,
             stream,
             player: None,
+            taps: SeatTaps::default(),
             output: Output::Silence,
             skipped_ms: 0,
             unsent_ms: 0,

@@ -6,6 +6,7 @@ mod ops;
 mod rates;
 mod streams;
 mod talk;
+mod taps;
 
 use std::sync::Arc;
 use std::time::Duration;

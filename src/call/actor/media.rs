@@ -248,6 +248,7 @@ impl CallActor {
 impl CallActor {
     /// A key was pressed; `is_relayed`: as an event in the audio, which a bridge passes on.
     pub(super) fn on_digit(&mut self, digit: DtmfEvent, is_relayed: bool, ctx: &mut Context<Self>) {
+        self.stream_digit(digit);
         let DtmfEvent { digit, duration } = digit;
         let ms = duration.as_millis();
         tracing::debug!(call_sid = %self.sid, ms, is_relayed, "digit received");

@@ -47,7 +47,8 @@ impl CallActor {
             run,
         };
         let account = self.state.base_fields().facts.account_sid;
-        let starter = Starter { status: join.status.map(Arc::new), secret: join.webhook_secret };
+        let (status, record) = (join.status.map(Arc::new), None);
+        let starter = Starter { status, secret: join.webhook_secret, record };
         let join_room = Join { entry, member: guest, starter };
         let asked = self.desk.directory.send(Enter { account, name: join.name, join: join_room });
         ctx.spawn(asked.into_actor(self).map(move |found, this, ctx| match found.ok().flatten() {

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use url::Url;
+
 use super::{AppFailure, Phase, State, Turn};
 use crate::call::child::Parent;
 use crate::call::failure::{first_verbs, next_verbs, script_verbs};
@@ -106,6 +108,10 @@ impl Session {
     pub(super) fn open_with(&mut self, hook: Hook, target: &ResolvedHook) {
         self.base.follow(target);
         self.opener = Opener::Hook(hook);
+    }
+
+    pub(super) fn resolve_socket(&self, url: &str) -> Result<Url, HookError> {
+        self.base.resolve_socket(url)
     }
 
     pub(super) fn resolve(&self, hook: &Hook) -> Result<ResolvedHook, HookError> {

@@ -6,7 +6,9 @@ mod in_dialog;
 mod inbound;
 mod outbound;
 mod queue;
+mod recording;
 mod speech;
+mod streaming;
 mod update;
 mod whatever_comes;
 
@@ -222,6 +224,10 @@ impl Story {
             Effect::MuteMember { muted, .. } => format!("mute {muted}"),
             Effect::MuteOthers { muted, .. } => format!("mute others {muted}"),
             Effect::Queue(errand) => format!("queue {:?}", errand.order),
+            Effect::StartStream { url, .. } => format!("stream to {url}"),
+            Effect::SetStreamFlow { flow, .. } => format!("stream {flow:?}"),
+            Effect::StopStream { .. } => "stop stream".into(),
+            Effect::Record(order) => format!("record {order:?}"),
             Effect::Alert(alert) => format!("alert {}: {}", alert.kind.as_str(), alert.message),
             Effect::Publish => String::new(),
             Effect::Ended(record) => {

@@ -81,6 +81,8 @@ impl State {
                 self.base.customer_data = Some(data.into());
                 turn.out.push(Effect::Publish);
             }
+            Command::Record(order) => self.record(order, turn),
+            Command::Stream(flow) => self.set_stream_flow(flow, turn),
             Command::SipRequest(_) if !self.is_answered() => {
                 return Err(UpdateError::Incompatible("sip_request"));
             }

@@ -38,6 +38,7 @@ impl State {
     }
 
     pub(super) fn on_conference(&mut self, id: RunId, event: ConferenceEvent, turn: &mut Turn<'_>) {
+        self.stream_along(id, &event, turn);
         self.tell(id, Event::Conference(event), turn);
     }
 
@@ -149,6 +150,7 @@ impl State {
                 verb::Effect::SetSpeech(settings) => self.voice.set(settings),
                 verb::Effect::JoinConference { run, verb } => self.join(run, *verb, turn),
                 verb::Effect::LeaveConference { run } => {
+                    self.stop_stream(run, turn);
                     let base = Box::new(self.base.clone());
                     turn.out.push(Effect::LeaveConference { id: run, base });
                 }
@@ -167,6 +169,7 @@ impl State {
                 verb::Effect::SetDialogHooks { request_hook, refer_hook } => {
                     self.requests.set_hooks(request_hook, refer_hook);
                 }
+                verb::Effect::Record(order) => self.record(order, turn),
                 verb::Effect::WithoutEffect { verb, names } => {
                     let message = format!("{verb}: no effect yet: {}", names.join(", "));
                     let alert = Alert::new(AlertKind::InvalidAppPayload, message);
@@ -216,6 +219,7 @@ impl State {
                 None
             }
         };
+        self.stream_there(run, room.listen);
         turn.out.push(Effect::JoinConference(Box::new(JoinConference {
             id: run,
             name: room.name,

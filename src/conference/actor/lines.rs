@@ -3,8 +3,9 @@
 use actix::prelude::*;
 
 use super::ConferenceActor;
+use crate::conference::message::TapRoom;
 use crate::floor::message::{
-    PlayToMember, Renegotiated, SeatLine, SendMemberDigits, StopMemberPlay,
+    PlayToMember, Renegotiated, SeatLine, SendMemberDigits, StopMemberPlay, TapMember,
 };
 use crate::floor::{Arrival, NoSeat};
 use crate::model::CallSid;
@@ -106,6 +107,26 @@ impl Handler<SendMemberDigits> for ConferenceActor {
     fn handle(&mut self, order: SendMemberDigits, _: &mut Context<Self>) {
         if let Some(SendMemberDigits { call, digits }) = self.here(order) {
             self.floor.send_digits(call, &digits);
+        }
+    }
+}
+
+impl Handler<TapMember> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, order: TapMember, _: &mut Context<Self>) {
+        if let Some(order) = self.here(order) {
+            order.settle(&mut self.floor);
+        }
+    }
+}
+
+impl Handler<TapRoom> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, order: TapRoom, _: &mut Context<Self>) {
+        if let Some(TapRoom(tap)) = self.here(order) {
+            self.floor.tap_room(tap);
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct CreateCall {
     /// For the INVITE; the target's own headers are merged in and won.
     pub headers: SipHeaders,
     pub tag: Option<Map<String, Value>>,
+    /// Whether it is recorded from the answer on; `None`: as its account and application say.
+    pub record: Option<bool>,
     pub speech: SpeechDefaults,
     /// Told of INFO and MESSAGE from the far end.
     pub request_hook: Option<Hook>,
@@ -116,6 +118,7 @@ impl CreateCall {
             time_limit: seconds(body, "timeLimit")?,
             headers,
             tag: body.object("tag")?.and_then(Value::as_object).cloned(),
+            record: body.flag("record_all_calls")?,
             speech: speech(body)?,
             request_hook: body.hook("sipRequestWithinDialogHook")?,
             refer_hook: body.hook("referHook")?,
@@ -246,7 +249,6 @@ fn speech(body: Body<'_>) -> Result<SpeechDefaults, BadCall> {
 fn check_unbuilt(body: Body<'_>) -> Result<(), BadCall> {
     body.flag("answerOnBridge")?;
     body.flag("dual_streams")?;
-    body.flag("record_all_calls")?;
     if let Some(amd) = body.object("amd")?.and_then(Body::new)
         && amd.hook("actionHook").ok().flatten().is_none()
     {

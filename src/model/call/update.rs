@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::input::Body;
-use super::{BadCall, Content, SipRequest};
+use super::{BadCall, Content, RecordCall, SipRequest, StreamFlow};
 use crate::model::Hook;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +36,9 @@ pub enum Command {
     Tag(Map<String, Value>),
     /// In-dialog request; needs an answered call.
     SipRequest(Box<SipRequest>),
+    Record(RecordCall),
+    /// What the stream of its audio is given.
+    Stream(StreamFlow),
     /// A command of the contract that needs a verb which does not exist yet; its property name.
     Unbuilt(&'static str),
     /// An application of its own for the call that this one dialled.
@@ -106,6 +109,11 @@ fn command(body: Body<'_>, name: &'static str) -> Result<Command, BadCall> {
             None => return Err(BadCall::Invalid("tag data")),
         },
         "sip_request" => Command::SipRequest(Box::new(sip_request(body)?)),
+        "record" => Command::Record(record(body, name)?),
+        "listen_status" | "stream_status" => {
+            let flow = StreamFlow::parse(word(body, name)?);
+            Command::Stream(flow.ok_or(BadCall::Invalid(name))?)
+        }
         "child_call_hook" => {
             Command::ChildHook(body.hook("child_call_hook")?.ok_or(BadCall::NoOption)?)
         }
@@ -125,7 +133,6 @@ fn check_unbuilt(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
         false => Err(BadCall::Invalid(name)),
     };
     match name {
-        "listen_status" | "stream_status" => one_of(&["pause", "silence", "resume"]),
         "transcribe_status" => one_of(&["pause", "resume"]),
         "conf_hold_status" => one_of(&["hold", "unhold"]),
         "media_path" => one_of(&["no-media", "partial-media", "full-media"]),
@@ -133,7 +140,6 @@ fn check_unbuilt(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
             one_of(&["enable", "disable", "on", "off"])
         }
         "conferenceParticipantAction" => participant_action(body, name),
-        "record" => record(body, name),
         "dub" => {
             let dub = Body::new_in(body, name)?;
             let action = dub.text("action")?.unwrap_or_default();
@@ -206,21 +212,10 @@ fn participant_action(body: Body<'_>, name: &'static str) -> Result<(), BadCall>
     Ok(())
 }
 
-fn record(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
-    let record = Body::new_in(body, name)?;
-    let action = record.text("action")?.unwrap_or_default();
-    if !RECORD_ACTIONS.contains(&action) {
-        return Err(BadCall::property(name, "needs an action"));
-    }
-    let siprec = match record.text("type")? {
-        None | Some("siprec") => true,
-        Some("cloud") => false,
-        Some(_) => return Err(BadCall::property(name, "has an unknown type")),
-    };
-    if siprec && action == "startCallRecording" && record.value("siprecServerURL").is_none() {
-        return Err(BadCall::property(name, "needs a siprecServerURL"));
-    }
-    Ok(())
+fn record(body: Body<'_>, name: &'static str) -> Result<RecordCall, BadCall> {
+    let order = body.value(name).and_then(Value::as_object);
+    let order = order.ok_or_else(|| BadCall::property(name, "must be an object"))?;
+    RecordCall::read(order).map_err(|problem| BadCall::property(name, problem))
 }
 
 /// `{digit, duration?}`; some clients write `{dtmf}` (D-11).
@@ -288,8 +283,6 @@ const COMMANDS: [&str; 24] = [
 
 const PARTICIPANT_ACTIONS: [&str; 9] =
     ["tag", "untag", "coach", "uncoach", "mute", "unmute", "hold", "unhold", "kick"];
-const RECORD_ACTIONS: [&str; 4] =
-    ["startCallRecording", "stopCallRecording", "pauseCallRecording", "resumeCallRecording"];
 const DUB_ACTIONS: [&str; 5] =
     ["addTrack", "removeTrack", "silenceTrack", "playOnTrack", "sayOnTrack"];
 
@@ -340,7 +333,11 @@ mod tests {
                     }),
                 })),
             ),
-            (json!({"stream_status": "resume"}), Command::Unbuilt("stream_status")),
+            (json!({"stream_status": "resume"}), Command::Stream(StreamFlow::On)),
+            (
+                json!({"record": {"action": "startCallRecording", "type": "cloud"}}),
+                Command::Record(RecordCall::Start),
+            ),
             (
                 json!({"conf_hold_status": "hold", "wait_hook": "/w"}),
                 Command::Unbuilt("conf_hold_status"),

@@ -13,7 +13,7 @@ use super::spill::Spill;
 use super::{Dropped, Entry, Record};
 use crate::store::call_days::CallDays;
 use crate::store::database::Database;
-use crate::store::{Error, alerts, calls, registrations};
+use crate::store::{Error, alerts, calls, recordings, registrations};
 
 /// How old a record may get before it goes into the spill file.
 pub(super) const SPILL_AFTER: Duration = Duration::from_millis(300);
@@ -258,6 +258,7 @@ async fn commit_together(database: &Database, records: &[Record]) -> Result<(), 
                 Record::Call(record) => calls::insert(&mut tx, record, &mut days).await?,
                 Record::Alert(raised) => alerts::insert(&mut tx, raised).await?,
                 Record::Registered(user) => registrations::replace(&mut tx, user).await?,
+                Record::Recording(recording) => recordings::write(&mut tx, recording).await?,
             }
         }
         days.write(&mut tx).await?;

@@ -19,6 +19,7 @@ mod portal;
 mod properties;
 mod queues;
 mod quotas;
+mod recordings;
 mod records;
 mod secrets;
 mod service_providers;

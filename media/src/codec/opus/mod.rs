@@ -4,6 +4,7 @@
 //! packet holds is told by [`packet`] without decoding. Redundancy (in-band FEC) covers the packet
 //! before the one that carries it.
 
+pub(crate) mod file;
 pub(super) mod packet;
 mod raw;
 #[cfg(test)]
