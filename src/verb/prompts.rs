@@ -62,6 +62,11 @@ impl Prompts {
         Self { hook, plan, stage: Stage::Silent }
     }
 
+    /// Who is asked.
+    pub(super) fn hook(&self) -> &Hook {
+        &self.hook
+    }
+
     /// Asks the hook what shall be heard.
     pub(super) fn ask(&mut self, fields: Map<String, Value>, cx: &mut Cx<'_>) {
         self.stop(cx);
