@@ -7,6 +7,7 @@
 pub mod actor;
 mod announcer;
 pub mod answer;
+mod child;
 pub mod desk;
 mod effect;
 mod failure;
@@ -39,4 +40,4 @@ pub use input::Input;
 pub use record::{CallRecord, Termination};
 pub use setup::{Application, Limits, Script, Setup, Transfers};
 pub use snapshot::CallSnapshot;
-pub use state::{FarEnd, State, UpdateError};
+pub use state::{FarEnd, ParentWord, State, UpdateError};

@@ -56,8 +56,8 @@ fn input() -> impl Strategy<Value = Input> {
     let report = PlayReport { played: Duration::from_secs(1), last_offset_samples: 1 };
     let events = vec![
         ConferenceEvent::Joined,
-        ConferenceEvent::Waiting { wait_hook: Some(crate::model::Hook::post("/wait")) },
-        ConferenceEvent::Held { held: true, wait_hook: Some(crate::model::Hook::post("/hold")) },
+        ConferenceEvent::Waiting { wait_hook: Some(Hook::post("/wait")) },
+        ConferenceEvent::Held { held: true, wait_hook: Some(Hook::post("/hold")) },
         ConferenceEvent::Held { held: false, wait_hook: None },
         ConferenceEvent::Left(LeaveReason::Kicked),
         ConferenceEvent::Refused(Refusal::Full),
