@@ -120,6 +120,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         store: store.clone(),
         listener: Listener::new(hooks.clone(), streams.handle()),
         hooks,
+        fetching: Arc::default(),
         prompts: Arc::default(),
         recorder: recorder.clone(),
         speech: speech_engine(&config),

@@ -15,6 +15,7 @@ use sip::Reply;
 use tokio::sync::oneshot;
 
 use super::actor::CallActor;
+use super::announcer::Fetching;
 use super::originate::{NotPlaced, Order, Placed, Plan};
 use super::prompt::Source;
 use super::prompt_cache::PromptCache;
@@ -43,6 +44,9 @@ use crate::sip_io::trunks::Trunks;
 use crate::speech::Engine;
 use crate::store::Store;
 
+pub use super::announcer::{Announcement, TooMany};
+pub use super::effect::Audience;
+
 /// What a call needs of the rest of the server.
 pub struct DeskParts {
     pub config: Arc<Config>,
@@ -55,6 +59,8 @@ pub struct DeskParts {
     pub recorder: Arc<Recorder>,
     /// Opens streams of audio.
     pub listener: Listener,
+    /// Announcements on their way to rooms.
+    pub fetching: Arc<Fetching>,
     pub speech: Engine,
     pub plane: Arc<MediaPlane>,
     pub ports: PortPool,
@@ -144,7 +150,7 @@ impl Desk {
         };
         let application = match &call.admitted.answer {
             Answer::Application(found) => Some(&**found),
-            Answer::Conference(_) | Answer::User(_) => None,
+            Answer::Conference(_) | Answer::Queue(_) | Answer::User(_) => None,
         };
         let recording = RecordingWish::of(account, application, None);
         let keep = Keep { trunk, records: !account.disable_cdrs, recording };

@@ -3,8 +3,9 @@
 //!
 //! `state/ending.rs` has the ways out, `state/session.rs` the application side,
 //! `state/verbs.rs` what its verbs become, `state/in_dialog.rs` requests inside the dialog,
-//! `state/recording.rs` its recording, `state/streaming.rs` its stream, `state/update.rs` the API's live
-//! control, `state/queue.rs` its visits to queues.
+//! `state/update.rs` the API's live control, `state/room.rs` that of a member of a conference,
+//! `state/queue.rs` its visits to queues, `state/recording.rs` its recording, `state/streaming.rs` its
+//! stream.
 
 mod child;
 mod dial;
@@ -12,6 +13,7 @@ mod ending;
 mod in_dialog;
 mod queue;
 mod recording;
+mod room;
 mod session;
 mod speech;
 mod streaming;

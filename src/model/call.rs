@@ -4,6 +4,7 @@
 mod create;
 mod headers;
 mod input;
+mod member;
 mod recording;
 mod sip_request;
 mod stream_flow;
@@ -13,11 +14,12 @@ mod urls;
 pub use create::{CreateCall, DigestLogin, SpeechDefaults, Target, TargetKind};
 pub use headers::SipHeaders;
 pub use input::BadCall;
+pub use member::MemberOrder;
 pub use recording::RecordCall;
 pub use sip_request::{Content, SipRequest};
 pub use stream_flow::StreamFlow;
 pub use update::{CloseAs, Command, UpdateCall};
-pub use urls::{urls_in, urls_in_create, urls_in_update};
+pub use urls::{urls_in, urls_in_create, urls_in_participant, urls_in_update};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -126,12 +126,7 @@ impl State {
                 }
                 verb::Effect::StopTimer { run } => self.stop_timer(TimerId::Verb(run), turn),
                 verb::Effect::Play { run, mut clips, loops, seek_samples, ear } => {
-                    for clip in &mut clips {
-                        match clip {
-                            Clip::Url(url) => *url = self.session.base.resolve_media(url),
-                            Clip::Speech(speech) => self.voice.settle(speech, turn),
-                        }
-                    }
+                    self.settle_clips(&mut clips, turn);
                     let id = PlayId(run);
                     turn.out.push(Effect::Play { id, clips, loops, seek_samples, ear });
                 }
@@ -190,6 +185,16 @@ impl State {
         verdict
     }
 
+    /// Completes what the session says of clips: where relative URLs lead, and the voice of texts.
+    pub(super) fn settle_clips(&mut self, clips: &mut [Clip], turn: &mut Turn<'_>) {
+        for clip in clips {
+            match clip {
+                Clip::Url(url) => *url = self.session.base.resolve_media(url),
+                Clip::Speech(speech) => self.voice.settle(speech, turn),
+            }
+        }
+    }
+
     fn ask_answer(&mut self, turn: &mut Turn<'_>) {
         if let Phase::Early(early @ Early { answer_asked: false, .. }) = &mut self.phase {
             early.answer_asked = true;
@@ -225,9 +230,13 @@ impl State {
             name: room.name,
             start_on_enter: room.start_on_enter,
             end_on_exit: room.end_on_exit,
+            grace: room.grace,
             join_muted: room.join_muted,
             beep: room.beep,
             member_tag: room.member_tag,
+            speak_only_to: room.speak_only_to,
+            distribute_dtmf: room.distribute_dtmf,
+            record_path: room.record_path,
             max_participants: room.max_participants,
             status,
             webhook_secret: self.setup.webhook_secret.clone(),
