@@ -8,7 +8,7 @@ use actix::prelude::*;
 
 use super::message::{BridgeEvent, Enter, Exit, Happened, Hold, Mute, RelayDigits, Whisper};
 use crate::floor::message::{
-    PlayToMember, Renegotiated, RoomAddr, SeatLine, SendMemberDigits, StopMemberPlay,
+    MemberPressed, PlayToMember, Renegotiated, RoomAddr, SeatLine, SendMemberDigits, StopMemberPlay,
 };
 use crate::floor::pulse::Pulse;
 use crate::floor::{Arrival, Event, Floor, NoSeat};
@@ -310,5 +310,13 @@ impl Handler<SendMemberDigits> for BridgeActor {
 
     fn handle(&mut self, order: SendMemberDigits, _: &mut Context<Self>) {
         self.floor.send_digits(order.call, &order.digits);
+    }
+}
+
+impl Handler<MemberPressed> for BridgeActor {
+    type Result = ();
+
+    fn handle(&mut self, MemberPressed { call, key }: MemberPressed, _: &mut Context<Self>) {
+        self.floor.relay(call, key);
     }
 }

@@ -177,6 +177,7 @@ impl ConferenceActor {
         let left = self.grace_ends.map(|at| at.saturating_duration_since(Instant::now()));
         let timer = left.map(|left| {
             ctx.run_later(left, |this, ctx| {
+                (this.grace, this.grace_ends) = (None, None);
                 let mut effects = Vec::new();
                 this.policy.on_grace_over(&mut effects);
                 this.carry_out(effects, ctx);
