@@ -225,7 +225,8 @@ impl Handler<Exit> for BridgeActor {
     type Result = ();
 
     fn handle(&mut self, Exit { call }: Exit, ctx: &mut Context<Self>) {
-        if self.parties.is_empty() || self.party(call).is_some() {
+        // Before it is complete anybody who was given its address may say that it will not be.
+        if self.parties.len() < 2 || self.party(call).is_some() {
             self.part(call, ctx);
         }
     }

@@ -190,8 +190,9 @@ impl ConferenceActor {
 
     fn fetch_line(&self, call: CallSid, ctx: &Context<Self>) {
         if let Some(inside) = self.guests.get(&call) {
-            inside.guest.participant.do_send(HandOver(RoomAddr::of(&ctx.address())));
+            // First: what plays to the call is over with the next line, and it should know why.
             inside.guest.tell(Happened::Joined);
+            inside.guest.participant.do_send(HandOver(RoomAddr::of(&ctx.address())));
         }
     }
 

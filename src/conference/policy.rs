@@ -29,6 +29,24 @@ pub struct Entry {
     pub max_participants: Option<usize>,
 }
 
+impl Entry {
+    /// Of a moderator without any wishes.
+    pub fn plain(call: CallSid) -> Self {
+        Self {
+            call,
+            moderator: true,
+            end_on_exit: false,
+            join_muted: None,
+            beep: None,
+            tag: None,
+            speak_only_to: None,
+            distribute_dtmf: false,
+            grace: Duration::ZERO,
+            max_participants: None,
+        }
+    }
+}
+
 /// What is laid down for the room and beats every member's wish. `None`: nothing is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {

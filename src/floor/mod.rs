@@ -305,7 +305,8 @@ impl Floor {
     pub fn play_to_room(&mut self, play: Play, told: Option<Told>) {
         let play = Play { announce: true, ..play };
         let (mixer, notes) = (&mut self.mixer, &mut self.notes);
-        for seated in self.seats.iter_mut().filter(|seated| seated.deaf) {
+        let is_taken = !self.room.is_full();
+        for seated in self.seats.iter_mut().filter(|seated| seated.deaf && is_taken) {
             let order = Order { play: play.clone(), told: None, is_copy: true };
             let stage = Stage { mixer: &mut *mixer, listener: Listener::Seat(seated.seat) };
             seated.player.play(order, Some(stage), notes);

@@ -164,9 +164,16 @@ async fn who_waits_alone_may_leave_and_a_third_finds_no_place() {
     a.expect_back(1);
     assert!(a.bridged().is_empty());
 
+    // Nobody else will come: said by who was to.
+    let (bridge, nobody) = (house.bridge(), house.member(600.0));
+    a.enters(&bridge, 5);
+    bridge.do_send(Exit { call: nobody.call });
+    wait::expect("a is told", SOON, || a.bridged() == [(5, Happened::PeerLeft)]);
+    a.expect_back(2);
+
     let (bridge, b, c) = house.talk();
     a.enters(&bridge, 2);
-    wait::expect("there is no place", SOON, || a.bridged() == [(2, Happened::Failed)]);
+    wait::expect("there is no place", SOON, || a.bridged().last() == Some(&(2, Happened::Failed)));
     assert!(a.is_rid_of(&b) && b.hears(&c));
     // A call that ends says so to the bridge; its line is closed when it is back.
     bridge.do_send(Exit { call: b.call });

@@ -16,6 +16,7 @@ use media::sdp::{self, LocalMedia, Negotiated};
 use media::source::{Pcm, tone};
 use media::time::{RtpTime, SampleRate};
 use trunkline::bridge::message::BridgeEvent;
+use trunkline::call::ConferenceTarget;
 use trunkline::conference::actor::ConferenceActor;
 use trunkline::conference::message::{ConferenceEvent, Guest, Happened, Join};
 use trunkline::conference::policy::Entry;
@@ -28,7 +29,7 @@ use trunkline::media_io::port_pool::PortPool;
 use trunkline::media_io::quality::QualityCell;
 use trunkline::media_io::settings::MediaSettings;
 use trunkline::model::call::Direction;
-use trunkline::model::{AccountSid, CallSid, Secret, ServiceProviderSid};
+use trunkline::model::{AccountSid, AddressPolicy, CallSid, Secret, ServiceProviderSid};
 use trunkline::participant::actor::ParticipantActor;
 use trunkline::participant::message::{Negotiate, ParticipantEvent, Play, StopPlay};
 use trunkline::store::Store;
@@ -49,6 +50,8 @@ pub(crate) struct House {
     ports: PortPool,
     control: Arbiter,
     pub(crate) account: AccountSid,
+    /// Where rooms tell of their events, and of which.
+    pub(crate) status: Option<Arc<ConferenceTarget>>,
     _home: Home,
 }
 
@@ -118,7 +121,9 @@ impl House {
         let control = Arbiter::new();
         let directory = {
             let (plane, live) = (plane.clone(), live.clone());
-            let hooks = HookClient::new(&HookConfig::default()).unwrap();
+            let addresses = AddressPolicy::loopback();
+            let hooks =
+                HookClient::new(&HookConfig { addresses, ..HookConfig::default() }).unwrap();
             let beep = Arc::new(tone::entry_beep(SampleRate::NARROW));
             DirectoryActor::start_in_arbiter(&control.handle(), move |_| {
                 DirectoryActor::new(live, plane, settings(), SOON, beep, hooks, store)
@@ -127,7 +132,7 @@ impl House {
         let first = ports::free_block(40);
         let ports = PortPool::new(IpAddr::V4(Ipv4Addr::LOCALHOST), first, first + 39);
         let account = AccountSid::random();
-        Self { plane, live, directory, ports, control, account, _home: home }
+        Self { plane, live, directory, ports, control, account, status: None, _home: home }
     }
 
     /// A call that is up and sends a tone.
@@ -181,7 +186,7 @@ impl House {
                 media: member.guest.clone().recipient(),
                 run: RunId(run),
             },
-            starter: Starter { status: None, secret: Secret(String::new()) },
+            starter: Starter { status: self.status.clone(), secret: Secret(String::new()) },
         };
         let enter = Enter { account: self.account, name: name.to_owned(), join };
         self.directory.send(enter).await.unwrap().unwrap()
@@ -209,18 +214,7 @@ impl Local {
 impl Member {
     /// As a moderator without any wishes.
     pub(crate) fn entry(&self) -> Entry {
-        Entry {
-            call: self.call,
-            moderator: true,
-            end_on_exit: false,
-            join_muted: None,
-            beep: None,
-            tag: None,
-            speak_only_to: None,
-            distribute_dtmf: false,
-            grace: Duration::ZERO,
-            max_participants: None,
-        }
+        Entry::plain(self.call)
     }
 
     /// Whether the room has said so.

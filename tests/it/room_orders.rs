@@ -4,18 +4,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use ::support::wait;
+use ::support::{HookServer, wait};
 use media::dtmf::{Digit, DtmfEvent};
 use media::source::{Pcm, tone};
 use media::time::SampleRate;
+use trunkline::call::ConferenceTarget;
 use trunkline::conference::message::{
     Announce, Announced, End, Happened, Hold, HoldAll, Leave, Mute, SpeakOnlyTo, Tag, Told,
 };
 use trunkline::conference::policy::{Entry, Exit};
 use trunkline::floor::message::PlayToMember;
-use trunkline::model::Hook;
+use trunkline::hook::Base;
+use trunkline::model::{Hook, Secret};
 use trunkline::participant::message::{Play, Pressed};
-use trunkline::verb::{Loops, RunId};
+use trunkline::verb::{Loops, RunId, StatusEventName};
 
 use crate::media_house::{House, LEVEL_DB, Member, SOON, prompt, wait_until_all_hear_all};
 
@@ -133,6 +135,33 @@ async fn announcements_follow_each_other_and_those_to_one_member_are_its_own() {
     let to = Some(a.guest.clone().recipient());
     room.do_send(PlayToMember::new(stranger.call, prompt(21, 1_250.0, 1), to));
     wait::expect("it is over", SOON, || a.played(21));
+}
+
+#[actix_web::test]
+async fn status_events_tell_of_announcements_between_join_and_leave() {
+    let application = HookServer::start();
+    let mut house = House::new().await;
+    let names = ["start", "end", "join", "leave", "say-start", "say-done", "play-start"];
+    house.status = Some(Arc::new(ConferenceTarget {
+        hook: Base::default().resolve(&Hook::post(application.url("/status"))).unwrap(),
+        secret: Secret("s".to_owned()),
+        events: names.iter().filter_map(|name| StatusEventName::parse(name)).collect(),
+    }));
+    let [a, b] = [450.0, 800.0].map(|hz| house.member(hz));
+    let room = house.enter(&a, 1).await;
+    house.enter(&b, 1).await;
+    wait_until_all_hear_all(&[&a, &b]);
+    room.do_send(Announce { kind: Announced::Say, ..announce(&a, 1, 600.0, 100) });
+    room.do_send(announce(&a, 2, 600.0, 100));
+    wait::expect("they are over", SOON, || a.played(1) && a.played(2));
+    room.do_send(End);
+    let events = || {
+        let requests = application.requests("/status");
+        requests.iter().map(|request| request.text("event").to_owned()).collect::<Vec<_>>()
+    };
+    let said = ["start", "join", "join", "say-start", "say-done", "play-start"];
+    let expected: Vec<_> = said.into_iter().chain(["leave", "leave", "end"]).collect();
+    wait::expect("all events came, in order", SOON, || events() == expected);
 }
 
 #[actix_web::test]
