@@ -2,6 +2,7 @@
 //!
 //! The stack brings incoming calls here, REST the ones to place. Built once by `server.rs`.
 
+mod children;
 mod limits;
 
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +16,9 @@ use tokio::sync::oneshot;
 
 use super::actor::CallActor;
 use super::originate::{NotPlaced, Order, Placed, Plan};
+use super::prompt::Source;
 use super::prompt_cache::PromptCache;
+use super::spoken::Speaker;
 use super::tally::Tally;
 use super::throttle::Throttle;
 use super::{Application, CallRecord, Limits, Script, Setup, Transfers, answer};
@@ -33,6 +36,7 @@ use crate::sip_io::message::{DialogEvent, IncomingCall};
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::StackActor;
 use crate::sip_io::trunks::Trunks;
+use crate::speech::Engine;
 use crate::store::Store;
 
 /// What a call needs of the rest of the server.
@@ -44,6 +48,7 @@ pub struct DeskParts {
     pub store: Store,
     pub hooks: HookClient,
     pub prompts: Arc<PromptCache>,
+    pub speech: Engine,
     pub plane: Arc<MediaPlane>,
     pub ports: PortPool,
     pub live: Arc<Live>,
@@ -83,6 +88,21 @@ impl Desk {
         Self(Arc::new(parts))
     }
 
+    /// Where an account's clips come from.
+    pub fn source(&self, account: AccountSid) -> Source {
+        let speaker = Speaker {
+            engine: self.speech.clone(),
+            account,
+            stands_in: self.config.speech.stand_in,
+        };
+        Source {
+            client: self.hooks.clone(),
+            sounds: self.config.media.sounds_dir.clone(),
+            cache: self.prompts.clone(),
+            speaker,
+        }
+    }
+
     /// Opens a call for an INVITE that passed the gate; who is returned hears of its dialog.
     ///
     /// # Errors
@@ -112,6 +132,7 @@ impl Desk {
             service_url: self.api_base_url.clone(),
             remote_host: Some(call.flow.peer.to_string()),
             transfers: self.transfers(call.admitted.client.is_some()),
+            parent: None,
         };
         let keep = Keep { trunk, records: !account.disable_cdrs };
         Ok(CallActor::answer(self.clone(), call, setup, keep, counted).recipient())
@@ -180,14 +201,14 @@ impl Desk {
             account_sid: facts.account_sid,
             service_provider_sid: Some(facts.service_provider_sid),
             application_sid: facts.application_sid,
-            parent_call_sid: None,
+            parent_call_sid: facts.parent_call_sid,
             direction: facts.direction,
             from: facts.from.clone(),
             to: facts.to.clone(),
             caller_name: Some(facts.caller_name.clone()).filter(|name| !name.is_empty()),
             trunk: keep.trunk.clone(),
             sip_callid: facts.call_id.clone(),
-            sip_parent_callid: None,
+            sip_parent_callid: record.sip_parent_callid.clone(),
             host: Some(facts.fs_sip_address.clone()),
             remote_host: record.remote_host.clone(),
             attempted_at: Timestamp::from(record.attempted_at),
@@ -218,6 +239,7 @@ fn application(answer: &Answer) -> Application {
         Answer::Application(found) => of_record(found),
         // The gate lets only good names pass; a bad one would leave the call without application.
         Answer::Conference(name) => Application::conference(name).unwrap_or_default(),
+        Answer::User(name) => Application::user(name.clone()),
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod actor;
 pub mod answer;
+mod child;
 pub mod desk;
 mod effect;
 mod failure;
@@ -22,6 +23,7 @@ pub mod route;
 mod setup;
 pub mod snapshot;
 mod sounds;
+mod spoken;
 mod state;
 mod status;
 pub mod tally;
@@ -36,4 +38,4 @@ pub use input::Input;
 pub use record::{CallRecord, Termination};
 pub use setup::{Application, Limits, Script, Setup, Transfers};
 pub use snapshot::CallSnapshot;
-pub use state::{FarEnd, State, UpdateError};
+pub use state::{FarEnd, ParentWord, State, UpdateError};

@@ -83,8 +83,15 @@ impl CallActor {
             }
             Happened::Acked { body } => self.on_acked(body, ctx),
             Happened::Pracked => self.on_proved(),
-            Happened::Reinvite(request) => self.on_reinvite(&request),
-            Happened::Update { txn, request } => self.on_update(dialog, txn, &request),
+            Happened::Reinvite(request) => {
+                self.on_reinvite(&request);
+                self.note_hold(ctx);
+            }
+            Happened::ReinviteDone(done) => self.on_reinvite_done(done, ctx),
+            Happened::Update { txn, request } => {
+                self.on_update(dialog, txn, &request);
+                self.note_hold(ctx);
+            }
             Happened::Request { txn, request } => self.on_request(txn, &request, ctx),
             Happened::RequestDone { id, status, reason, is_heard } => {
                 self.on_request_done(id, status, reason, is_heard, ctx);
@@ -92,10 +99,10 @@ impl CallActor {
             Happened::Key(Key { symbol, duration }) => {
                 if let Some(digit) = Digit::from_char(symbol) {
                     let key = DtmfEvent { digit, duration };
-                    self.on_digit(key, "INFO");
                     if let Some(participant) = self.participant() {
                         participant.do_send(Pressed(key));
                     }
+                    self.on_digit(key, true, ctx);
                 }
             }
             Happened::ByeReceived(request) => {
