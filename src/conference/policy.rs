@@ -423,9 +423,9 @@ impl Policy {
     }
 
     /// Holds or takes back everybody but the moderators.
-    pub fn on_hold_all(&mut self, held: bool, wait_hook: Option<Hook>, out: &mut Vec<Effect>) {
+    pub fn on_hold_all(&mut self, held: bool, wait_hook: Option<&Hook>, out: &mut Vec<Effect>) {
         for member in self.joined.iter_mut().filter(|m| !m.moderator) {
-            hold(member, held, wait_hook.clone(), out);
+            hold(member, held, wait_hook.cloned(), out);
         }
     }
 
