@@ -3,6 +3,7 @@
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
 use media::codec::SendFormat;
+use media::dtmf::DtmfEvent;
 
 use super::Floor;
 use crate::media_io::line::{Agreed, Line};
@@ -131,6 +132,14 @@ impl Drop for TapMember {
 /// A tap that finds its line nowhere is dropped in the end.
 const MAX_DETOURS: u8 = 4;
 
+/// A member's key came outside its media: it is passed on as if it had come there.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct MemberPressed {
+    pub call: CallSid,
+    pub key: DtmfEvent,
+}
+
 /// Where a room, whichever kind it is, takes a line and what concerns it.
 #[derive(Clone)]
 pub struct RoomAddr {
@@ -140,6 +149,7 @@ pub struct RoomAddr {
     pub stop_play: Recipient<StopMemberPlay>,
     pub digits: Recipient<SendMemberDigits>,
     pub tap: Recipient<TapMember>,
+    pub pressed: Recipient<MemberPressed>,
 }
 
 impl RoomAddr {
@@ -151,13 +161,15 @@ impl RoomAddr {
             + Handler<PlayToMember>
             + Handler<StopMemberPlay>
             + Handler<SendMemberDigits>
-            + Handler<TapMember>,
+            + Handler<TapMember>
+            + Handler<MemberPressed>,
         A::Context: ToEnvelope<A, SeatLine>
             + ToEnvelope<A, Renegotiated>
             + ToEnvelope<A, PlayToMember>
             + ToEnvelope<A, StopMemberPlay>
             + ToEnvelope<A, SendMemberDigits>
-            + ToEnvelope<A, TapMember>,
+            + ToEnvelope<A, TapMember>
+            + ToEnvelope<A, MemberPressed>,
     {
         Self {
             seat: room.clone().recipient(),
@@ -166,6 +178,7 @@ impl RoomAddr {
             stop_play: room.clone().recipient(),
             digits: room.clone().recipient(),
             tap: room.clone().recipient(),
+            pressed: room.clone().recipient(),
         }
     }
 

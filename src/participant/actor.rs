@@ -9,11 +9,12 @@ use std::collections::VecDeque;
 use actix::prelude::*;
 
 use super::message::{
-    Close, HandOver, LineLost, Negotiate, ParticipantEvent, Play, SendDigits, StopPlay, TakeBack,
-    Tap,
+    Close, HandOver, LineLost, Negotiate, ParticipantEvent, Play, Pressed, SendDigits, StopPlay,
+    TakeBack, Tap,
 };
 use crate::floor::message::{
-    PlayToMember, Renegotiated, RoomAddr, SeatLine, SendMemberDigits, StopMemberPlay, TapMember,
+    MemberPressed, PlayToMember, Renegotiated, RoomAddr, SeatLine, SendMemberDigits,
+    StopMemberPlay, TapMember,
 };
 use crate::floor::pulse::Pulse;
 use crate::floor::{Arrival, Event, Floor, MAX_ANNOUNCEMENTS, NoSeat};
@@ -275,6 +276,17 @@ impl Handler<Tap> for ParticipantActor {
                 room.tap.do_send(TapMember::new(self.call, tap, ctx.address().recipient()));
             }
             Whereabouts::Awaited | Whereabouts::Gone => {}
+        }
+    }
+}
+
+impl Handler<Pressed> for ParticipantActor {
+    type Result = ();
+
+    fn handle(&mut self, Pressed(key): Pressed, _: &mut Context<Self>) {
+        // Alone there is nobody to pass it on to.
+        if let Whereabouts::InRoom(room) = &self.line {
+            room.pressed.do_send(MemberPressed { call: self.call, key });
         }
     }
 }

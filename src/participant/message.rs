@@ -66,6 +66,11 @@ impl Tap {
     }
 }
 
+/// A key of this call that came outside its media (INFO): to whom its keys are passed on where the line is.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub struct Pressed(pub DtmfEvent);
+
 /// Give the line to a room, which answers for it from now on.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -9,6 +9,7 @@ mod house;
 mod media_house;
 mod postgres;
 mod recordings;
+mod room_orders;
 mod rooms;
 mod store;
 mod streams;

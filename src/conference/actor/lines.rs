@@ -5,7 +5,8 @@ use actix::prelude::*;
 use super::ConferenceActor;
 use crate::conference::message::TapRoom;
 use crate::floor::message::{
-    PlayToMember, Renegotiated, SeatLine, SendMemberDigits, StopMemberPlay, TapMember,
+    MemberPressed, PlayToMember, Renegotiated, SeatLine, SendMemberDigits, StopMemberPlay,
+    TapMember,
 };
 use crate::floor::{Arrival, NoSeat};
 use crate::model::CallSid;
@@ -127,6 +128,16 @@ impl Handler<TapRoom> for ConferenceActor {
     fn handle(&mut self, order: TapRoom, _: &mut Context<Self>) {
         if let Some(TapRoom(tap)) = self.here(order) {
             self.floor.tap_room(tap);
+        }
+    }
+}
+
+impl Handler<MemberPressed> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, pressed: MemberPressed, _: &mut Context<Self>) {
+        if let Some(MemberPressed { call, key }) = self.here(pressed) {
+            self.floor.relay(call, key);
         }
     }
 }
