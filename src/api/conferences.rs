@@ -19,7 +19,7 @@ use super::{AppState, Body, Change, Principal, Query};
 use crate::conference::message::{End, HoldAll, MuteAll};
 use crate::conference::policy::Standing;
 use crate::conference::snapshot::ConferenceSnapshot;
-use crate::directory::LiveConference;
+use crate::directory::{LiveConference, RecordRoom};
 use crate::hook::payload;
 use crate::model::{
     AccountSid, CallSid, Conference, ConferenceInput, ConferenceSid, ConferenceUpdate, HoldOrder,
@@ -186,6 +186,7 @@ enum Order {
     Mute(bool),
     Hold(HoldOrder),
     Announce(Vec<Clip>),
+    /// There is nothing yet that could record.
     Record(RecordOrder),
 }
 
@@ -207,7 +208,13 @@ impl Order {
                 _ = room.actor.send(HoldAll { held, wait_hook }).await;
             }
             Self::Announce(clips) => announce(state, room, None, clips)?,
-            Self::Record(_) => return Err(ApiError::unprocessable("no recording yet")),
+            Self::Record(order) => {
+                let ConferenceSnapshot { account, sid: room, .. } = &*room.snapshot;
+                let order = RecordRoom { account: *account, room: *room, order };
+                let recorded = state.doors()?.desk.directory.send(order).await;
+                let recorded = recorded.map_err(|_| ApiError::NotFound)?;
+                recorded.map_err(|why| ApiError::unprocessable(why.to_string()))?;
+            }
         }
         Ok(())
     }
@@ -377,12 +384,18 @@ pub(super) struct ConferenceView {
     started_at: Option<String>,
 }
 
-/// There is none yet: always off.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Recording)]
+#[schema(as = RoomRecording)]
 struct RecordingView {
     state: &'static str,
     path: Option<String>,
+}
+
+impl RecordingView {
+    fn of(live: Option<&LiveConference>) -> Self {
+        let recording = live.map(|live| live.recording.clone()).unwrap_or_default();
+        Self { state: recording.state.as_str(), path: recording.path }
+    }
 }
 
 impl ConferenceView {
@@ -412,7 +425,7 @@ impl ConferenceView {
                 .and_then(|defined| defined.status_events.clone())
                 .unwrap_or_default(),
             locked: defined.is_some_and(|defined| defined.locked),
-            recording: RecordingView { state: "off", path: None },
+            recording: RecordingView::of(room.live.as_ref()),
             created_at: wire.date(room.created_at),
             started_at: live
                 .and_then(|live| live.started_at)

@@ -213,7 +213,7 @@ pub struct JoinConference {
     pub speak_only_to: Option<String>,
     pub distribute_dtmf: bool,
     /// Of the recording, if this member starts the room.
-    pub record_path: Option<String>,
+    pub record_path: Option<crate::model::RecordingPath>,
     pub max_participants: Option<u32>,
     /// Where the room's events go if this member starts it.
     pub status: Option<ConferenceTarget>,

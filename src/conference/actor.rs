@@ -28,7 +28,7 @@ use super::rules::{Rules, Starter, StatusRule};
 use super::snapshot::{ConferenceSnapshot, ParticipantSnapshot};
 use crate::call::ConferenceTarget;
 use crate::directory::{
-    ConferenceChanged, ConferenceEmpty, ConferenceGone, DirectoryActor, RecordOrder, RecordRoom,
+    ConferenceChanged, ConferenceEmpty, ConferenceGone, DirectoryActor, RecordRoom,
 };
 use crate::floor::message::RoomAddr;
 use crate::floor::pulse::Pulse;
@@ -37,7 +37,7 @@ use crate::media_io::hub::Place;
 use crate::media_io::line::Moment;
 use crate::media_io::settings::MediaSettings;
 use crate::media_io::tick::{HalfTick, Tick};
-use crate::model::{AccountSid, CallSid, ConferenceSid, Hook};
+use crate::model::{AccountSid, CallSid, ConferenceSid, Hook, RecordOrder};
 use crate::participant::message::{HandOver, LineLost, ParticipantEvent, TakeBack};
 
 /// One opening of a room: a conference that stays keeps its sid from one to the next.

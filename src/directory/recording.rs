@@ -8,7 +8,7 @@ use actix::prelude::*;
 use super::{DirectoryActor, write};
 use crate::conference::actor::{Identity, RoomId};
 use crate::conference::message::TapRoom;
-use crate::model::{AccountSid, ConferenceSid, RecordingPath, RecordingSid};
+use crate::model::{AccountSid, ConferenceSid, RecordOrder, RecordingPath, RecordingSid};
 use crate::recording::{News, Pause, Recorder, Subject, Take, Wanted};
 
 /// How the recording of a room stands (contract rest.md §3.2).
@@ -44,17 +44,6 @@ pub struct RecordRoom {
     pub account: AccountSid,
     pub room: ConferenceSid,
     pub order: RecordOrder,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RecordOrder {
-    /// Without a path one is made up.
-    Start {
-        path: Option<RecordingPath>,
-    },
-    Stop,
-    Pause,
-    Resume,
 }
 
 /// Why an order was not obeyed.

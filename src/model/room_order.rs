@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Fields, Hook, HookInput, Invalid, Patch};
+use super::{Fields, Hook, HookInput, Invalid, Patch, RecordingPath};
 
 /// One order to a conference in progress.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +28,10 @@ pub struct HoldOrder {
 /// The recording of the mix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordOrder {
-    Start { path: Option<String> },
+    /// Without a path one is made up.
+    Start {
+        path: Option<RecordingPath>,
+    },
     Stop,
     Pause,
     Resume,
@@ -167,8 +170,10 @@ impl Fields {
         let action = record.one_of("action", ACTIONS, |word| Some(word.to_owned()));
         let path =
             record.text("path", 1024).map_err(|_| bad("has a path that is no short text"))?;
+        let path = path.value().filter(|path| !path.is_empty());
+        let path = path.map(|path| RecordingPath::parse(&path));
         let order = match action.ok().and_then(Patch::value).as_deref() {
-            Some("start") => RecordOrder::Start { path: path.value().filter(|p| !p.is_empty()) },
+            Some("start") => RecordOrder::Start { path: path.transpose().map_err(bad)? },
             Some("stop") => RecordOrder::Stop,
             Some("pause") => RecordOrder::Pause,
             Some("resume") => RecordOrder::Resume,
@@ -247,7 +252,10 @@ mod tests {
         let verbs = json!([{"verb": "say", "text": "hi"}]);
         assert_eq!(order(json!({"announce": verbs})), Ok(Some(RoomOrder::Announce(verbs))));
         let record = |body| order(json!({"record": body}));
-        let start = |path: Option<&str>| RecordOrder::Start { path: path.map(str::to_owned) };
+        let start = |path: Option<&str>| {
+            let path = path.map(|path| RecordingPath::parse(path).unwrap());
+            RecordOrder::Start { path }
+        };
         for (body, expected) in [
             (json!({"action": "start", "path": "a/b"}), start(Some("a/b"))),
             (json!({"action": "start", "path": ""}), start(None)),

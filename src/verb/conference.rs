@@ -13,7 +13,7 @@ use super::listen::{self, Listen};
 use super::prompts::{Plan, Prompts, Round};
 use super::props::Props;
 use super::{Cx, Ear, Effect, Event, Question, RunId, Step, Stop, VerbError};
-use crate::model::{AccountSid, Hook, room_name};
+use crate::model::{AccountSid, Hook, RecordingPath, room_name};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conference {
@@ -37,7 +37,7 @@ pub struct Conference {
     /// Has what this member hears once before it joins.
     pub enter_hook: Option<Hook>,
     /// The mix is recorded there, if this member starts the room.
-    pub record_path: Option<String>,
+    pub record_path: Option<RecordingPath>,
     /// For the room; a joiner beyond it is refused.
     pub max_participants: Option<u32>,
     /// With `status_events`: the starter's holds for the whole room.
@@ -370,14 +370,13 @@ fn tag(props: &mut Props<'_>, property: &'static str) -> Result<Option<String>, 
     }
 }
 
-fn record_path(props: &mut Props<'_>) -> Result<Option<String>, VerbError> {
+fn record_path(props: &mut Props<'_>) -> Result<Option<RecordingPath>, VerbError> {
     const PROBLEM: &str = "must be an object with a path";
     let Some(record) = props.value("record") else { return Ok(None) };
-    let path = record.get("path").and_then(Value::as_str);
-    match path.filter(|path| !path.is_empty() && path.len() <= MAX_PATH_BYTES) {
-        Some(path) => Ok(Some(path.to_owned())),
-        None => Err(props.bad("record", PROBLEM)),
-    }
+    let path =
+        record.get("path").and_then(Value::as_str).ok_or_else(|| props.bad("record", PROBLEM))?;
+    let path = RecordingPath::parse(path);
+    path.map(Some).map_err(|problem| props.bad("record", format!("has a path that {problem}")))
 }
 
 /// Between two rounds of a wait hook (contract verbs.md §3.5).
@@ -385,7 +384,6 @@ const ROUND_GAP: Duration = Duration::from_millis(750);
 /// A day.
 const MAX_GRACE_SECONDS: f64 = 24.0 * 3600.0;
 const MAX_TAG_CHARS: usize = 64;
-const MAX_PATH_BYTES: usize = 1024;
 
 fn status_events(props: &mut Props<'_>) -> Result<Vec<StatusEventName>, VerbError> {
     const PROBLEM: &str = "must be an array of conference event names";

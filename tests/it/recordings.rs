@@ -11,9 +11,11 @@ use trunkline::conference::actor::ConferenceActor;
 use trunkline::conference::message::{Guest, Join, Leave, Relocate};
 use trunkline::conference::policy::{Entry, Exit};
 use trunkline::conference::rules::Starter;
-use trunkline::directory::{Enter, NotRecorded, RecordOrder, RecordRoom, RecordingStanding};
+use trunkline::directory::{Enter, NotRecorded, RecordRoom, RecordingStanding};
 use trunkline::hook::BaseFields;
-use trunkline::model::{ConferenceSid, Recording, RecordingPath, RecordingState, Secret};
+use trunkline::model::{
+    ConferenceSid, RecordOrder, Recording, RecordingPath, RecordingState, Secret,
+};
 use trunkline::participant::message::Tap;
 use trunkline::recording::{Subject, Wanted};
 use trunkline::store::{Page, RecordingQuery};

@@ -52,7 +52,7 @@ impl CallActor {
             run,
         };
         let account = self.state.base_fields().facts.account_sid;
-        let (status, record) = (join.status.map(Arc::new), None);
+        let (status, record) = (join.status.map(Arc::new), join.record_path);
         let starter = Starter { status, secret: join.webhook_secret, record };
         let join_room = Join { entry, member: guest, starter };
         let asked = self.desk.directory.send(Enter { account, name: join.name, join: join_room });

@@ -48,7 +48,7 @@ impl State {
         }
         let turn = &mut Turn { now, wall, out };
         // What was asked for before this order is of no interest any more.
-        self.session.forget_questions();
+        self.session.forget_openings();
         self.load(vec![Verb { id: None, kind }], turn);
         Ok(())
     }
