@@ -16,6 +16,8 @@ mod changes;
 mod codecs;
 mod conference;
 mod crash;
+mod dial;
+mod dial_talk;
 mod encryption;
 mod every_method;
 mod flood;
