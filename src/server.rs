@@ -104,6 +104,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         sdp_policy: Arc::new(policy::sdp_policy(&config)),
         store: store.clone(),
         hooks,
+        fetching: Arc::default(),
         prompts: Arc::default(),
         plane: plane.clone(),
         live: live.clone(),

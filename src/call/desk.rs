@@ -15,7 +15,9 @@ use sip::Reply;
 use tokio::sync::oneshot;
 
 use super::actor::CallActor;
+use super::announcer::Fetching;
 use super::originate::{NotPlaced, Order, Placed, Plan};
+use super::prompt::Source;
 use super::prompt_cache::PromptCache;
 use super::tally::Tally;
 use super::throttle::Throttle;
@@ -36,6 +38,9 @@ use crate::sip_io::stack::StackActor;
 use crate::sip_io::trunks::Trunks;
 use crate::store::Store;
 
+pub use super::announcer::{Announcement, TooMany};
+pub use super::effect::Audience;
+
 /// What a call needs of the rest of the server.
 pub struct DeskParts {
     pub config: Arc<Config>,
@@ -45,6 +50,8 @@ pub struct DeskParts {
     pub store: Store,
     pub hooks: HookClient,
     pub prompts: Arc<PromptCache>,
+    /// Announcements on their way to rooms.
+    pub fetching: Arc<Fetching>,
     pub plane: Arc<MediaPlane>,
     pub ports: PortPool,
     pub live: Arc<Live>,
@@ -138,6 +145,12 @@ impl Desk {
         };
         self.control.spawn(planning);
         Ok(hear)
+    }
+
+    /// Where what is played comes from.
+    pub fn prompt_source(&self) -> Source {
+        let sounds = self.config.media.sounds_dir.clone();
+        Source { client: self.hooks.clone(), sounds, cache: self.prompts.clone() }
     }
 
     /// The limits every call has, whoever placed it.

@@ -5,6 +5,7 @@
 //! The actor around it carries the effects out.
 
 pub mod actor;
+mod announcer;
 pub mod answer;
 mod child;
 pub mod desk;
@@ -30,7 +31,9 @@ pub mod throttle;
 pub mod tries;
 mod ways;
 
-pub use effect::{ConferenceTarget, Effect, JoinConference, PlayId, TimerId, TransferOrder};
+pub use effect::{
+    Audience, ConferenceTarget, Effect, JoinConference, PlayId, TimerId, TransferOrder,
+};
 pub use failure::AppFailure;
 pub use in_dialog::{AnswerId, Asked, InDialog};
 pub use input::Input;

@@ -3,12 +3,13 @@
 //!
 //! `state/ending.rs` has the ways out, `state/session.rs` the application side,
 //! `state/verbs.rs` what its verbs become, `state/in_dialog.rs` requests inside the dialog,
-//! `state/update.rs` the API's live control.
+//! `state/update.rs` the API's live control, `state/room.rs` that of a member of a conference.
 
 mod child;
 mod dial;
 mod ending;
 mod in_dialog;
+mod room;
 mod session;
 mod update;
 mod verbs;

@@ -5,6 +5,7 @@
 //! [`Runner`] walks the list. Nothing here waits, reads a clock or knows who carries effects out;
 //! `call/state.rs` drives this folder.
 
+mod announcement;
 mod answer;
 mod conference;
 mod config;
@@ -25,6 +26,7 @@ mod sip_refer;
 mod sip_request;
 mod tag;
 
+pub use announcement::Announcement;
 pub use answer::Answer;
 pub use conference::{Conference, ConferenceEvent, LeaveReason, Refusal, StatusEventName};
 pub(crate) use conference::{event_sid, queue_event_sid};
@@ -358,6 +360,7 @@ impl Verb {
     /// Whether an event of that name, which is not the verb's own, is for a part of it.
     fn owns(&self, to: RunId) -> bool {
         match &self.kind {
+            VerbKind::Conference(verb) => verb.owns(to),
             VerbKind::Dial(verb) => verb.owns(to),
             _ => false,
         }
@@ -366,7 +369,7 @@ impl Verb {
     /// Takes an event for the verb itself, or with another `to` for a part that it [owns](Self::owns).
     fn on_event(&mut self, event: Event, to: RunId, run: RunId, cx: &mut Cx<'_>) -> Step {
         match &mut self.kind {
-            VerbKind::Conference(verb) => verb.on_event(&event, cx),
+            VerbKind::Conference(verb) => verb.on_event(event, to, run, cx),
             VerbKind::Dial(verb) => verb.on_event(event, to, run, cx),
             VerbKind::Dtmf(verb) => verb.on_event(&event),
             VerbKind::Pause(verb) => verb.on_event(&event),

@@ -15,6 +15,8 @@ mod carriers;
 mod changes;
 mod codecs;
 mod conference;
+mod conference_entry;
+mod conference_members;
 mod crash;
 mod dial;
 mod dial_talk;

@@ -124,6 +124,11 @@ impl Session {
         self.prompts.remove(at).map(|(_, run)| run)
     }
 
+    /// Whatever an application that is still asked says comes too late.
+    pub(super) fn forget_questions(&mut self) {
+        (self.opening, self.redirect, self.question) = (None, None, None);
+    }
+
     pub(super) fn await_redirect(&mut self, id: HookId, target: ResolvedHook) {
         self.redirect = Some((id, target));
     }

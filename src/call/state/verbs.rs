@@ -125,11 +125,7 @@ impl State {
                 }
                 verb::Effect::StopTimer { run } => self.stop_timer(TimerId::Verb(run), turn),
                 verb::Effect::Play { run, mut clips, loops, seek_samples, ear } => {
-                    for clip in &mut clips {
-                        if let Clip::Url(url) = clip {
-                            *url = self.session.base.resolve_media(url);
-                        }
-                    }
+                    self.resolve_clips(&mut clips);
                     let id = PlayId(run);
                     turn.out.push(Effect::Play { id, clips, loops, seek_samples, ear });
                 }
@@ -180,6 +176,15 @@ impl State {
         verdict
     }
 
+    /// Completes the URLs that are relative to the application.
+    pub(super) fn resolve_clips(&self, clips: &mut [Clip]) {
+        for clip in clips {
+            if let Clip::Url(url) = clip {
+                *url = self.session.base.resolve_media(url);
+            }
+        }
+    }
+
     fn ask_answer(&mut self, turn: &mut Turn<'_>) {
         if let Phase::Early(early @ Early { answer_asked: false, .. }) = &mut self.phase {
             early.answer_asked = true;
@@ -214,9 +219,13 @@ impl State {
             name: room.name,
             start_on_enter: room.start_on_enter,
             end_on_exit: room.end_on_exit,
+            grace: room.grace,
             join_muted: room.join_muted,
             beep: room.beep,
             member_tag: room.member_tag,
+            speak_only_to: room.speak_only_to,
+            distribute_dtmf: room.distribute_dtmf,
+            record_path: room.record_path,
             max_participants: room.max_participants,
             status,
             webhook_secret: self.setup.webhook_secret.clone(),
