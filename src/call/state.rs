@@ -46,6 +46,8 @@ pub struct State {
     runner: Runner,
     /// Until it goes its own way, if another call dialled it.
     kinship: Option<Kinship>,
+    /// The two in the bridge hear each other.
+    is_bridged: bool,
     /// What is played to who is held, while the call talks with another.
     hold_music: Option<String>,
     requests: Requests,
@@ -106,6 +108,7 @@ impl State {
             session,
             runner: Runner::default(),
             kinship,
+            is_bridged: false,
             hold_music: None,
             requests,
             timers: Vec::new(),

@@ -90,7 +90,11 @@ fn hold_is_passed_on_to_the_other_phone() {
     let held = offer(&mut pair, "sendonly");
     assert_eq!(sdp::remote_audio(&held.body).expect("audio").direction, "recvonly");
     assert_eq!(reoffered(&mut pair), "sendonly");
-    wait_for_silence(&pair.bob_rtp, ALICE_HZ);
+    wait::expect("bob is sent nothing", SOON, || {
+        let before = pair.bob_rtp.heard().frames.len();
+        std::thread::sleep(Duration::from_millis(200));
+        pair.bob_rtp.heard().frames.len() == before
+    });
     offer(&mut pair, "sendrecv");
     assert_eq!(reoffered(&mut pair), "sendrecv");
     wait_to_hear(&pair.bob_rtp, ALICE_HZ);
@@ -137,6 +141,35 @@ fn either_of_the_two_is_muted_by_rest() {
     pair.bob.expect_bye(SOON);
     assert_eq!(results(&stage.hooks), (json!("completed"), json!(200)));
     pair.alice.sip.expect_bye(SOON);
+}
+
+#[test]
+fn a_whisper_is_for_one_of_the_two_who_are_apart_meanwhile() {
+    let stage = Stage::new();
+    wav(&stage, "/whisper.wav", 1.5);
+    dialling(&stage, json!({}));
+    let mut pair = talking(&stage);
+    for by_parent in [true, false] {
+        let (sid, here, there) = match by_parent {
+            true => (&pair.alice.call_sid, &pair.alice.rtp, &pair.bob_rtp),
+            false => (&pair.child, &pair.bob_rtp, &pair.alice.rtp),
+        };
+        let (own_hz, other_hz) = if by_parent { (ALICE_HZ, BOB_HZ) } else { (BOB_HZ, ALICE_HZ) };
+        let whisper = json!({"whisper": {"verb": "play", "url": "/whisper.wav", "loop": 5}});
+        assert_eq!(stage.put(&format!("/Calls/{sid}"), &whisper), 202);
+        wait_to_hear(here, HELD_HZ);
+        let (heard, elsewhere) =
+            (here.listen(Duration::from_millis(300)), there.listen(Duration::from_millis(300)));
+        assert!(heard.level_db(other_hz) < LEVEL_DB - 40.0, "the other is heard meanwhile");
+        assert!(elsewhere.level_db(HELD_HZ) < LEVEL_DB - 40.0, "the whisper is heard there");
+        assert!(elsewhere.level_db(own_hz) < LEVEL_DB - 40.0, "they are not apart");
+        // Once, whatever `loop` says; then they are together again.
+        wait_to_hear(here, other_hz);
+        wait_to_hear(there, own_hz);
+        wait_for_silence(here, HELD_HZ);
+    }
+    pair.alice.hang_up();
+    pair.bob.expect_bye(SOON);
 }
 
 #[test]

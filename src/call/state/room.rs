@@ -70,9 +70,11 @@ impl State {
         }
     }
 
-    /// Prompts for this side alone. In a conference the others talk on meanwhile.
+    /// Prompts for this side alone. In a conference the others talk on meanwhile; of two who talk the
+    /// other is apart.
     pub(super) fn whisper(&mut self, prompts: &Value, turn: &mut Turn<'_>) {
         match (self.member(), self.clips(prompts)) {
+            (None, Ok(clips)) if self.is_bridged => self.whisper_apart(clips, turn),
             (Some(id), Ok(clips)) => {
                 turn.out.push(Effect::Announce { id, clips, audience: Audience::Member });
             }

@@ -143,7 +143,10 @@ impl State {
                     turn.out.push(Effect::LeaveConference { id: run, base });
                 }
                 verb::Effect::Dial { run, order } => self.on_dial_order(run, order, turn),
-                verb::Effect::ExitBridge { run } => turn.out.push(Effect::ExitBridge { run }),
+                verb::Effect::ExitBridge { run } => {
+                    self.is_bridged = false;
+                    turn.out.push(Effect::ExitBridge { run });
+                }
                 verb::Effect::SendDigits { digits, duration } => {
                     turn.out.push(Effect::SendDigits { digits, duration });
                 }
