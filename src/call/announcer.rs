@@ -92,13 +92,13 @@ impl Desk {
         let fetching = async move {
             let _place = place;
             let Announcement { account, room, call, clips, audience } = announcement;
-            match desk.prompt_source().fetch_all(&clips).await {
+            match desk.source(account).fetch_all(&clips).await {
                 Ok(sounds) => match (audience, call) {
                     (Audience::Member, Some(call)) => room.do_send(to_member(call, sounds)),
                     _ => room.do_send(Announce { clips: sounds, kind, told: None }),
                 },
                 Err(unplayable) => {
-                    let alert = Alert::of_hook(account, call, alert(&unplayable));
+                    let alert = Alert::of_hook(account, call, alert(unplayable, &clips));
                     desk.store.alerts().write(alert);
                 }
             }
@@ -122,9 +122,15 @@ fn to_member(call: CallSid, clips: Vec<Arc<Pcm>>) -> PlayToMember {
     PlayToMember::new(call, play, None)
 }
 
-fn alert(Unplayable { url, detail }: &Unplayable) -> hook::Alert {
+/// As of the verbs: a text that could not be spoken, or a file.
+fn alert(Unplayable { url, detail }: Unplayable, clips: &[Clip]) -> hook::Alert {
+    let is_text = |clip: &Clip| matches!(clip, Clip::Speech(speech) if speech.text == url);
+    if clips.iter().any(is_text) {
+        let message = format!("text-to-speech failed: {detail}");
+        return hook::Alert::new(hook::AlertKind::TtsFailure, message);
+    }
     let message = format!("file not found or not playable: {url}");
-    hook::Alert::new(hook::AlertKind::PlayUrlNotFound, message).with_detail(detail.clone())
+    hook::Alert::new(hook::AlertKind::PlayUrlNotFound, message).with_detail(detail)
 }
 
 #[cfg(test)]

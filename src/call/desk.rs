@@ -19,6 +19,7 @@ use super::announcer::Fetching;
 use super::originate::{NotPlaced, Order, Placed, Plan};
 use super::prompt::Source;
 use super::prompt_cache::PromptCache;
+use super::spoken::Speaker;
 use super::tally::Tally;
 use super::throttle::Throttle;
 use super::{Application, CallRecord, Limits, Script, Setup, Transfers, answer};
@@ -36,6 +37,7 @@ use crate::sip_io::message::{DialogEvent, IncomingCall};
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::StackActor;
 use crate::sip_io::trunks::Trunks;
+use crate::speech::Engine;
 use crate::store::Store;
 
 pub use super::announcer::{Announcement, TooMany};
@@ -52,6 +54,7 @@ pub struct DeskParts {
     pub prompts: Arc<PromptCache>,
     /// Announcements on their way to rooms.
     pub fetching: Arc<Fetching>,
+    pub speech: Engine,
     pub plane: Arc<MediaPlane>,
     pub ports: PortPool,
     pub live: Arc<Live>,
@@ -89,6 +92,21 @@ impl Deref for Desk {
 impl Desk {
     pub fn new(parts: DeskParts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// Where an account's clips come from.
+    pub fn source(&self, account: AccountSid) -> Source {
+        let speaker = Speaker {
+            engine: self.speech.clone(),
+            account,
+            stands_in: self.config.speech.stand_in,
+        };
+        Source {
+            client: self.hooks.clone(),
+            sounds: self.config.media.sounds_dir.clone(),
+            cache: self.prompts.clone(),
+            speaker,
+        }
     }
 
     /// Opens a call for an INVITE that passed the gate; who is returned hears of its dialog.
@@ -145,12 +163,6 @@ impl Desk {
         };
         self.control.spawn(planning);
         Ok(hear)
-    }
-
-    /// Where what is played comes from.
-    pub fn prompt_source(&self) -> Source {
-        let sounds = self.config.media.sounds_dir.clone();
-        Source { client: self.hooks.clone(), sounds, cache: self.prompts.clone() }
     }
 
     /// The limits every call has, whoever placed it.

@@ -11,6 +11,7 @@ mod ending;
 mod in_dialog;
 mod room;
 mod session;
+mod speech;
 mod update;
 mod verbs;
 
@@ -44,6 +45,7 @@ pub struct State {
     phase: Phase,
     session: Session,
     runner: Runner,
+    voice: speech::Voice,
     /// Until it goes its own way, if another call dialled it.
     kinship: Option<Kinship>,
     /// The two in the bridge hear each other.
@@ -99,6 +101,7 @@ impl State {
         };
         let kinship = parent.map(|parent| Kinship::new(parent.confirm_hook.clone()));
         let application = &setup.application;
+        let voice = speech::Voice::new(application.speech.as_ref());
         let requests =
             Requests::new(application.request_hook.clone(), application.refer_hook.clone());
         Self {
@@ -107,6 +110,7 @@ impl State {
             phase: Phase::New,
             session,
             runner: Runner::default(),
+            voice,
             kinship,
             is_bridged: false,
             hold_music: None,

@@ -28,6 +28,7 @@ impl Announcement {
         for (index, item) in items.iter().enumerate() {
             match parse_one(index, item)?.kind {
                 VerbKind::Play(play) => clips.extend(play.clips),
+                VerbKind::Say(say) => clips.extend(say.clips),
                 _ => return Err(VerbError::NotAPrompt { index }),
             }
         }
@@ -62,6 +63,16 @@ mod tests {
         assert_eq!(clips(play("/a")), Ok(vec![url("/a")]));
         assert_eq!(clips(json!({"play": {"url": ["/a", "/b"]}})), Ok(vec![url("/a"), url("/b")]));
         assert_eq!(clips(json!([play("/a"), play("/b")])), Ok(vec![url("/a"), url("/b")]));
+    }
+
+    #[test]
+    fn texts_are_heard_too() {
+        let say = json!({"verb": "say", "text": ["hello", "there"], "loop": 3});
+        let texts = Announcement::parse(&say).unwrap().0;
+        let is_text = |clip: &Clip, text: &str| {
+            matches!(clip, Clip::Speech(speech) if speech.text == text)
+        };
+        assert!(is_text(&texts[0], "hello") && is_text(&texts[1], "there"), "{texts:?}");
     }
 
     #[test]

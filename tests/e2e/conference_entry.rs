@@ -48,7 +48,8 @@ fn wait_for_member(stage: &Stage, room: &str, call_sid: &str) -> Value {
 fn stage() -> Stage {
     let stage = Stage::new();
     stage.hooks.on("/left", Reply::Status(204));
-    stage.hooks.on_json("/call", json!([{"verb": "pause", "length": 600}, {"verb": "hangup"}]));
+    let verbs = ["answer", "pause", "hangup"].map(|verb| json!({"verb": verb, "length": 600}));
+    stage.hooks.on_json("/call", json!(verbs));
     stage
 }
 

@@ -46,6 +46,7 @@ mod secure;
 mod signalling;
 mod silence;
 mod smoke_tester;
+mod speech;
 mod stage;
 mod torture;
 mod transfer;

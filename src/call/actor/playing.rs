@@ -28,7 +28,7 @@ impl CallActor {
             self.playing.remove(0);
         }
         self.playing.push(Playing { run, is_fetched: false });
-        let source = self.desk.prompt_source();
+        let source = self.desk.source(self.state.base_fields().facts.account_sid);
         let fetching = async move { source.fetch_all(&clips).await };
         ctx.spawn(fetching.into_actor(self).map(move |fetched, this, ctx| {
             // Stopped or replaced while the files were on their way.

@@ -11,7 +11,7 @@ use super::{State, Turn, UpdateError};
 use crate::call::Effect;
 use crate::call::effect::Audience;
 use crate::model::call::MemberOrder;
-use crate::verb::{Announcement, Clip, Conference, RunId, Verb, VerbError, VerbKind};
+use crate::verb::{Announcement, Conference, RunId, Verb, VerbKind};
 
 const OUTSIDE: &str = "the call is not in a conference";
 
@@ -61,26 +61,13 @@ impl State {
 
     /// `room_say` and `room_play`: for everybody in the call's conference.
     pub(super) fn announce(&mut self, name: &str, verb: &Value, turn: &mut Turn<'_>) {
-        match (self.member(), self.clips(verb)) {
-            (Some(id), Ok(clips)) => {
-                turn.out.push(Effect::Announce { id, clips, audience: Audience::Room });
-            }
-            (_, Err(error)) => no_effect(name, &error.to_string(), turn),
-            (None, Ok(_)) => no_effect(name, OUTSIDE, turn),
-        }
+        self.have_heard(name, verb, Audience::Room, turn);
     }
 
     /// Prompts for this side alone. In a conference the others talk on meanwhile; of two who talk the
     /// other is apart.
     pub(super) fn whisper(&mut self, prompts: &Value, turn: &mut Turn<'_>) {
-        match (self.member(), self.clips(prompts)) {
-            (None, Ok(clips)) if self.is_bridged => self.whisper_apart(clips, turn),
-            (Some(id), Ok(clips)) => {
-                turn.out.push(Effect::Announce { id, clips, audience: Audience::Member });
-            }
-            (_, Err(error)) => no_effect("whisper", &error.to_string(), turn),
-            (None, Ok(_)) => no_effect("whisper", OUTSIDE, turn),
-        }
+        self.have_heard("whisper", prompts, Audience::Member, turn);
     }
 
     /// The visit to a conference that this call is inside of.
@@ -88,10 +75,20 @@ impl State {
         self.runner.conference().filter(|(_, is_joined)| *is_joined).map(|(id, _)| id)
     }
 
-    /// What verbs from outside say, their URLs completed as the application's are.
-    fn clips(&self, verbs: &Value) -> Result<Vec<Clip>, VerbError> {
-        let Announcement(mut clips) = Announcement::parse(verbs)?;
-        self.resolve_clips(&mut clips);
-        Ok(clips)
+    fn have_heard(&mut self, name: &str, verbs: &Value, audience: Audience, turn: &mut Turn<'_>) {
+        match (self.member(), Announcement::parse(verbs)) {
+            (Some(id), Ok(Announcement(mut clips))) => {
+                self.settle_clips(&mut clips, turn);
+                turn.out.push(Effect::Announce { id, clips, audience });
+            }
+            (_, Err(error)) => no_effect(name, &error.to_string(), turn),
+            (None, Ok(Announcement(mut clips)))
+                if self.is_bridged && matches!(audience, Audience::Member) =>
+            {
+                self.settle_clips(&mut clips, turn);
+                self.whisper_apart(clips, turn);
+            }
+            (None, Ok(_)) => no_effect(name, OUTSIDE, turn),
+        }
     }
 }

@@ -125,7 +125,7 @@ impl State {
                 }
                 verb::Effect::StopTimer { run } => self.stop_timer(TimerId::Verb(run), turn),
                 verb::Effect::Play { run, mut clips, loops, seek_samples, ear } => {
-                    self.resolve_clips(&mut clips);
+                    self.settle_clips(&mut clips, turn);
                     let id = PlayId(run);
                     turn.out.push(Effect::Play { id, clips, loops, seek_samples, ear });
                 }
@@ -137,6 +137,11 @@ impl State {
                     let alert = Alert::new(AlertKind::PlayUrlNotFound, message);
                     turn.out.push(Effect::Alert(alert.with_detail(detail)));
                 }
+                verb::Effect::SpeechFailed { detail } => {
+                    let message = format!("text-to-speech failed: {detail}");
+                    turn.out.push(Effect::Alert(Alert::new(AlertKind::TtsFailure, message)));
+                }
+                verb::Effect::SetSpeech(settings) => self.voice.set(settings),
                 verb::Effect::JoinConference { run, verb } => self.join(run, *verb, turn),
                 verb::Effect::LeaveConference { run } => {
                     let base = Box::new(self.base.clone());
@@ -179,11 +184,12 @@ impl State {
         verdict
     }
 
-    /// Completes the URLs that are relative to the application.
-    pub(super) fn resolve_clips(&self, clips: &mut [Clip]) {
+    /// Completes what the session says of clips: where relative URLs lead, and the voice of texts.
+    pub(super) fn settle_clips(&mut self, clips: &mut [Clip], turn: &mut Turn<'_>) {
         for clip in clips {
-            if let Clip::Url(url) = clip {
-                *url = self.session.base.resolve_media(url);
+            match clip {
+                Clip::Url(url) => *url = self.session.base.resolve_media(url),
+                Clip::Speech(speech) => self.voice.settle(speech, turn),
             }
         }
     }
