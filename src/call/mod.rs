@@ -33,7 +33,7 @@ pub mod tries;
 mod ways;
 
 pub use effect::{
-    Audience, ConferenceTarget, Effect, JoinConference, PlayId, TimerId, TransferOrder,
+    Audience, ConferenceTarget, Effect, JoinConference, PlayId, QueueErrand, TimerId, TransferOrder,
 };
 pub use failure::AppFailure;
 pub use in_dialog::{AnswerId, Asked, InDialog};
@@ -41,4 +41,4 @@ pub use input::Input;
 pub use record::{CallRecord, Termination};
 pub use setup::{Application, Limits, Script, Setup, Transfers};
 pub use snapshot::CallSnapshot;
-pub use state::{FarEnd, ParentWord, State, UpdateError};
+pub use state::{Assignment, FarEnd, ParentWord, State, UpdateError};

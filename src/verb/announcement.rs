@@ -69,9 +69,8 @@ mod tests {
     fn texts_are_heard_too() {
         let say = json!({"verb": "say", "text": ["hello", "there"], "loop": 3});
         let texts = Announcement::parse(&say).unwrap().0;
-        let is_text = |clip: &Clip, text: &str| {
-            matches!(clip, Clip::Speech(speech) if speech.text == text)
-        };
+        let is_text =
+            |clip: &Clip, text: &str| matches!(clip, Clip::Speech(speech) if speech.text == text);
         assert!(is_text(&texts[0], "hello") && is_text(&texts[1], "there"), "{texts:?}");
     }
 

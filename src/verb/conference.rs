@@ -349,11 +349,6 @@ pub(crate) fn event_sid(account_sid: AccountSid, name: &str) -> String {
     format!("conf:{account_sid}:{name}")
 }
 
-/// The same of a queue's.
-pub(crate) fn queue_event_sid(account_sid: AccountSid, name: &str) -> String {
-    format!("queue:{account_sid}:{name}")
-}
-
 /// Rounds of a hook's prompts until something else happens.
 fn looping(ear: Ear) -> Plan {
     Plan { gap: Some(ROUND_GAP), may_leave: false, ear }

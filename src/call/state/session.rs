@@ -129,6 +129,12 @@ impl Session {
         (self.opening, self.redirect, self.question) = (None, None, None);
     }
 
+    /// Whatever the application says now to what it was asked before is too late.
+    pub(super) fn forget_openings(&mut self) {
+        self.opening = None;
+        self.redirect = None;
+    }
+
     pub(super) fn await_redirect(&mut self, id: HookId, target: ResolvedHook) {
         self.redirect = Some((id, target));
     }
