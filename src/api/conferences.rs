@@ -23,7 +23,7 @@ use crate::directory::LiveConference;
 use crate::hook::payload;
 use crate::model::{
     AccountSid, CallSid, Conference, ConferenceInput, ConferenceSid, ConferenceUpdate, HoldOrder,
-    RecordOrder, RoomEvent, RoomOrder, Timestamp,
+    RoomEvent, RoomOrder, Timestamp,
 };
 use crate::store::{self, Listing};
 use crate::verb::Clip;
@@ -186,7 +186,8 @@ enum Order {
     Mute(bool),
     Hold(HoldOrder),
     Announce(Vec<Clip>),
-    Record(RecordOrder),
+    /// There is nothing yet that could record.
+    Record,
 }
 
 impl Order {
@@ -195,7 +196,7 @@ impl Order {
             RoomOrder::Mute(muted) => Self::Mute(muted),
             RoomOrder::Hold(hold) => Self::Hold(hold),
             RoomOrder::Announce(verbs) => Self::Announce(clips(&verbs)?),
-            RoomOrder::Record(record) => Self::Record(record),
+            RoomOrder::Record(_) => Self::Record,
         })
     }
 
@@ -207,7 +208,7 @@ impl Order {
                 _ = room.actor.send(HoldAll { held, wait_hook }).await;
             }
             Self::Announce(clips) => announce(state, room, None, clips)?,
-            Self::Record(_) => return Err(ApiError::unprocessable("no recording yet")),
+            Self::Record => return Err(ApiError::unprocessable("recording is not possible")),
         }
         Ok(())
     }

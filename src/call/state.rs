@@ -3,8 +3,8 @@
 //!
 //! `state/ending.rs` has the ways out, `state/session.rs` the application side,
 //! `state/verbs.rs` what its verbs become, `state/in_dialog.rs` requests inside the dialog,
-//! `state/update.rs` the API's live control, `state/room.rs` that of a member of a conference,
-//! `state/queue.rs` its visits to queues.
+//! `state/update.rs` the API's live control, `state/queue.rs` its visits to queues, `state/room.rs` what
+//! it is told as a member of a conference.
 
 mod child;
 mod dial;

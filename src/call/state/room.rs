@@ -30,14 +30,15 @@ impl State {
         if self.has_ended() {
             return Err(UpdateError::Gone(self.setup.facts.call_sid));
         }
-        if !self.is_answered() {
+        // A dialled leg is its parent's until that lets it go.
+        if !self.is_answered() || self.is_child() {
             return Err(UpdateError::Incompatible("conference"));
         }
         if self.runner.conference_name().is_some_and(|name| name == room.name) {
             return Err(UpdateError::AlreadyIn);
         }
         let turn = &mut Turn { now, wall, out };
-        self.session.forget_questions();
+        self.session.forget_openings();
         let verb = Verb { id: None, kind: VerbKind::Conference(Box::new(room)) };
         self.load(vec![verb], turn);
         Ok(())

@@ -124,11 +124,6 @@ impl Session {
         self.prompts.remove(at).map(|(_, run)| run)
     }
 
-    /// Whatever an application that is still asked says comes too late.
-    pub(super) fn forget_questions(&mut self) {
-        (self.opening, self.redirect, self.question) = (None, None, None);
-    }
-
     /// Whatever the application says now to what it was asked before is too late.
     pub(super) fn forget_openings(&mut self) {
         self.opening = None;

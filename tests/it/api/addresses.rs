@@ -202,7 +202,7 @@ async fn no_hook_of_a_participant_leads_into_the_servers_own_network() {
 }
 
 /// What the tests above go through, by path.
-const HOOKS: [(&str, &[&str]); 16] = [
+const HOOKS: [(&str, &[&str]); 18] = [
     ("/Accounts", &["queue_event_hook", "registration_hook"]),
     ("/Accounts/{a}", &["queue_event_hook", "registration_hook"]),
     ("/Accounts/{a}/Applications", &["call_hook", "call_status_hook", "messaging_hook"]),
