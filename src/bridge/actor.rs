@@ -8,7 +8,7 @@ use actix::prelude::*;
 
 use super::message::{BridgeEvent, Enter, Exit, Happened, Hold, Mute, RelayDigits, Whisper};
 use crate::floor::message::{
-    PlayToMember, Renegotiated, RoomAddr, SeatLine, SendMemberDigits, StopMemberPlay,
+    MemberPressed, PlayToMember, Renegotiated, RoomAddr, SeatLine, SendMemberDigits, StopMemberPlay,
 };
 use crate::floor::pulse::Pulse;
 use crate::floor::{Arrival, Event, Floor, NoSeat};
@@ -225,7 +225,8 @@ impl Handler<Exit> for BridgeActor {
     type Result = ();
 
     fn handle(&mut self, Exit { call }: Exit, ctx: &mut Context<Self>) {
-        if self.parties.is_empty() || self.party(call).is_some() {
+        // Before it is complete anybody who was given its address may say that it will not be.
+        if self.parties.len() < 2 || self.party(call).is_some() {
             self.part(call, ctx);
         }
     }
@@ -310,5 +311,13 @@ impl Handler<SendMemberDigits> for BridgeActor {
 
     fn handle(&mut self, order: SendMemberDigits, _: &mut Context<Self>) {
         self.floor.send_digits(order.call, &order.digits);
+    }
+}
+
+impl Handler<MemberPressed> for BridgeActor {
+    type Result = ();
+
+    fn handle(&mut self, MemberPressed { call, key }: MemberPressed, _: &mut Context<Self>) {
+        self.floor.relay(call, key);
     }
 }

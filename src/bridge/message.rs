@@ -22,8 +22,8 @@ pub struct Enter {
 }
 
 /// A call goes, and with it the bridge: its line comes back to its participant, the other call hears
-/// [`Happened::PeerLeft`] and gets its own line back. Who opened a bridge to which the other never comes
-/// ends it so.
+/// [`Happened::PeerLeft`] and gets its own line back. So it is ended, too, while one waits in it to whom the
+/// other will not come: by the one who waits, or in the name of the one who does not come.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Exit {

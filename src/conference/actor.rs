@@ -177,6 +177,7 @@ impl ConferenceActor {
         let left = self.grace_ends.map(|at| at.saturating_duration_since(Instant::now()));
         let timer = left.map(|left| {
             ctx.run_later(left, |this, ctx| {
+                (this.grace, this.grace_ends) = (None, None);
                 let mut effects = Vec::new();
                 this.policy.on_grace_over(&mut effects);
                 this.carry_out(effects, ctx);
@@ -189,8 +190,9 @@ impl ConferenceActor {
 
     fn fetch_line(&self, call: CallSid, ctx: &Context<Self>) {
         if let Some(inside) = self.guests.get(&call) {
-            inside.guest.participant.do_send(HandOver(RoomAddr::of(&ctx.address())));
+            // First: what plays to the call is over with the next line, and it should know why.
             inside.guest.tell(Happened::Joined);
+            inside.guest.participant.do_send(HandOver(RoomAddr::of(&ctx.address())));
         }
     }
 

@@ -29,6 +29,24 @@ pub struct Entry {
     pub max_participants: Option<usize>,
 }
 
+impl Entry {
+    /// Of a moderator without any wishes.
+    pub fn plain(call: CallSid) -> Self {
+        Self {
+            call,
+            moderator: true,
+            end_on_exit: false,
+            join_muted: None,
+            beep: None,
+            tag: None,
+            speak_only_to: None,
+            distribute_dtmf: false,
+            grace: Duration::ZERO,
+            max_participants: None,
+        }
+    }
+}
+
 /// What is laid down for the room and beats every member's wish. `None`: nothing is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -405,9 +423,9 @@ impl Policy {
     }
 
     /// Holds or takes back everybody but the moderators.
-    pub fn on_hold_all(&mut self, held: bool, wait_hook: Option<Hook>, out: &mut Vec<Effect>) {
+    pub fn on_hold_all(&mut self, held: bool, wait_hook: Option<&Hook>, out: &mut Vec<Effect>) {
         for member in self.joined.iter_mut().filter(|m| !m.moderator) {
-            hold(member, held, wait_hook.clone(), out);
+            hold(member, held, wait_hook.cloned(), out);
         }
     }
 

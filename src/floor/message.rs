@@ -3,6 +3,7 @@
 use actix::dev::ToEnvelope;
 use actix::prelude::*;
 use media::codec::SendFormat;
+use media::dtmf::DtmfEvent;
 
 use crate::media_io::line::{Agreed, Line};
 use crate::model::CallSid;
@@ -94,6 +95,14 @@ pub struct SendMemberDigits {
     pub digits: SendDigits,
 }
 
+/// A member's key came outside its media: it is passed on as if it had come there.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct MemberPressed {
+    pub call: CallSid,
+    pub key: DtmfEvent,
+}
+
 /// Where a room, whichever kind it is, takes a line and what concerns it.
 #[derive(Clone)]
 pub struct RoomAddr {
@@ -102,6 +111,7 @@ pub struct RoomAddr {
     pub play: Recipient<PlayToMember>,
     pub stop_play: Recipient<StopMemberPlay>,
     pub digits: Recipient<SendMemberDigits>,
+    pub pressed: Recipient<MemberPressed>,
 }
 
 impl RoomAddr {
@@ -112,12 +122,14 @@ impl RoomAddr {
             + Handler<Renegotiated>
             + Handler<PlayToMember>
             + Handler<StopMemberPlay>
-            + Handler<SendMemberDigits>,
+            + Handler<SendMemberDigits>
+            + Handler<MemberPressed>,
         A::Context: ToEnvelope<A, SeatLine>
             + ToEnvelope<A, Renegotiated>
             + ToEnvelope<A, PlayToMember>
             + ToEnvelope<A, StopMemberPlay>
-            + ToEnvelope<A, SendMemberDigits>,
+            + ToEnvelope<A, SendMemberDigits>
+            + ToEnvelope<A, MemberPressed>,
     {
         Self {
             seat: room.clone().recipient(),
@@ -125,6 +137,7 @@ impl RoomAddr {
             play: room.clone().recipient(),
             stop_play: room.clone().recipient(),
             digits: room.clone().recipient(),
+            pressed: room.clone().recipient(),
         }
     }
 

@@ -254,6 +254,20 @@ impl Floor {
         }
     }
 
+    /// Passes a key of the call on to the others, if its keys are.
+    pub fn relay(&mut self, call: CallSid, key: DtmfEvent) {
+        if !self.seats.iter().any(|seated| seated.call == call && seated.relayed) {
+            return;
+        }
+        let length = key.duration.clamp(MIN_DIGIT, MAX_DIGIT);
+        let mut buffer = [0; 4];
+        let key = key.digit.as_char().encode_utf8(&mut buffer);
+        for other in self.seats.iter_mut().filter(|other| other.call != call) {
+            // A peer without telephone-events, or one that is far behind, misses it.
+            let _ = other.line.send_digits(key, length, DIGIT_GAP);
+        }
+    }
+
     /// Plays to one call alone, once its line is here. The owner knows that the call is expected; `told`
     /// hears of the end, whatever it is.
     pub fn play(&mut self, call: CallSid, play: Play, told: Option<Recipient<ParticipantEvent>>) {
@@ -291,7 +305,8 @@ impl Floor {
     pub fn play_to_room(&mut self, play: Play, told: Option<Told>) {
         let play = Play { announce: true, ..play };
         let (mixer, notes) = (&mut self.mixer, &mut self.notes);
-        for seated in self.seats.iter_mut().filter(|seated| seated.deaf) {
+        let is_taken = !self.room.is_full();
+        for seated in self.seats.iter_mut().filter(|seated| seated.deaf && is_taken) {
             let order = Order { play: play.clone(), told: None, is_copy: true };
             let stage = Stage { mixer: &mut *mixer, listener: Listener::Seat(seated.seat) };
             seated.player.play(order, Some(stage), notes);
@@ -424,15 +439,7 @@ impl Floor {
                 continue;
             };
             seated.media.do_send(ParticipantEvent::Digit(digit));
-            if seated.relayed {
-                let length = digit.duration.clamp(MIN_DIGIT, MAX_DIGIT);
-                let mut buffer = [0; 4];
-                let key = digit.digit.as_char().encode_utf8(&mut buffer);
-                for other in self.seats.iter_mut().filter(|other| other.call != call) {
-                    // A peer without telephone-events, or one that is far behind, misses it.
-                    let _ = other.line.send_digits(key, length, DIGIT_GAP);
-                }
-            }
+            self.relay(call, digit);
             self.events.push_back(Event::Digit(call, digit));
         }
         self.digits = digits;

@@ -92,11 +92,16 @@ impl Entry {
 }
 
 impl Player {
+    /// Whether one more announcement would be refused.
+    pub(super) fn is_full(&self) -> bool {
+        self.announcements.len() == MAX_ANNOUNCEMENTS
+    }
+
     /// An announcement waits for its turn and interrupts the base; any other play replaces the base.
     pub(super) fn play(&mut self, order: Order, stage: Option<Stage<'_>>, notes: &mut Vec<Note>) {
         let is_announcement = order.play.announce;
         let entry = Entry::new(order);
-        if is_announcement && self.announcements.len() == MAX_ANNOUNCEMENTS {
+        if is_announcement && self.is_full() {
             return entry.report(notes);
         }
         let mut stage = stage;

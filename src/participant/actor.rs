@@ -9,10 +9,11 @@ use std::collections::VecDeque;
 use actix::prelude::*;
 
 use super::message::{
-    Close, HandOver, LineLost, Negotiate, ParticipantEvent, Play, SendDigits, StopPlay, TakeBack,
+    Close, HandOver, LineLost, Negotiate, ParticipantEvent, Play, Pressed, SendDigits, StopPlay,
+    TakeBack,
 };
 use crate::floor::message::{
-    PlayToMember, Renegotiated, RoomAddr, SeatLine, SendMemberDigits, StopMemberPlay,
+    MemberPressed, PlayToMember, Renegotiated, RoomAddr, SeatLine, SendMemberDigits, StopMemberPlay,
 };
 use crate::floor::pulse::Pulse;
 use crate::floor::{Arrival, Event, Floor, MAX_ANNOUNCEMENTS, NoSeat};
@@ -256,6 +257,17 @@ impl Handler<SendDigits> for ParticipantActor {
                 room.digits.do_send(SendMemberDigits { call: self.call, digits });
             }
             Whereabouts::New(_) | Whereabouts::Awaited | Whereabouts::Gone => {}
+        }
+    }
+}
+
+impl Handler<Pressed> for ParticipantActor {
+    type Result = ();
+
+    fn handle(&mut self, Pressed(key): Pressed, _: &mut Context<Self>) {
+        // Alone there is nobody to pass it on to.
+        if let Whereabouts::InRoom(room) = &self.line {
+            room.pressed.do_send(MemberPressed { call: self.call, key });
         }
     }
 }

@@ -50,6 +50,11 @@ pub struct SendDigits {
     pub duration: Duration,
 }
 
+/// A key of this call that came outside its media (INFO): to whom its keys are passed on where the line is.
+#[derive(Message, Clone, Copy, Debug)]
+#[rtype(result = "()")]
+pub struct Pressed(pub DtmfEvent);
+
 /// Give the line to a room, which answers for it from now on.
 #[derive(Message)]
 #[rtype(result = "()")]

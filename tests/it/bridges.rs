@@ -53,14 +53,6 @@ impl Member {
     fn bridged(&self) -> Vec<(u32, Happened)> {
         self.told().bridges.iter().map(|event| (event.run.0, event.happened)).collect()
     }
-
-    /// Its participant serves it alone: a prompt for the time the line is back is heard.
-    fn expect_back(&self, id: u32) {
-        self.participant.do_send(Play { there: false, ..prompt(id, 1_500.0, 1) });
-        wait::expect("the line is back", SOON, || self.hears_tone(1_500.0));
-        self.participant.do_send(StopPlay(RunId(id)));
-        wait::expect("that is stopped", SOON, || self.played(id));
-    }
 }
 
 #[actix_web::test]
@@ -156,17 +148,11 @@ async fn keys_are_passed_on_and_sent() {
     let (_bridge, a, b) = house.talk();
     a.rtp.press(101, 8_000, 5);
     wait::expect("the call hears its key", SOON, || a.told().digits == "5");
-    let keys = |member: &Member| {
-        let events = member.rtp.others().into_iter().filter(|packet| packet.payload_type == 101);
-        let mut keys: Vec<(u32, u8)> = events.map(|p| (p.timestamp, p.payload[0])).collect();
-        keys.dedup();
-        keys.into_iter().map(|(_, key)| key).collect::<Vec<_>>()
-    };
-    wait::expect("so does the other's phone", SOON, || keys(&b) == [5]);
-    assert!(keys(&a).is_empty() && b.told().digits.is_empty());
+    wait::expect("so does the other's phone", SOON, || b.keys() == [5]);
+    assert!(a.keys().is_empty() && b.told().digits.is_empty());
     let duration = Duration::from_millis(100);
     b.participant.do_send(SendDigits { digits: "12#".to_owned(), duration });
-    wait::expect("ours are sent where the line is", SOON, || keys(&b) == [5, 1, 2, 11]);
+    wait::expect("ours are sent where the line is", SOON, || b.keys() == [5, 1, 2, 11]);
 }
 
 #[actix_web::test]
@@ -178,9 +164,16 @@ async fn who_waits_alone_may_leave_and_a_third_finds_no_place() {
     a.expect_back(1);
     assert!(a.bridged().is_empty());
 
+    // Nobody else will come: said by who was to.
+    let (bridge, nobody) = (house.bridge(), house.member(600.0));
+    a.enters(&bridge, 5);
+    bridge.do_send(Exit { call: nobody.call });
+    wait::expect("a is told", SOON, || a.bridged() == [(5, Happened::PeerLeft)]);
+    a.expect_back(2);
+
     let (bridge, b, c) = house.talk();
     a.enters(&bridge, 2);
-    wait::expect("there is no place", SOON, || a.bridged() == [(2, Happened::Failed)]);
+    wait::expect("there is no place", SOON, || a.bridged().last() == Some(&(2, Happened::Failed)));
     assert!(a.is_rid_of(&b) && b.hears(&c));
     // A call that ends says so to the bridge; its line is closed when it is back.
     bridge.do_send(Exit { call: b.call });

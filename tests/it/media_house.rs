@@ -16,18 +16,22 @@ use media::sdp::{self, LocalMedia, Negotiated};
 use media::source::{Pcm, tone};
 use media::time::{RtpTime, SampleRate};
 use trunkline::bridge::message::BridgeEvent;
-use trunkline::conference::message::ConferenceEvent;
-use trunkline::directory::{DirectoryActor, Live};
-use trunkline::hook::{CallFacts, HookClient, HookConfig};
+use trunkline::call::ConferenceTarget;
+use trunkline::conference::actor::ConferenceActor;
+use trunkline::conference::message::{ConferenceEvent, Guest, Happened, Join};
+use trunkline::conference::policy::Entry;
+use trunkline::conference::rules::Starter;
+use trunkline::directory::{DirectoryActor, Enter, Live};
+use trunkline::hook::{BaseFields, CallFacts, HookClient, HookConfig};
 use trunkline::media_io::hub::{MediaPlane, Place};
 use trunkline::media_io::line::{Agreed, Line};
 use trunkline::media_io::port_pool::PortPool;
 use trunkline::media_io::quality::QualityCell;
 use trunkline::media_io::settings::MediaSettings;
 use trunkline::model::call::Direction;
-use trunkline::model::{AccountSid, CallSid, ServiceProviderSid};
+use trunkline::model::{AccountSid, AddressPolicy, CallSid, Secret, ServiceProviderSid};
 use trunkline::participant::actor::ParticipantActor;
-use trunkline::participant::message::{Negotiate, ParticipantEvent, Play};
+use trunkline::participant::message::{Negotiate, ParticipantEvent, Play, StopPlay};
 use trunkline::store::Store;
 use trunkline::verb::{Loops, PlayReport, RunId};
 
@@ -46,6 +50,8 @@ pub(crate) struct House {
     ports: PortPool,
     control: Arbiter,
     pub(crate) account: AccountSid,
+    /// Where rooms tell of their events, and of which.
+    pub(crate) status: Option<Arc<ConferenceTarget>>,
     _home: Home,
 }
 
@@ -115,7 +121,9 @@ impl House {
         let control = Arbiter::new();
         let directory = {
             let (plane, live) = (plane.clone(), live.clone());
-            let hooks = HookClient::new(&HookConfig::default()).unwrap();
+            let addresses = AddressPolicy::loopback();
+            let hooks =
+                HookClient::new(&HookConfig { addresses, ..HookConfig::default() }).unwrap();
             let beep = Arc::new(tone::entry_beep(SampleRate::NARROW));
             DirectoryActor::start_in_arbiter(&control.handle(), move |_| {
                 DirectoryActor::new(live, plane, settings(), SOON, beep, hooks, store)
@@ -124,7 +132,7 @@ impl House {
         let first = ports::free_block(40);
         let ports = PortPool::new(IpAddr::V4(Ipv4Addr::LOCALHOST), first, first + 39);
         let account = AccountSid::random();
-        Self { plane, live, directory, ports, control, account, _home: home }
+        Self { plane, live, directory, ports, control, account, status: None, _home: home }
     }
 
     /// A call that is up and sends a tone.
@@ -156,6 +164,33 @@ impl House {
         participant.do_send(Negotiate(Agreed { terms: agreed, peer: 0 }));
         Member { call, rtp, hz, guest, participant, told }
     }
+
+    /// Brings a call into the room, as its `run`th verb.
+    pub(crate) async fn enter(&self, member: &Member, run: u32) -> Addr<ConferenceActor> {
+        self.enter_as("room", member.entry(), member, run).await
+    }
+
+    pub(crate) async fn enter_as(
+        &self,
+        name: &str,
+        entry: Entry,
+        member: &Member,
+        run: u32,
+    ) -> Addr<ConferenceActor> {
+        let join = Join {
+            entry,
+            member: Guest {
+                base: Arc::new(BaseFields::new(Arc::new(facts(member.call, self.account)))),
+                participant: member.participant.clone(),
+                stay: member.guest.clone().recipient(),
+                media: member.guest.clone().recipient(),
+                run: RunId(run),
+            },
+            starter: Starter { status: self.status.clone(), secret: Secret(String::new()) },
+        };
+        let enter = Enter { account: self.account, name: name.to_owned(), join };
+        self.directory.send(enter).await.unwrap().unwrap()
+    }
 }
 
 impl Drop for House {
@@ -177,6 +212,32 @@ impl Local {
 }
 
 impl Member {
+    /// As a moderator without any wishes.
+    pub(crate) fn entry(&self) -> Entry {
+        Entry::plain(self.call)
+    }
+
+    /// Whether the room has said so.
+    pub(crate) fn has(&self, happened: &Happened) -> bool {
+        self.told().stays.iter().any(|event| event.happened == *happened)
+    }
+
+    /// Keys that its phone was sent.
+    pub(crate) fn keys(&self) -> Vec<u8> {
+        let events = self.rtp.others().into_iter().filter(|packet| packet.payload_type == 101);
+        let mut keys: Vec<(u32, u8)> = events.map(|p| (p.timestamp, p.payload[0])).collect();
+        keys.dedup();
+        keys.into_iter().map(|(_, key)| key).collect()
+    }
+
+    /// Its participant serves it alone: a prompt for the time the line is back is heard.
+    pub(crate) fn expect_back(&self, id: u32) {
+        self.participant.do_send(Play { there: false, ..prompt(id, 1_500.0, 1) });
+        wait::expect("the line is back", SOON, || self.hears_tone(1_500.0));
+        self.participant.do_send(StopPlay(RunId(id)));
+        wait::expect("that is stopped", SOON, || self.played(id));
+    }
+
     /// What it was told.
     pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap()
@@ -225,7 +286,7 @@ pub(crate) fn settings() -> MediaSettings {
     MediaSettings { inactivity, mixer: MixerConfig::default(), inband_dtmf: false, balance: false }
 }
 
-pub(crate) fn facts(call_sid: CallSid, account_sid: AccountSid) -> CallFacts {
+fn facts(call_sid: CallSid, account_sid: AccountSid) -> CallFacts {
     CallFacts {
         call_sid,
         account_sid,

@@ -1,6 +1,5 @@
 //! Rooms on media threads of their own, with real sockets and no SIP: what a move does to the sound.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ::support::Heard;
@@ -8,45 +7,13 @@ use ::support::heard::Frame;
 use ::support::wait;
 use actix::prelude::*;
 use trunkline::conference::actor::ConferenceActor;
-use trunkline::conference::message::{Guest, Happened, Join, Leave, Mute, Relocate};
-use trunkline::conference::policy::{Entry, Exit, Refusal};
-use trunkline::conference::rules::Starter;
-use trunkline::directory::Enter;
-use trunkline::hook::BaseFields;
-use trunkline::model::Secret;
+use trunkline::conference::message::{Happened, Leave, Mute, Relocate};
+use trunkline::conference::policy::{Exit, Refusal};
 use trunkline::verb::RunId;
 
-use crate::media_house::{House, LEVEL_DB, Member, SOON, facts, wait_until_all_hear_all};
+use crate::media_house::{House, LEVEL_DB, SOON, wait_until_all_hear_all};
 
 impl House {
-    /// Brings a call into the room, as its `run`th verb.
-    async fn enter(&self, member: &Member, run: u32) -> Addr<ConferenceActor> {
-        let join = Join {
-            entry: Entry {
-                call: member.call,
-                moderator: true,
-                end_on_exit: false,
-                join_muted: None,
-                beep: None,
-                tag: None,
-                speak_only_to: None,
-                distribute_dtmf: false,
-                grace: Duration::ZERO,
-                max_participants: None,
-            },
-            member: Guest {
-                base: Arc::new(BaseFields::new(Arc::new(facts(member.call, self.account)))),
-                participant: member.participant.clone(),
-                stay: member.guest.clone().recipient(),
-                media: member.guest.clone().recipient(),
-                run: RunId(run),
-            },
-            starter: Starter { status: None, secret: Secret(String::new()) },
-        };
-        let enter = Enter { account: self.account, name: "room".to_owned(), join };
-        self.directory.send(enter).await.unwrap().unwrap()
-    }
-
     /// Moves the room to the other thread and waits until the directory knows.
     fn relocate(&self, room: &Addr<ConferenceActor>, arbiter: usize) {
         let before = self.address();
@@ -57,12 +24,6 @@ impl House {
     /// The room's newest address.
     fn address(&self) -> Addr<ConferenceActor> {
         self.live.conference_named(self.account, "room").expect("the room is known").actor
-    }
-}
-
-impl Member {
-    fn has(&self, happened: Happened) -> bool {
-        self.told().stays.iter().any(|event| event.happened == happened)
     }
 }
 
@@ -156,7 +117,7 @@ async fn after_a_move_members_come_go_and_are_muted_as_before() {
 
     house.relocate(&house.address(), 0);
     first.do_send(Leave { call: b.call, exit: Exit::Left, run: Some(RunId(1)), base: None });
-    wait::expect("b has left", SOON, || b.has(Happened::Left(Exit::Left)) && a.is_rid_of(&b));
+    wait::expect("b has left", SOON, || b.has(&Happened::Left(Exit::Left)) && a.is_rid_of(&b));
     wait_until_all_hear_all(&[&a, &late]);
     wait::expect("b is alone and served by its participant", SOON, || {
         b.is_rid_of(&a) && b.is_rid_of(&late)
@@ -189,9 +150,9 @@ async fn a_call_that_comes_again_before_its_leave_arrived_is_let_in() {
         b.told().stays.iter().filter(|event| event.happened == Happened::Joined).count() == 2
     });
     wait_until_all_hear_all(&[&a, &b]);
-    assert!(!b.has(Happened::Refused(Refusal::AlreadyIn)));
+    assert!(!b.has(&Happened::Refused(Refusal::AlreadyIn)));
     house.enter(&b, 2).await;
     wait::expect("one visit is not had twice", SOON, || {
-        b.has(Happened::Refused(Refusal::AlreadyIn))
+        b.has(&Happened::Refused(Refusal::AlreadyIn))
     });
 }

@@ -8,6 +8,7 @@ use sip::{Body, DialogId, EndCause, Headers, Reply};
 use super::CallActor;
 use crate::call::Input;
 use crate::call::tries::TryId;
+use crate::participant::message::Pressed;
 use crate::sip_io::message::{Action, DialogEvent, Fields, Happened, Key};
 
 impl CallActor {
@@ -97,7 +98,11 @@ impl CallActor {
             }
             Happened::Key(Key { symbol, duration }) => {
                 if let Some(digit) = Digit::from_char(symbol) {
-                    self.on_digit(DtmfEvent { digit, duration }, false, ctx);
+                    let key = DtmfEvent { digit, duration };
+                    if let Some(participant) = self.participant() {
+                        participant.do_send(Pressed(key));
+                    }
+                    self.on_digit(key, true, ctx);
                 }
             }
             Happened::ByeReceived(request) => {

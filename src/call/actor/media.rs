@@ -246,7 +246,7 @@ impl CallActor {
 }
 
 impl CallActor {
-    /// A key was pressed; `is_relayed`: as an event in the audio, which a bridge passes on.
+    /// A key was pressed; `is_relayed`: a bridge passes it on by itself, whichever way it came.
     pub(super) fn on_digit(&mut self, digit: DtmfEvent, is_relayed: bool, ctx: &mut Context<Self>) {
         let DtmfEvent { digit, duration } = digit;
         let ms = duration.as_millis();

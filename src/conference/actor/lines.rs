@@ -4,7 +4,7 @@ use actix::prelude::*;
 
 use super::ConferenceActor;
 use crate::floor::message::{
-    PlayToMember, Renegotiated, SeatLine, SendMemberDigits, StopMemberPlay,
+    MemberPressed, PlayToMember, Renegotiated, SeatLine, SendMemberDigits, StopMemberPlay,
 };
 use crate::floor::{Arrival, NoSeat};
 use crate::model::CallSid;
@@ -106,6 +106,16 @@ impl Handler<SendMemberDigits> for ConferenceActor {
     fn handle(&mut self, order: SendMemberDigits, _: &mut Context<Self>) {
         if let Some(SendMemberDigits { call, digits }) = self.here(order) {
             self.floor.send_digits(call, &digits);
+        }
+    }
+}
+
+impl Handler<MemberPressed> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, pressed: MemberPressed, _: &mut Context<Self>) {
+        if let Some(MemberPressed { call, key }) = self.here(pressed) {
+            self.floor.relay(call, key);
         }
     }
 }

@@ -46,7 +46,7 @@ impl Handler<HoldAll> for ConferenceActor {
     fn handle(&mut self, hold: HoldAll, ctx: &mut Context<Self>) {
         let Some(HoldAll { held, wait_hook }) = self.here(hold) else { return };
         let mut effects = Vec::new();
-        self.policy.on_hold_all(held, wait_hook, &mut effects);
+        self.policy.on_hold_all(held, wait_hook.as_ref(), &mut effects);
         self.carry_out(effects, ctx);
     }
 }

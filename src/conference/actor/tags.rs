@@ -36,3 +36,33 @@ impl Tags {
         Tag(u32::try_from(at).unwrap_or(u32::MAX))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conference::policy::{Entry, Policy};
+    use crate::model::CallSid;
+
+    #[test]
+    fn a_name_keeps_its_number_while_it_is_used_and_gives_it_up_then() {
+        let mut room = Policy::default();
+        let calls: Vec<CallSid> = (0..3).map(|_| CallSid::random()).collect();
+        for (call, tag, coaches) in
+            [(calls[0], Some("a"), None), (calls[1], None, Some("b")), (calls[2], None, None)]
+        {
+            let text = |tag: Option<&str>| tag.map(str::to_owned);
+            let (tag, speak_only_to) = (text(tag), text(coaches));
+            room.on_entry(&Entry { tag, speak_only_to, ..Entry::plain(call) }, &mut Vec::new());
+        }
+        let mut tags = Tags::default();
+        assert!(tags.is_empty());
+        let (a, b) = (tags.number("a", room.joined()), tags.number("b", room.joined()));
+        assert_ne!(a, b);
+        for n in 0..100 {
+            let tag = format!("tag {n}");
+            room.on_tag(calls[2], Some(tag.clone()), &mut Vec::new());
+            assert_eq!(tags.number(&tag, room.joined()), Tag(2), "the place of the one before");
+        }
+        assert_eq!((tags.number("a", room.joined()), tags.number("b", room.joined())), (a, b));
+    }
+}

@@ -5,18 +5,7 @@ use std::time::Duration;
 use super::*;
 
 fn entry(moderator: bool) -> Entry {
-    Entry {
-        call: CallSid::random(),
-        moderator,
-        end_on_exit: false,
-        join_muted: None,
-        beep: None,
-        tag: None,
-        speak_only_to: None,
-        distribute_dtmf: false,
-        grace: Duration::ZERO,
-        max_participants: None,
-    }
+    Entry { moderator, ..Entry::plain(CallSid::random()) }
 }
 
 fn enter(policy: &mut Policy, entry: &Entry) -> Vec<Effect> {
