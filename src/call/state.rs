@@ -57,6 +57,8 @@ pub struct State {
     voice: speech::Voice,
     /// Until it goes its own way, if another call dialled it.
     kinship: Option<Kinship>,
+    /// The two in the bridge hear each other.
+    is_bridged: bool,
     /// What is played to who is held, while the call talks with another.
     hold_music: Option<String>,
     requests: Requests,
@@ -121,6 +123,7 @@ impl State {
             runner: Runner::default(),
             voice,
             kinship,
+            is_bridged: false,
             hold_music: None,
             requests,
             recording: Recording::default(),

@@ -18,6 +18,8 @@ mod conference;
 mod conference_entry;
 mod conference_members;
 mod crash;
+mod dial;
+mod dial_talk;
 mod encryption;
 mod every_method;
 mod flood;

@@ -446,6 +446,11 @@ fn callers_and_agents_in_a_race_meet_once_each() {
     expect_length(&stage, 0);
     for agent in &mut agents {
         agent.hang_up();
-        assert_eq!(told(&stage, "/more", &agent.call_sid).text("call_status"), "completed");
+        stage.hooks.wait_for("/more", SOON, |requests| {
+            requests.iter().any(|request| {
+                request.text("call_sid") == agent.call_sid
+                    && request.text("call_status") == "completed"
+            })
+        });
     }
 }

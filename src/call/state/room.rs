@@ -65,7 +65,8 @@ impl State {
         self.have_heard(name, verb, Audience::Room, turn);
     }
 
-    /// Prompts for this side alone. In a conference the others talk on meanwhile.
+    /// Prompts for this side alone. In a conference the others talk on meanwhile; of two who talk the
+    /// other is apart.
     pub(super) fn whisper(&mut self, prompts: &Value, turn: &mut Turn<'_>) {
         self.have_heard("whisper", prompts, Audience::Member, turn);
     }
@@ -82,6 +83,12 @@ impl State {
                 turn.out.push(Effect::Announce { id, clips, audience });
             }
             (_, Err(error)) => no_effect(name, &error.to_string(), turn),
+            (None, Ok(Announcement(mut clips)))
+                if self.is_bridged && matches!(audience, Audience::Member) =>
+            {
+                self.settle_clips(&mut clips, turn);
+                self.whisper_apart(clips, turn);
+            }
             (None, Ok(_)) => no_effect(name, OUTSIDE, turn),
         }
     }

@@ -151,7 +151,10 @@ impl State {
                 }
                 verb::Effect::Queue { run, order } => self.queue(run, order, turn),
                 verb::Effect::Dial { run, order } => self.on_dial_order(run, order, turn),
-                verb::Effect::ExitBridge { run } => turn.out.push(Effect::ExitBridge { run }),
+                verb::Effect::ExitBridge { run } => {
+                    self.is_bridged = false;
+                    turn.out.push(Effect::ExitBridge { run });
+                }
                 verb::Effect::SendDigits { digits, duration } => {
                     turn.out.push(Effect::SendDigits { digits, duration });
                 }
