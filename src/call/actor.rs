@@ -9,6 +9,7 @@ mod media;
 mod outgoing;
 mod playing;
 mod requests;
+mod socket;
 mod stay;
 mod transfer;
 
@@ -27,6 +28,7 @@ use self::media::{Media, offer_of, warning};
 use self::outgoing::Outgoing;
 use self::playing::Playing;
 use self::requests::Requests;
+use self::socket::Sockets;
 use self::stay::Stay;
 use self::transfer::Transfer;
 use super::desk::{Desk, Keep};
@@ -64,6 +66,8 @@ pub struct CallActor {
     /// What the settings of who called want of the audio.
     encryption: Option<Encryption>,
     status: StatusSender,
+    /// Of a WebSocket application.
+    sockets: Sockets,
     /// Requests to the application that are not answered yet.
     pending_hooks: usize,
 }
@@ -138,6 +142,7 @@ impl CallActor {
             requests: Requests::default(),
             encryption: None,
             status,
+            sockets: Sockets::default(),
             pending_hooks: 0,
         }
     }
@@ -171,8 +176,8 @@ impl CallActor {
                     tracing::info!(call_sid = %self.sid, kind = ?request.kind, "application is asked");
                     self.ask(*request, ctx);
                 }
-                Effect::StatusEvent { request, last: false } => self.status.send(request),
-                Effect::StatusEvent { request, last: true } => self.status.send_last(request),
+                Effect::StatusEvent { request, last } => self.tell(request, last, ctx),
+                Effect::MoveSession { to } => self.move_session(to),
                 Effect::StartTimer { id, after } => {
                     let handle = ctx.run_later(after, move |this, ctx| {
                         this.timers.remove(&id);
@@ -222,6 +227,7 @@ impl CallActor {
         self.transfer = None;
         self.drop_invites(false);
         self.drop_requests();
+        self.sockets.close();
         self.desk.record(record, self.state.base_fields(), &self.keep);
         // Who reads that it has ended may begin the next one. It is shown so once only: a call that was
         // deleted would come back with the second time.
@@ -254,12 +260,24 @@ impl CallActor {
 
     fn ask(&mut self, request: HookRequest, ctx: &Context<Self>) {
         self.pending_hooks += 1;
+        let Some(request) = self.ask_over_socket(request, ctx) else { return };
         let (hooks, call) = (self.desk.hooks.clone(), ctx.address());
         actix::spawn(async move {
             let id = request.id;
             let result = hooks.send(&request).await;
             call.do_send(HookAnswered { id, result });
         });
+    }
+
+    fn on_answer(
+        &mut self,
+        id: HookId,
+        result: Result<HookReply, HookError>,
+        ctx: &mut Context<Self>,
+    ) {
+        self.pending_hooks = self.pending_hooks.saturating_sub(1);
+        self.input(Input::HookReply { id, result }, ctx);
+        self.stop_if_done(ctx);
     }
 }
 
@@ -325,9 +343,7 @@ impl Handler<HookAnswered> for CallActor {
     type Result = ();
 
     fn handle(&mut self, HookAnswered { id, result }: HookAnswered, ctx: &mut Context<Self>) {
-        self.pending_hooks = self.pending_hooks.saturating_sub(1);
-        self.input(Input::HookReply { id, result }, ctx);
-        self.stop_if_done(ctx);
+        self.on_answer(id, result, ctx);
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::refer::{Refer, Subscription};
 use super::{AnswerId, CallRecord};
-use crate::hook::{Alert, BaseFields, HookRequest, ResolvedHook};
+use crate::hook::ws::SocketSender;
+use crate::hook::{Alert, BaseFields, HookId, HookRequest, ResolvedHook};
 use crate::model::call::{SipHeaders, SipRequest};
 use crate::sip_io::message::RequestId;
 use crate::verb::{Clip, Ear, Loops, RunId, StatusEventName};
@@ -50,6 +51,12 @@ pub enum Effect {
     StatusEvent {
         request: Box<HookRequest>,
         last: bool,
+    },
+
+    /// The session goes on over the socket that answered this request, or by HTTP; the socket it had
+    /// closes.
+    MoveSession {
+        to: Option<HookId>,
     },
 
     /// Starts a timer, or starts it anew.
@@ -153,4 +160,6 @@ pub struct ConferenceTarget {
     pub hook: ResolvedHook,
     pub secret: crate::model::Secret,
     pub events: Vec<StatusEventName>,
+    /// Of a hook that is told over the socket of the session that starts the room; its call knows it.
+    pub socket: Option<SocketSender>,
 }

@@ -63,6 +63,11 @@ impl CallSnapshot {
         }
     }
 
+    /// Whether `parent` placed this call for its session.
+    pub(super) fn is_child_of(&self, _parent: CallSid) -> bool {
+        false
+    }
+
     pub(super) fn of(base: &BaseFields, service_url: Option<String>) -> Self {
         let facts = &*base.facts;
         let inbound = facts.direction == Direction::Inbound;

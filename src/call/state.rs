@@ -3,11 +3,12 @@
 //!
 //! `state/ending.rs` has the ways out, `state/session.rs` the application side,
 //! `state/verbs.rs` what its verbs become, `state/in_dialog.rs` requests inside the dialog,
-//! `state/update.rs` the API's live control.
+//! `state/update.rs` the API's live control, `state/socket.rs` what comes over an application's socket.
 
 mod ending;
 mod in_dialog;
 mod session;
+mod socket;
 mod update;
 mod verbs;
 
@@ -158,6 +159,7 @@ impl State {
             Input::Transferred(far) => self.on_transferred(turn, far),
             Input::DialogFailed => self.on_dialog_failed(turn),
             Input::HookReply { id, result } => self.on_hook_reply(id, result, turn),
+            Input::ApplicationGone => self.on_application_gone(turn),
             Input::Timer { id } => self.on_timer(id, turn),
             Input::PlayDone { id, report } => self.on_play_done(id, report, turn),
             Input::PlayFailed { id, url, detail } => self.on_play_failed(id, url, detail, turn),
