@@ -20,7 +20,7 @@ say = @printf '\n== %s\n' "$(1)"
 T ?= sip_message
 S ?= 60
 
-.PHONY: help demo test nightly check e2e contract bench load flood cps rest upgrade peers fuzz cargo build-tools test-tools
+.PHONY: help demo test nightly check e2e contract bench load flood cps rest churn race idle upgrade peers fuzz cargo build-tools test-tools
 
 help:
 	@echo "make demo        build and start the server with a demo tenant, ready for two SIP phones"
@@ -34,6 +34,9 @@ help:
 	@echo "make flood       100 talking calls while 50,000 SIP requests a second come from one address"
 	@echo "make cps         how many calls a second sipp gets answered on one processor, without media"
 	@echo "make rest        what REST answers, and how soon, while 200 calls talk and 500 more listen"
+	@echo "make churn       500 members of one room, 50 joining and 50 leaving a second for 5 minutes, then its end"
+	@echo "make race        1,000 callers in a queue of 100 agents, hang-ups and removals; how soon two meet"
+	@echo "make idle        what 10,000 empty conferences and 10,000 empty queues cost"
 	@echo "make upgrade     how long an old store of a million call records takes to open, and its lists over REST"
 	@echo "make peers       the same load on this server, Janus and Asterisk; prints one table"
 	@echo "make fuzz T=sdp S=60  one fuzz target for 60 s; the targets: fuzz/fuzz_targets"
@@ -107,6 +110,27 @@ rest: cargo build-tools
 	$(call say,REST under load)
 	target/release/trunkline-load --rest-load --spawn target/release/trunkline -n 200 --rooms 10 \
 	  --talkers all --listeners 500 --seconds 10 $(ARGS)
+
+churn: cargo build-tools
+	$(call say,building server and load bench)
+	cargo build --release -p trunkline -p trunkline-load
+	$(call say,coming and going)
+	target/release/trunkline-load --churn 50 --spawn target/release/trunkline -n 500 \
+	  --seconds 300 $(ARGS)
+
+race: cargo build-tools
+	$(call say,building server and load bench)
+	cargo build --release -p trunkline -p trunkline-load
+	$(call say,a queue)
+	target/release/trunkline-load --queue-race 100 --spawn target/release/trunkline -n 1000 \
+	  --rate 100 $(ARGS)
+
+idle: cargo build-tools
+	$(call say,building server and load bench)
+	cargo build --release -p trunkline -p trunkline-load
+	$(call say,empty rooms)
+	target/release/trunkline-load --idle-rooms 10000 --spawn target/release/trunkline \
+	  --seconds 60 $(ARGS)
 
 upgrade: cargo build-tools
 	$(call say,an old store of a million call records is made, opened and read)

@@ -1,10 +1,12 @@
 //! Trunkline: the server. See docs/architecture.md for the rooms and the walks.
 
 pub mod api;
+pub mod bridge;
 pub mod call;
 pub mod conference;
 pub mod config;
 pub mod directory;
+pub mod floor;
 pub mod hook;
 pub mod media_io;
 pub mod model;

@@ -1,35 +1,36 @@
 //! The conference actor: one per room, on a media arbiter.
 //!
-//! It owns the mixer and, for each member inside, that member's line. At each tick it takes what
-//! arrived on every line, mixes once, and sends to everybody (docs/adr/0002). Its mailbox carries
-//! control only; [`Policy`] decides, this actor carries out.
+//! It owns the floor on which its members sit, and services it at each tick (docs/adr/0002). Its
+//! mailbox carries control only; [`Policy`] decides, this actor carries out.
 
 mod relocation;
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use media::mixer::{Event, Mixer, Play, SeatConfig, SeatId};
+use media::mixer::Play;
 use media::source::Pcm;
 use time::OffsetDateTime;
 
 use self::relocation::Residence;
-use super::message::{
-    Close, End, Guest, Happened, Join, Leave, Mute, MuteAll, Renegotiated, SeatLine, Settle, Tag,
-};
+use super::message::{Close, End, Guest, Happened, Join, Leave, Mute, MuteAll, Settle, Tag};
 use super::news::News;
 use super::policy::{Effect, Exit, Member, Policy, Refusal, Standing, StatusEvent};
 use super::rules::{Rules, Starter, StatusRule};
 use super::snapshot::{ConferenceSnapshot, ParticipantSnapshot};
 use crate::call::ConferenceTarget;
 use crate::directory::{ConferenceChanged, ConferenceEmpty, ConferenceGone, DirectoryActor};
+use crate::floor::message::{
+    PlayToMember, Renegotiated, RoomAddr, SeatLine, SendMemberDigits, StopMemberPlay,
+};
+use crate::floor::pulse::Pulse;
+use crate::floor::{Arrival, Event, Floor, NoSeat};
 use crate::media_io::hub::Place;
-use crate::media_io::line::{Line, Moment, Scratch};
+use crate::media_io::line::Moment;
 use crate::media_io::settings::MediaSettings;
-use crate::media_io::tick::{HalfTick, Tick, TickMetrics};
+use crate::media_io::tick::{HalfTick, Tick};
 use crate::model::{AccountSid, CallSid, ConferenceSid};
 use crate::participant::message::{HandOver, LineLost, ParticipantEvent, TakeBack};
 
@@ -63,14 +64,8 @@ pub struct ConferenceActor {
     guests: HashMap<CallSid, Inside>,
     /// Joins taken from the mailbox: the directory compares it with those it sent.
     joins: u64,
-    mixer: Mixer,
-    /// Everybody whose line is here, in no order that matters.
-    seats: Vec<Seated>,
-    scratch: Box<Scratch>,
-    ticking: Option<SpawnHandle>,
-    /// Ticks between the ticks, while a member's packets need them.
-    halves: Option<SpawnHandle>,
-    metrics: TickMetrics,
+    floor: Floor,
+    pulse: Pulse,
     residence: Residence,
     /// The room has just arrived here: its last tick, served elsewhere.
     resumed_after: Option<Tick>,
@@ -80,16 +75,6 @@ pub struct ConferenceActor {
 struct Inside {
     guest: Guest,
     joined_at: OffsetDateTime,
-}
-
-/// A line with its place in the mixer.
-struct Seated {
-    call: CallSid,
-    seat: SeatId,
-    line: Box<Line>,
-    /// Hears of digits and of a peer that went silent.
-    media: Recipient<ParticipantEvent>,
-    told_inactive: bool,
 }
 
 impl ConferenceActor {
@@ -117,12 +102,8 @@ impl ConferenceActor {
             status: None,
             guests: HashMap::new(),
             joins: 0,
-            mixer: Mixer::new(settings.mixer),
-            seats: Vec::new(),
-            scratch: Box::default(),
-            ticking: None,
-            halves: None,
-            metrics: TickMetrics::new(),
+            floor: Floor::of_room(settings),
+            pulse: Pulse::default(),
             residence: Residence::Here,
             resumed_after: None,
         })
@@ -142,8 +123,8 @@ impl ConferenceActor {
                     self.release(call, exit, ctx);
                     gone.push(call);
                 }
-                Effect::Mute { call, muted } => self.mute_seat(call, muted),
-                Effect::Beep => self.beep(),
+                Effect::Mute { call, muted } => self.floor.mute(call, muted),
+                Effect::Beep => self.floor.beep(Play::once(self.entry_tone.clone())),
                 Effect::Notify { event, about, members } => self.notify(event, about, members),
                 Effect::Empty => {
                     let (room, was_used) = (self.identity.room, self.policy.was_used());
@@ -161,7 +142,7 @@ impl ConferenceActor {
 
     fn fetch_line(&self, call: CallSid, ctx: &Context<Self>) {
         if let Some(inside) = self.guests.get(&call) {
-            inside.guest.participant.do_send(HandOver(ctx.address()));
+            inside.guest.participant.do_send(HandOver(RoomAddr::of(&ctx.address())));
             inside.guest.tell(Happened::Joined);
         }
     }
@@ -174,30 +155,14 @@ impl ConferenceActor {
 
     fn release(&mut self, call: CallSid, exit: Exit, ctx: &mut Context<Self>) {
         let Some(inside) = self.guests.get(&call) else { return };
-        if let Some(at) = self.seats.iter().position(|s| s.call == call) {
-            let seated = self.seats.swap_remove(at);
-            self.mixer.remove_seat(seated.seat);
-            seated.line.set_talking(false);
-            inside.guest.participant.do_send(TakeBack(seated.line));
+        if let Some(line) = self.floor.unseat(call) {
+            inside.guest.participant.do_send(TakeBack(line));
         }
         inside.guest.tell(Happened::Left(exit));
-        if self.seats.is_empty() {
-            for handle in [self.ticking.take(), self.halves.take()].into_iter().flatten() {
-                ctx.cancel_future(handle);
-            }
+        if self.floor.is_empty() {
+            self.pulse.stop(ctx);
             self.resumed_after = None;
         }
-    }
-
-    fn mute_seat(&mut self, call: CallSid, muted: bool) {
-        if let Some(seated) = self.seats.iter().find(|s| s.call == call) {
-            self.mixer.mute(seated.seat, muted);
-        }
-    }
-
-    fn beep(&mut self) {
-        // The tone was made at the mixer's rate, and a room without audio needs none.
-        let _ = self.mixer.play_to_room(Play::once(self.entry_tone.clone()));
     }
 
     fn notify(&mut self, event: StatusEvent, about: CallSid, members: usize) {
@@ -220,28 +185,9 @@ impl ConferenceActor {
         });
     }
 
-    /// Sends what the last tick left for the middle of the period.
-    fn send_rest(&mut self, now: Instant) {
-        for seated in &mut self.seats {
-            seated.line.send_rest(now, self.mixer.outgoing(seated.seat), &mut self.scratch);
-        }
-    }
-
-    /// Asks for the middles of the periods while a member's packets need them.
-    fn tick_between(&mut self, phase: u8, needed: bool, ctx: &mut Context<Self>) {
-        if needed && self.halves.is_none() {
-            let halves = self.place.arbiter.subscribe_between(phase);
-            self.halves = Some(ctx.add_stream(halves));
-        } else if !needed && let Some(handle) = self.halves.take() {
-            ctx.cancel_future(handle);
-        }
-    }
-
     /// A member began or ceased to talk.
-    fn note_talking(&mut self, seat: SeatId, talking: bool) {
-        let Some(seated) = self.seats.iter().find(|s| s.seat == seat) else { return };
-        seated.line.set_talking(talking);
-        let (call, members) = (seated.call, self.policy.joined().len());
+    fn note_talking(&mut self, call: CallSid, talking: bool) {
+        let members = self.policy.joined().len();
         let event = if talking { StatusEvent::StartTalking } else { StatusEvent::StopTalking };
         if self.status.as_ref().is_some_and(|target| target.events.contains(&event.name())) {
             self.notify(event, call, members);
@@ -276,6 +222,11 @@ impl ConferenceActor {
         self.directory.do_send(ConferenceChanged { room, snapshot });
     }
 
+    fn cannot_encode(&mut self, call: CallSid, error: &media::Error, ctx: &mut Context<Self>) {
+        tracing::error!(call_sid = %call, %error, "no encoder for a member");
+        self.eject(call, ctx);
+    }
+
     /// A call whose handling failed leaves; the room goes on.
     fn eject(&mut self, call: CallSid, ctx: &mut Context<Self>) {
         tracing::error!(call_sid = %call, conference = self.identity.name, "media of a call failed");
@@ -292,7 +243,7 @@ impl Actor for ConferenceActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        if !self.seats.is_empty() {
+        if !self.floor.is_empty() {
             self.tick_on(ctx);
         }
     }
@@ -305,7 +256,7 @@ impl Drop for ConferenceActor {
             return;
         }
         for (call, inside) in &self.guests {
-            if self.seats.iter().any(|seated| seated.call == *call) {
+            if self.floor.is_seated(*call) {
                 inside.guest.participant.do_send(LineLost);
             } else {
                 inside.guest.media.do_send(ParticipantEvent::Failed);
@@ -315,68 +266,25 @@ impl Drop for ConferenceActor {
     }
 }
 
-/// While one member's system calls run, the next one's line and seat are on their way to the caches.
-fn fetch_ahead(others: &[Seated], mixer: &Mixer) {
-    if let Some(next) = others.first() {
-        media::prefetch(&*next.line);
-        mixer.prefetch(next.seat);
-    }
-}
-
 impl StreamHandler<Tick> for ConferenceActor {
     fn handle(&mut self, tick: Tick, ctx: &mut Context<Self>) {
         let at = Moment::now();
         let skipped = self.skipped(tick);
-        if self.halves.is_some() {
-            self.send_rest(at.now);
+        if self.pulse.has_halves() {
+            self.floor.send_rest(at.now);
         }
-        let mut broken = None;
-        let mut rest = &mut self.seats[..];
-        while let Some((seated, others)) = rest.split_first_mut() {
-            fetch_ahead(others, &self.mixer);
-            rest = others;
-            let media = &seated.media;
-            let (mixer, scratch) = (&mut self.mixer, &mut *self.scratch);
-            // Foreign bytes are handled here: if that ever panics, it costs this call, not the room.
-            let took = catch_unwind(AssertUnwindSafe(|| {
-                seated.line.receive(at, seated.seat, mixer, scratch, |digit| {
-                    media.do_send(ParticipantEvent::Digit(digit));
-                });
-            }));
-            if took.is_err() {
-                broken = Some(seated.call);
-            }
-            seated.line.skip(skipped);
-            if !seated.told_inactive && seated.line.silence(at.now) > self.settings.inactivity {
-                seated.told_inactive = true;
-                media.do_send(ParticipantEvent::Inactive);
-            }
-        }
-        self.mixer.tick(at.now);
-        let mut rest = &mut self.seats[..];
-        let mut needs_halves = false;
-        while let Some((seated, others)) = rest.split_first_mut() {
-            fetch_ahead(others, &self.mixer);
-            rest = others;
-            seated.line.send(at.now, self.mixer.outgoing(seated.seat), &mut self.scratch);
-            needs_halves |= seated.line.needs_halves();
-        }
-        self.tick_between(tick.phase, needs_halves, ctx);
-        while let Some(event) = self.mixer.poll_event() {
+        let needs_halves = self.floor.tick(tick, skipped, at);
+        self.pulse.between(&self.place.arbiter, tick.phase, needs_halves, ctx);
+        while let Some(event) = self.floor.poll() {
             match event {
-                Event::PlayDone(_) => {}
-                Event::TalkStarted(seat) => self.note_talking(seat, true),
-                Event::TalkStopped(seat) => self.note_talking(seat, false),
-                Event::Digit(seat, digit) => {
-                    if let Some(seated) = self.seats.iter().find(|s| s.seat == seat) {
-                        seated.media.do_send(ParticipantEvent::Digit(digit));
-                    }
-                }
+                Event::TalkStarted(call) => self.note_talking(call, true),
+                Event::TalkStopped(call) => self.note_talking(call, false),
+                Event::Broken(call) => self.eject(call, ctx),
+                Event::Digit(..)
+                | Event::Played(..)
+                | Event::RoomPlays(_)
+                | Event::RoomPlayed(..) => {}
             }
-        }
-        self.metrics.count(tick, at.now);
-        if let Some(call) = broken {
-            self.eject(call, ctx);
         }
         self.place.spent(at.now.elapsed());
         self.depart(tick, ctx);
@@ -387,7 +295,7 @@ impl StreamHandler<Tick> for ConferenceActor {
 
 impl StreamHandler<HalfTick> for ConferenceActor {
     fn handle(&mut self, _: HalfTick, _: &mut Context<Self>) {
-        self.send_rest(Moment::now().now);
+        self.floor.send_rest(Moment::now().now);
     }
 
     fn finished(&mut self, _: &mut Context<Self>) {}
@@ -432,20 +340,15 @@ impl Handler<SeatLine> for ConferenceActor {
         let member = self.policy.joined().iter().find(|m| m.call == call);
         // A call that left while its line was on the way gets it back when `arrived` is dropped.
         let (Some(member), Some(inside)) = (member, self.guests.get(&call)) else { return };
-        let Some((mut line, format)) = arrived.take() else { return };
-        line.sit();
-        let seat = match self.mixer.add_seat(SeatConfig { format, muted: member.muted }) {
-            Ok(seat) => seat,
-            Err(error) => {
-                tracing::error!(call_sid = %call, %error, "no encoder for a member");
+        let Some((line, format)) = arrived.take() else { return };
+        let (media, muted, deaf) = (inside.guest.media.clone(), member.muted, false);
+        match self.floor.seat(Arrival { call, line, format, media, muted, deaf }) {
+            Ok(()) => self.tick_on(ctx),
+            Err(NoSeat { line, error }) => {
                 inside.guest.participant.do_send(TakeBack(line));
-                return self.eject(call, ctx);
+                self.cannot_encode(call, &error, ctx);
             }
-        };
-        self.mixer.detect_tones(seat, self.settings.inband_dtmf && !line.has_events());
-        let media = inside.guest.media.clone();
-        self.seats.push(Seated { call, seat, line, media, told_inactive: false });
-        self.tick_on(ctx);
+        }
     }
 }
 
@@ -454,15 +357,42 @@ impl Handler<Renegotiated> for ConferenceActor {
 
     fn handle(&mut self, news: Renegotiated, ctx: &mut Context<Self>) {
         let Some(Renegotiated { call, agreed }) = self.here(news) else { return };
-        if let Some(seated) = self.seats.iter_mut().find(|s| s.call == call) {
-            seated.line.negotiate(&agreed, Moment::now().now);
-            seated.told_inactive = false;
-            if let Err(error) = self.mixer.set_format(seated.seat, agreed.terms.send) {
-                tracing::error!(call_sid = %call, %error, "no encoder for a member");
-                return self.eject(call, ctx);
-            }
-            let listen = self.settings.inband_dtmf && !seated.line.has_events();
-            self.mixer.detect_tones(seated.seat, listen);
+        if let Err(error) = self.floor.renegotiate(call, &agreed) {
+            self.cannot_encode(call, &error, ctx);
+        }
+    }
+}
+
+impl Handler<PlayToMember> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, order: PlayToMember, _: &mut Context<Self>) {
+        let Some(mut order) = self.here(order) else { return };
+        let call = order.call;
+        if self.policy.standing(call) == Some(Standing::Joined)
+            && let Some((play, told)) = order.take()
+        {
+            self.floor.play(call, play, told);
+        }
+    }
+}
+
+impl Handler<StopMemberPlay> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, order: StopMemberPlay, _: &mut Context<Self>) {
+        if let Some(StopMemberPlay { call, id }) = self.here(order) {
+            self.floor.stop_play(call, id);
+        }
+    }
+}
+
+impl Handler<SendMemberDigits> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, order: SendMemberDigits, _: &mut Context<Self>) {
+        if let Some(SendMemberDigits { call, digits }) = self.here(order) {
+            self.floor.send_digits(call, &digits);
         }
     }
 }

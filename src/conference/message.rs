@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
-use media::codec::SendFormat;
 
 use super::policy::{Entry, Exit, Refusal};
 use super::rules::{Rules, Starter};
 use crate::hook::BaseFields;
 use crate::media_io::hub::Place;
-use crate::media_io::line::{Agreed, Line};
 use crate::model::CallSid;
 use crate::participant::actor::ParticipantActor;
-use crate::participant::message::{ParticipantEvent, TakeBack};
+use crate::participant::message::ParticipantEvent;
 use crate::verb::RunId;
 
 /// A call at the door. [`ConferenceEvent`]s answer it.
@@ -47,44 +45,6 @@ pub struct Guest {
     pub media: Recipient<ParticipantEvent>,
     /// Names this visit in what `stay` hears.
     pub run: RunId,
-}
-
-/// The line of a call that was granted a seat. One that nobody takes, because the room is gone or
-/// the call has left it, goes back to its owner by itself.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct SeatLine {
-    pub call: CallSid,
-    line: Option<Box<Line>>,
-    owner: Addr<ParticipantActor>,
-}
-
-impl SeatLine {
-    pub fn new(call: CallSid, line: Box<Line>, owner: Addr<ParticipantActor>) -> Self {
-        Self { call, line: Some(line), owner }
-    }
-
-    /// The line and how audio is sent on it; `None` for one that was never negotiated.
-    pub fn take(&mut self) -> Option<(Box<Line>, SendFormat)> {
-        let format = self.line.as_ref()?.format()?;
-        Some((self.line.take()?, format))
-    }
-}
-
-impl Drop for SeatLine {
-    fn drop(&mut self) {
-        if let Some(line) = self.line.take() {
-            self.owner.do_send(TakeBack(line));
-        }
-    }
-}
-
-/// A member's offer and answer changed while its line is here.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Renegotiated {
-    pub call: CallSid,
-    pub agreed: Agreed,
 }
 
 /// A call leaves by itself, or is kicked.

@@ -274,6 +274,19 @@ impl Line {
         }
     }
 
+    /// Queues keys for the peer: `0-9 * # A-D`, and `w` for a pause of 500 ms.
+    ///
+    /// # Errors
+    /// Those of [`Leg::send_digits`]: a peer that takes none, no such key, too many.
+    pub fn send_digits(
+        &mut self,
+        digits: &str,
+        tone: Duration,
+        gap: Duration,
+    ) -> Result<(), media::Error> {
+        self.leg.send_digits(digits, tone, gap)
+    }
+
     /// Says whether the caller is talking.
     pub fn set_talking(&self, talking: bool) {
         self.quality.set_talking(talking);

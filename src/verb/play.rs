@@ -62,7 +62,7 @@ pub enum Loops {
 }
 
 /// What the player says when it is done, at the end of the list or stopped by us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PlayReport {
     /// Sound given to the caller.
     pub played: Duration,

@@ -24,15 +24,26 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("media_io", &["media"]),
     ("rate", &[]),
     ("sip_io", &["sip", "model", "rate", "routing", "store", "call::desk"]),
+    ("floor", &["media", "media_io", "model", "verb", "participant::message"]),
+    ("participant", &["media", "media_io", "model", "verb", "floor"]),
     (
-        "participant",
-        &["media", "media_io", "model", "verb", "conference::actor", "conference::message"],
+        "bridge",
+        &[
+            "media",
+            "media_io",
+            "model",
+            "verb",
+            "floor",
+            "participant::actor",
+            "participant::message",
+        ],
     ),
     (
         "conference",
         &[
             "media",
             "media_io",
+            "floor",
             "model",
             "verb",
             "hook",
@@ -58,6 +69,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "directory",
             "participant::actor",
             "participant::message",
+            // Whom a call talks with alone.
+            "bridge",
+            // What is played or sent to a member goes to its room.
+            "floor::message",
             "conference::actor",
             "conference::message",
             "conference::policy",
@@ -151,7 +166,7 @@ const DECIDERS: &[&str] = &[
     "src/call/in_dialog.rs",
     "src/call/refer.rs",
     "src/call/tries.rs",
-    "src/participant/playlist.rs",
+    "src/floor/playlist.rs",
     "src/rate.rs",
     "src/sip_io/trunks/health.rs",
     "src/sip_io/trunks/registration.rs",

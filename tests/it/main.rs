@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod bridges;
 mod house;
+mod media_house;
 mod postgres;
 mod rooms;
 mod store;

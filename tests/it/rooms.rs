@@ -1,140 +1,24 @@
 //! Rooms on media threads of their own, with real sockets and no SIP: what a move does to the sound.
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use ::support::Heard;
 use ::support::heard::Frame;
-use ::support::rtp_peer::Voice;
-use ::support::{Heard, RtpPeer, ports, sdp as peer_sdp, wait};
+use ::support::wait;
 use actix::prelude::*;
-use media::codec::CodecKind;
-use media::leg::{Leg, LegConfig};
-use media::mixer::MixerConfig;
-use media::rtp::{SeqNo, Ssrc};
-use media::sdp::{self, LocalMedia, Negotiated};
-use media::source::tone;
-use media::time::{RtpTime, SampleRate};
 use trunkline::conference::actor::ConferenceActor;
-use trunkline::conference::message::{
-    ConferenceEvent, Guest, Happened, Join, Leave, Mute, Relocate,
-};
+use trunkline::conference::message::{Guest, Happened, Join, Leave, Mute, Relocate};
 use trunkline::conference::policy::{Entry, Exit, Refusal};
 use trunkline::conference::rules::Starter;
-use trunkline::directory::{DirectoryActor, Enter, Live};
-use trunkline::hook::{BaseFields, CallFacts, HookClient, HookConfig};
-use trunkline::media_io::hub::{MediaPlane, Place};
-use trunkline::media_io::line::{Agreed, Line};
-use trunkline::media_io::port_pool::PortPool;
-use trunkline::media_io::quality::QualityCell;
-use trunkline::media_io::settings::MediaSettings;
-use trunkline::model::call::Direction;
-use trunkline::model::{AccountSid, CallSid, Secret, ServiceProviderSid};
-use trunkline::participant::actor::ParticipantActor;
-use trunkline::participant::message::{Negotiate, ParticipantEvent};
-use trunkline::store::Store;
+use trunkline::directory::Enter;
+use trunkline::hook::BaseFields;
+use trunkline::model::Secret;
 use trunkline::verb::RunId;
 
-use crate::support::Home;
-
-const SOON: Duration = Duration::from_secs(10);
-/// Level of the peers' tones.
-const LEVEL_DB: f64 = -16.0;
-const GONE_DB: f64 = LEVEL_DB - 40.0;
-
-/// Two media threads, a directory, ports.
-struct House {
-    plane: Arc<MediaPlane>,
-    live: Arc<Live>,
-    directory: Addr<DirectoryActor>,
-    ports: PortPool,
-    control: Arbiter,
-    account: AccountSid,
-    _home: Home,
-}
-
-/// Stands for a call: keeps what it is told.
-struct Call(Arc<Mutex<Vec<Happened>>>);
-
-struct Member {
-    call: CallSid,
-    rtp: RtpPeer,
-    hz: f64,
-    guest: Addr<Call>,
-    participant: Addr<ParticipantActor>,
-    happened: Arc<Mutex<Vec<Happened>>>,
-}
-
-impl Actor for Call {
-    type Context = Context<Self>;
-}
-
-impl Handler<ConferenceEvent> for Call {
-    type Result = ();
-
-    fn handle(&mut self, event: ConferenceEvent, _: &mut Context<Self>) {
-        self.0.lock().unwrap().push(event.happened);
-    }
-}
-
-impl Handler<ParticipantEvent> for Call {
-    type Result = ();
-
-    fn handle(&mut self, _: ParticipantEvent, _: &mut Context<Self>) {}
-}
+use crate::media_house::{House, LEVEL_DB, Member, SOON, facts, wait_until_all_hear_all};
 
 impl House {
-    async fn new() -> Self {
-        let home = Home::new();
-        let store = Store::open(&home.store()).await.unwrap();
-        // As in service: without it the test would measure its neighbours on the machine.
-        let plane = Arc::new(MediaPlane::start(2, true).unwrap());
-        let live = Arc::new(Live::default());
-        let control = Arbiter::new();
-        let directory = {
-            let (plane, live) = (plane.clone(), live.clone());
-            let hooks = HookClient::new(&HookConfig::default()).unwrap();
-            let beep = Arc::new(tone::entry_beep(SampleRate::NARROW));
-            DirectoryActor::start_in_arbiter(&control.handle(), move |_| {
-                DirectoryActor::new(live, plane, settings(), SOON, beep, hooks, store)
-            })
-        };
-        let first = ports::free_block(40);
-        let ports = PortPool::new(IpAddr::V4(Ipv4Addr::LOCALHOST), first, first + 39);
-        let account = AccountSid::random();
-        Self { plane, live, directory, ports, control, account, _home: home }
-    }
-
-    /// A call that is up and sends a tone.
-    fn member(&self, hz: f64) -> Member {
-        self.member_at(self.plane.place().unwrap(), hz)
-    }
-
-    fn member_at(&self, place: Place, hz: f64) -> Member {
-        let (call, now) = (CallSid::random(), Instant::now());
-        let rtp = RtpPeer::start(Voice::tone(hz, LEVEL_DB));
-        let ports = self.ports.lease().unwrap();
-        let local = Local(ports.port());
-        let agreed = local.answer(&peer_sdp::pcmu(rtp.local_addr()));
-        rtp.connect((Ipv4Addr::LOCALHOST, local.0).into());
-        let leg = Leg::new(LegConfig {
-            ssrc: Ssrc(u32::from(local.0)),
-            first_seq: SeqNo(65_500),
-            first_timestamp: RtpTime(u32::MAX - 20_000),
-            seed: 1,
-            cname: "test@localhost".to_owned(),
-            now,
-        });
-        let line = Line::new(ports, leg, Arc::<QualityCell>::default(), now);
-        let happened = Arc::<Mutex<Vec<Happened>>>::default();
-        let heard = happened.clone();
-        let guest = Call::start_in_arbiter(&self.control.handle(), move |_| Call(heard));
-        let events = guest.clone().recipient();
-        let participant = ParticipantActor::launch(call, place, line, settings(), events);
-        participant.do_send(Negotiate(Agreed { terms: agreed, peer: 0 }));
-        Member { call, rtp, hz, guest, participant, happened }
-    }
-
     /// Brings a call into the room, as its `run`th verb.
     async fn enter(&self, member: &Member, run: u32) -> Addr<ConferenceActor> {
         let join = Join {
@@ -173,70 +57,10 @@ impl House {
     }
 }
 
-impl Drop for House {
-    fn drop(&mut self) {
-        self.control.stop();
-        self.plane.stop();
-    }
-}
-
-/// The port of our side of a call.
-struct Local(u16);
-
-impl Local {
-    fn answer(&self, offer: &str) -> Negotiated {
-        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let local = LocalMedia::new(ip, self.0, 1);
-        sdp::answer(offer.as_bytes(), &local, &sdp::Policy::new(vec![CodecKind::Pcmu])).unwrap().1
-    }
-}
-
 impl Member {
     fn has(&self, happened: Happened) -> bool {
-        self.happened.lock().unwrap().contains(&happened)
+        self.told().stays.iter().any(|event| event.happened == happened)
     }
-
-    fn hears(&self, other: &Self) -> bool {
-        let heard = self.rtp.listen(Duration::from_millis(60));
-        heard.first_with(other.hz, LEVEL_DB - 3.0).is_some()
-    }
-
-    fn is_rid_of(&self, other: &Self) -> bool {
-        let heard = self.rtp.listen(Duration::from_millis(60));
-        heard.last_with(other.hz, GONE_DB).is_none()
-    }
-}
-
-fn settings() -> MediaSettings {
-    let inactivity = Duration::from_secs(60);
-    MediaSettings { inactivity, mixer: MixerConfig::default(), inband_dtmf: false, balance: false }
-}
-
-fn facts(call_sid: CallSid, account_sid: AccountSid) -> CallFacts {
-    CallFacts {
-        call_sid,
-        account_sid,
-        service_provider_sid: ServiceProviderSid::random(),
-        application_sid: None,
-        direction: Direction::Inbound,
-        from: "test".to_owned(),
-        to: "room".to_owned(),
-        caller_name: String::new(),
-        call_id: "test".to_owned(),
-        trace_id: String::new(),
-        fs_sip_address: String::new(),
-        fs_public_ip: None,
-        api_base_url: None,
-        originating_sip_ip: None,
-        originating_sip_trunk_name: None,
-    }
-}
-
-fn wait_until_all_hear_all(members: &[&Member]) {
-    wait::expect("everybody hears everybody", SOON, || {
-        let pairs = members.iter().flat_map(|a| members.iter().map(move |b| (*a, *b)));
-        pairs.into_iter().all(|(a, b)| a.call == b.call || a.hears(b))
-    });
 }
 
 /// One unbroken stream: no packet missing or sent twice, and no step of the timestamps above 40 ms.
@@ -359,7 +183,7 @@ async fn a_call_that_comes_again_before_its_leave_arrived_is_let_in() {
     house.enter(&b, 2).await;
     room.do_send(Leave { call: b.call, exit: Exit::Left, run: Some(RunId(1)), base: None });
     wait::expect("b has joined twice", SOON, || {
-        b.happened.lock().unwrap().iter().filter(|h| **h == Happened::Joined).count() == 2
+        b.told().stays.iter().filter(|event| event.happened == Happened::Joined).count() == 2
     });
     wait_until_all_hear_all(&[&a, &b]);
     assert!(!b.has(Happened::Refused(Refusal::AlreadyIn)));

@@ -84,6 +84,17 @@ pub(crate) struct Args {
     /// most) at times laid down beforehand.
     #[arg(long, requires = "spawn", conflicts_with_all = ["search", "with_bare", "bare", "janus", "uri", "cps", "flood", "pin"])]
     pub(crate) rest_load: bool,
+    /// While the first half of the calls stays in one room and is measured, the other half comes and goes:
+    /// so many joins and so many leaves a second. Then the room is deleted over REST.
+    #[arg(long, requires = "spawn", conflicts_with_all = ["search", "with_bare", "cps", "flood", "rest_load"])]
+    pub(crate) churn: Option<u32>,
+    /// -n callers wait in one queue for so many agents, hang up at random and are removed over REST; then
+    /// callers come one by one while agents wait.
+    #[arg(long, requires = "spawn", conflicts_with_all = ["search", "with_bare", "cps", "flood", "rest_load", "churn"])]
+    pub(crate) queue_race: Option<u32>,
+    /// Place no calls, but lay down so many conferences and so many queues, and see what they cost.
+    #[arg(long, requires = "spawn", conflicts_with_all = ["search", "with_bare", "cps", "flood", "rest_load", "churn", "queue_race"])]
+    pub(crate) idle_rooms: Option<u32>,
     /// So many callers more, in a room of their own, who only listen and send nothing; --rest-load lists
     /// them.
     #[arg(long, default_value_t = 0, requires = "rest_load", value_parser = clap::value_parser!(u32).range(0..=2_000))]

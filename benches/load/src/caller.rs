@@ -104,6 +104,16 @@ impl Caller {
         matches!(self.state, State::Connected { .. } | State::Gone)
     }
 
+    /// Answered, and not over.
+    pub(crate) fn is_connected(&self) -> bool {
+        matches!(self.state, State::Connected { .. })
+    }
+
+    /// Over, or never begun.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.state, State::Idle | State::Gone)
+    }
+
     pub(crate) fn start(&mut self, line: &Line, now: Instant, out: &mut Vec<Vec<u8>>) {
         let n = self.number;
         let invite = line

@@ -7,18 +7,21 @@
 mod args;
 mod bare;
 mod caller;
+mod churn;
 mod codec;
 mod compare;
 mod cps;
 mod flood;
 mod hearing;
 mod http;
+mod idle;
 mod janus;
 mod line;
 mod media;
 mod pacing;
 mod pin;
 mod proc;
+mod race;
 mod reception;
 mod report;
 mod rest;
@@ -80,6 +83,21 @@ fn run(args: &Args) -> Result<bool> {
     }
     if args.rest_load {
         let report = rest::run(args)?;
+        print(args, &report, &report.table())?;
+        return Ok(report.passed);
+    }
+    if let Some(rate) = args.churn {
+        let report = churn::run(args, rate, pins)?;
+        print(args, &report, &report.table())?;
+        return Ok(report.passed);
+    }
+    if let Some(agents) = args.queue_race {
+        let report = race::run(args, agents)?;
+        print(args, &report, &report.table())?;
+        return Ok(report.passed);
+    }
+    if let Some(count) = args.idle_rooms {
+        let report = idle::run(args, count)?;
         print(args, &report, &report.table())?;
         return Ok(report.passed);
     }

@@ -82,6 +82,14 @@ impl Media {
         })
     }
 
+    /// The same voice on new sockets, for another call.
+    ///
+    /// # Errors
+    /// When no pair of ports is free.
+    pub(crate) fn anew(&self, number: u32) -> Result<Self> {
+        Self::new(number, self.codec, Rc::clone(&self.voice), self.talks)
+    }
+
     /// # Errors
     /// When the kernel cannot say.
     pub(crate) fn local_addr(&self) -> Result<SocketAddr> {

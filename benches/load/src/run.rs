@@ -39,6 +39,8 @@ const SAMPLED: usize = 12;
 
 pub(crate) struct Run {
     pub(crate) seats: Vec<Seat>,
+    /// Calls placed, those that took another's seat included.
+    placed: u32,
     /// Without one, callers are let in by other means.
     signalling: Option<Signalling>,
     levels: bool,
@@ -75,6 +77,7 @@ impl Run {
     pub(crate) fn new(args: &Args, target: &Target) -> Result<Self> {
         let mut run = Self {
             seats: Vec::new(),
+            placed: args.calls + args.listeners,
             signalling: None,
             levels: args.quiet == Quiet::Levels,
             codec: args.codec,
@@ -150,7 +153,15 @@ impl Run {
 
     /// Starts the calls, `rate` a second, and waits until each is answered or has failed.
     fn call(&mut self, rate: u32) -> Result<()> {
-        let (start, total) = (Instant::now(), self.seats.len());
+        self.call_first(self.seats.len(), rate)
+    }
+
+    /// The same with the first `total` only.
+    ///
+    /// # Errors
+    /// When a socket is broken.
+    pub(crate) fn call_first(&mut self, total: usize, rate: u32) -> Result<()> {
+        let start = Instant::now();
         self.next_turn = start;
         let mut started = 0;
         let starting = Duration::from_secs_f64(total as f64 / f64::from(rate));
@@ -161,11 +172,41 @@ impl Run {
                 started += 1;
             }
             self.one_turn()?;
-            if started == total && self.callers().iter().all(Caller::is_settled) {
+            if started == total && self.callers().iter().take(total).all(Caller::is_settled) {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Places one call more, from its seat or from that of a call that is over: to `uri`.
+    ///
+    /// # Errors
+    /// When no sockets can be had.
+    pub(crate) fn place(&mut self, number: usize, uri: &str) -> Result<()> {
+        let Some(seat) = self.seats.get_mut(number) else { return Ok(()) };
+        let unique = self.placed;
+        self.placed += 1;
+        seat.media = seat.media.anew(unique)?;
+        let offer = self.codec.offer(seat.media.local_addr()?, self.levels, false);
+        if let Some(signalling) = &mut self.signalling {
+            signalling.replace(number, Caller::new(unique, uri, self.codec, offer));
+            signalling.start(number);
+        }
+        Ok(())
+    }
+
+    /// Ends one call.
+    pub(crate) fn end(&mut self, number: usize) {
+        if let Some(seat) = self.seats.get_mut(number) {
+            seat.media.stop();
+        }
+        self.signalling.iter_mut().for_each(|signalling| signalling.hang_up(number));
+    }
+
+    /// Whose call it is that has this Call-ID.
+    pub(crate) fn number_of(&self, call_id: &str) -> Option<usize> {
+        self.signalling.as_ref()?.number_of(call_id)
     }
 
     /// The callers of a run over SIP.
@@ -178,13 +219,27 @@ impl Run {
     /// # Errors
     /// When a socket is broken or the server's process is gone.
     pub(crate) fn measure(&mut self, length: Duration, pid: Option<u32>) -> Result<Measured> {
+        self.measure_first(self.seats.len(), length, pid, |_| Ok(()))
+    }
+
+    /// The same of the first `count` callers; before each turn `beside` has one of its own.
+    ///
+    /// # Errors
+    /// When a socket is broken, the server's process is gone, or `beside` says so.
+    pub(crate) fn measure_first(
+        &mut self,
+        count: usize,
+        length: Duration,
+        pid: Option<u32>,
+        mut beside: impl FnMut(&mut Self) -> Result<()>,
+    ) -> Result<Measured> {
         let cpu = || pid.map(CpuTime::of).transpose().context("the server's CPU time");
         let buffers_before = proc::full_buffers();
         let (own_before, server_before) = (CpuTime::of(std::process::id())?, cpu()?);
         let (start, started_at) = (SystemTime::now(), Instant::now());
-        let step = (self.seats.len() / SAMPLED).max(1);
+        let step = (count / SAMPLED).max(1);
         let mut left = SAMPLED;
-        for (number, seat) in self.seats.iter_mut().enumerate() {
+        for (number, seat) in self.seats.iter_mut().take(count).enumerate() {
             // Listeners from all over, and a few of the talkers.
             let captured = left > 0 && (number % step == 0 || seat.tone.is_some() && left > 6);
             left -= usize::from(captured);
@@ -192,7 +247,11 @@ impl Run {
         }
         self.lateness.clear();
         self.deviations.clear();
-        self.turns_for(length)?;
+        let end = Instant::now() + length;
+        while Instant::now() < end {
+            beside(self)?;
+            self.one_turn()?;
+        }
         let server = cpu()?.zip(server_before).map(|(after, before)| after.since(&before));
         let own = CpuTime::of(std::process::id())?.since(&own_before);
         let (wall, real) = (start.elapsed().unwrap_or_default(), started_at.elapsed());
@@ -270,7 +329,9 @@ impl Run {
         Ok(())
     }
 
-    fn one_turn(&mut self) -> Result<()> {
+    /// # Errors
+    /// When a socket is broken.
+    pub(crate) fn one_turn(&mut self) -> Result<()> {
         let now = Instant::now();
         if now < self.next_turn {
             thread::sleep(self.next_turn - now);

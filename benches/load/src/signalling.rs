@@ -51,6 +51,19 @@ impl Signalling {
         self.callers.push(caller);
     }
 
+    /// Puts another caller into a place whose call is over.
+    pub(crate) fn replace(&mut self, number: usize, caller: Caller) {
+        if let Some(place) = self.callers.get_mut(number) {
+            self.by_call_id.remove(&place.call_id(&self.line));
+            self.by_call_id.insert(caller.call_id(&self.line), number);
+            *place = caller;
+        }
+    }
+
+    pub(crate) fn number_of(&self, call_id: &str) -> Option<usize> {
+        self.by_call_id.get(call_id).copied()
+    }
+
     /// Registers the SIP client these callers are.
     ///
     /// # Errors

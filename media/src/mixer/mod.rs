@@ -357,6 +357,18 @@ impl Mixer {
         self.player(play).map(Player::stop).is_some()
     }
 
+    /// Ends a player at once, without a fade and without an event: how far it came. `None` if it has
+    /// ended already.
+    pub fn cut_play(&mut self, play: PlayId) -> Option<PlayDone> {
+        if let Some(at) = self.room.iter().position(|player| player.id() == play) {
+            return Some(self.room.remove(at).done(PlayTarget::Room, PlayEnd::Stopped));
+        }
+        self.seats.slots_mut().find_map(|(id, seat)| {
+            let player = seat?.player.take_if(|player| player.id() == play)?;
+            Some(player.done(PlayTarget::Seat(id), PlayEnd::Stopped))
+        })
+    }
+
     /// Goes on playing from this sample of the PCM. `false` if the player has ended already.
     pub fn seek_play(&mut self, play: PlayId, offset: u64) -> bool {
         self.player(play).map(|player| player.seek(offset)).is_some()

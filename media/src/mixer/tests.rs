@@ -361,6 +361,22 @@ fn a_prompt_may_be_replaced_and_stopped() {
 }
 
 #[test]
+fn a_player_that_is_cut_says_how_far_it_came_and_nothing_else_does() {
+    let mut room = Room::new();
+    let seat = room.join(CodecKind::Pcmu, 0.0);
+    let pcm = Arc::new(Pcm::new(vec![5_000; 8_000], SampleRate::NARROW));
+    let to_seat = room.mixer.play_to_seat(seat, Play::once(pcm.clone())).unwrap();
+    let to_room = room.mixer.play_to_room(Play::once(pcm)).unwrap();
+    room.run(3);
+    let cut = [to_seat, to_room].map(|play| room.mixer.cut_play(play).unwrap());
+    assert_eq!(cut.map(|done| (done.samples, done.offset)), [(480, 480); 2]);
+    assert_eq!(room.mixer.cut_play(to_seat), None);
+    room.run(1);
+    assert_eq!(room.last_frame(0), [0; 160]);
+    assert_eq!(room.plays_done(), []);
+}
+
+#[test]
 fn the_fifth_player_of_a_room_replaces_the_oldest() {
     let mut room = Room::new();
     let pcm = Arc::new(Pcm::new(vec![1; 8_000], SampleRate::NARROW));

@@ -1,7 +1,6 @@
 //! What verbs play: fetched, handed to the participant, stopped.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::prelude::*;
 use media::source::Pcm;
@@ -45,12 +44,14 @@ impl CallActor {
         &mut self,
         run: RunId,
         fetched: Result<Vec<Arc<Pcm>>, Unplayable>,
-        (loops, seek_samples, _): Way,
+        (loops, seek_samples, ear): Way,
         ctx: &mut Context<Self>,
     ) {
         match (fetched, self.participant()) {
             (Ok(clips), Some(participant)) => {
-                participant.do_send(Play { id: run, clips, loops, seek_samples });
+                let (there, announce) = (ear == Ear::Seat, false);
+                let play = Play { id: run, clips, loops, seek_samples, there, announce };
+                participant.do_send(play);
             }
             (Ok(_), None) => {}
             (Err(Unplayable { url, detail }), _) => {
@@ -66,7 +67,7 @@ impl CallActor {
             Some(participant) if playing.is_fetched => participant.do_send(StopPlay(run)),
             _ => {
                 self.forget_play(run);
-                let report = PlayReport { played: Duration::ZERO, last_offset_samples: 0 };
+                let report = PlayReport::default();
                 self.input(Input::PlayDone { id: PlayId(run), report }, ctx);
             }
         }

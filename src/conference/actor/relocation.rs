@@ -9,11 +9,12 @@
 //! tick is the one that is due next.
 
 use actix::prelude::*;
-use media::mixer::Mixer;
 
 use super::ConferenceActor;
 use crate::conference::message::Relocate;
 use crate::directory::ConferenceMoved;
+use crate::floor::Floor;
+use crate::floor::pulse::Pulse;
 use crate::media_io::clock::PERIOD;
 use crate::media_io::hub::Place;
 use crate::media_io::tick::Tick;
@@ -44,20 +45,11 @@ impl ConferenceActor {
         }
     }
 
-    /// Asks for ticks: from the first member's line on, until the last one is gone.
-    ///
-    /// A lone member keeps the room ticking although nobody is heard. Phones and the boxes between take
-    /// a stream that stops for a dead one: NAT bindings close within half a minute, RTP timeouts hang
-    /// up after one, and a caller who hears not even silence hangs up himself. Nor would it save a
-    /// tick to hand the line back, as the participant has to send the same silence. What the room
-    /// does for it is the two system calls that any call alone costs; mixing one seat is the small rest.
-    ///
-    /// In the phase of the last one if the room has just arrived.
+    /// Asks for ticks: from the first member's line on, until the last one is gone. In the phase of the
+    /// last one if the room has just arrived.
     pub(super) fn tick_on(&mut self, ctx: &mut Context<Self>) {
         let phase = self.resumed_after.map(|last| last.phase);
-        if self.ticking.is_none() {
-            self.ticking = Some(ctx.add_stream(self.place.arbiter.subscribe_at(phase)));
-        }
+        self.pulse.start(&self.place.arbiter, phase, ctx);
     }
 
     /// Periods that passed without a tick since the last one served, here or elsewhere.
@@ -78,9 +70,7 @@ impl ConferenceActor {
     }
 
     fn relocate(&mut self, place: Place, last: Option<Tick>, ctx: &mut Context<Self>) {
-        for handle in [self.ticking.take(), self.halves.take()].into_iter().flatten() {
-            ctx.cancel_future(handle);
-        }
+        self.pulse.stop(ctx);
         let successor = Self {
             identity: self.identity.clone(),
             place,
@@ -95,12 +85,8 @@ impl ConferenceActor {
             status: self.status.take(),
             guests: std::mem::take(&mut self.guests),
             joins: self.joins,
-            mixer: std::mem::replace(&mut self.mixer, Mixer::new(self.settings.mixer)),
-            seats: std::mem::take(&mut self.seats),
-            scratch: std::mem::take(&mut self.scratch),
-            ticking: None,
-            halves: None,
-            metrics: Default::default(),
+            floor: std::mem::replace(&mut self.floor, Floor::new(self.settings)),
+            pulse: Pulse::default(),
             residence: Residence::Here,
             resumed_after: last,
         };
@@ -118,7 +104,7 @@ impl Handler<Relocate> for ConferenceActor {
 
     fn handle(&mut self, order: Relocate, ctx: &mut Context<Self>) {
         let Some(Relocate(place)) = self.here(order) else { return };
-        if self.ticking.is_some() {
+        if self.pulse.is_on() {
             // A tick may be due at this moment. After the next one there is the most time.
             self.residence = Residence::Leaving(place);
         } else {
