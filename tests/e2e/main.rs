@@ -47,3 +47,4 @@ mod torture;
 mod transfer;
 mod transports;
 mod trunks;
+mod ws_application;
