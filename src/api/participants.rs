@@ -216,7 +216,7 @@ impl ParticipantView {
         let joined_at = Timestamp::from(p.joined_at);
         let found = live.call(room.account, p.call);
         let call = found.as_ref().map(|call| &*call.snapshot);
-        let is_heard = p.standing == Standing::Joined && !p.muted;
+        let is_heard = p.standing == Standing::Joined && !p.muted && !p.held;
         Self {
             call_sid: p.call,
             account_sid: room.account,
@@ -226,12 +226,12 @@ impl ParticipantView {
             member_id: p.member_id,
             status: standing(p),
             muted: p.muted,
-            held: false,
+            held: p.held,
             talking: is_heard && found.as_ref().is_some_and(|call| call.is_talking()),
             moderator: p.moderator,
             end_conference_on_exit: p.end_on_exit,
             member_tag: p.tag.clone(),
-            speak_only_to: None,
+            speak_only_to: p.speak_only_to.clone(),
             joined_at: wire.date(joined_at),
             duration: Timestamp::now().seconds_since(joined_at),
             direction: call.map(|call| call.direction),

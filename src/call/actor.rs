@@ -5,12 +5,15 @@
 //! back as [`Input`].
 
 mod dialog;
+pub mod family;
+mod hold;
 mod media;
 mod outgoing;
 mod playing;
 mod requests;
 mod socket;
 mod stay;
+mod tie;
 mod transfer;
 
 pub use self::requests::RequestAnswer;
@@ -24,12 +27,15 @@ use sip::{Body, Reply, Transport};
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
 
+use self::family::Family;
+use self::hold::Holding;
 use self::media::{Media, offer_of, warning};
 use self::outgoing::Outgoing;
 use self::playing::Playing;
 use self::requests::Requests;
 use self::socket::Sockets;
 use self::stay::Stay;
+use self::tie::Tie;
 use self::transfer::Transfer;
 use super::desk::{Desk, Keep};
 use super::guard::Guard;
@@ -41,6 +47,7 @@ use crate::conference::message::{Mute, MuteAll};
 use crate::hook::{HookError, HookId, HookReply, HookRequest, StatusSender};
 use crate::model::call::{SipHeaders, UpdateCall};
 use crate::model::{CallSid, Encryption};
+use crate::participant::message::SendDigits;
 use crate::sip_io::message::{Action, Fields, IncomingCall};
 use crate::sip_io::stack::StackActor;
 
@@ -56,6 +63,9 @@ pub struct CallActor {
     /// What is being fetched or played.
     playing: Vec<Playing>,
     stay: Option<Stay>,
+    tie: Tie,
+    family: Family,
+    holding: Holding,
     /// INVITEs under way.
     outgoing: Option<Outgoing>,
     /// The far end wants to be replaced by another, who is being called.
@@ -99,12 +109,14 @@ impl CallActor {
         let arbiter = desk.control.clone();
         Self::start_in_arbiter(&arbiter, move |_| {
             let begin = Begin::Inbound { offer: offer_of(&call.request) };
+            let identity = family::identity(&call);
             let media = Media::of_caller(is_unproved(&call));
             let mut guard = Guard::new(sid, call.stack, desk.live.clone(), counted);
             guard.dialog = Some(call.dialog);
             let encryption = call.admitted.encryption;
             Self {
                 encryption,
+                family: Family::of_caller(identity),
                 media,
                 ..Self::new(sid, desk, keep, State::new(setup), begin, guard)
             }
@@ -136,6 +148,9 @@ impl CallActor {
             timers: HashMap::new(),
             playing: Vec::new(),
             stay: None,
+            tie: Tie::default(),
+            family: Family::default(),
+            holding: Holding::default(),
             outgoing: None,
             transfer: None,
             transfers: 0,
@@ -190,6 +205,17 @@ impl CallActor {
                     self.play(run, clips, (loops, seek_samples, ear), ctx);
                 }
                 Effect::StopPlay { id: PlayId(run) } => self.stop_play(run, ctx),
+                Effect::SendRinging => self.order(Action::Progress(Reply::new(180))),
+                Effect::CallChild { run, child, order } => {
+                    self.call_child(run, child, *order, ctx);
+                }
+                Effect::Dial { run, order } => self.order_child(run, order, ctx),
+                Effect::TellParent(event) => self.tell_parent(*event),
+                Effect::ExitBridge { run } => self.exit_bridge(run),
+                Effect::SendDigits { digits, duration } => {
+                    self.send_digits(SendDigits { digits, duration });
+                }
+                Effect::MuteTie(muted) => self.mute_tie(muted),
                 Effect::JoinConference(join) => {
                     tracing::info!(call_sid = %self.sid, conference = join.name, "call enters");
                     self.join(*join, ctx);

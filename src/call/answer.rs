@@ -23,7 +23,7 @@ pub fn facts(
 ) -> Arc<CallFacts> {
     let application_sid = match &admitted.answer {
         Answer::Application(found) => Some(found.sid),
-        Answer::Conference(_) => None,
+        Answer::Conference(_) | Answer::User(_) => None,
     };
     Arc::new(CallFacts {
         call_sid,
@@ -41,6 +41,8 @@ pub fn facts(
         api_base_url,
         originating_sip_ip: Some(flow.peer.ip().to_string()),
         originating_sip_trunk_name: admitted.trunk.clone(),
+        parent_call_sid: None,
+        caller_id: None,
     })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The stack brings incoming calls here, REST the ones to place. Built once by `server.rs`.
 
+mod children;
 mod limits;
 
 use std::net::{IpAddr, SocketAddr};
@@ -112,6 +113,7 @@ impl Desk {
             service_url: self.api_base_url.clone(),
             remote_host: Some(call.flow.peer.to_string()),
             transfers: self.transfers(call.admitted.client.is_some()),
+            parent: None,
         };
         let keep = Keep { trunk, records: !account.disable_cdrs };
         Ok(CallActor::answer(self.clone(), call, setup, keep, counted).recipient())
@@ -180,14 +182,14 @@ impl Desk {
             account_sid: facts.account_sid,
             service_provider_sid: Some(facts.service_provider_sid),
             application_sid: facts.application_sid,
-            parent_call_sid: None,
+            parent_call_sid: facts.parent_call_sid,
             direction: facts.direction,
             from: facts.from.clone(),
             to: facts.to.clone(),
             caller_name: Some(facts.caller_name.clone()).filter(|name| !name.is_empty()),
             trunk: keep.trunk.clone(),
             sip_callid: facts.call_id.clone(),
-            sip_parent_callid: None,
+            sip_parent_callid: record.sip_parent_callid.clone(),
             host: Some(facts.fs_sip_address.clone()),
             remote_host: record.remote_host.clone(),
             attempted_at: Timestamp::from(record.attempted_at),
@@ -218,6 +220,7 @@ fn application(answer: &Answer) -> Application {
         Answer::Application(found) => of_record(found),
         // The gate lets only good names pass; a bad one would leave the call without application.
         Answer::Conference(name) => Application::conference(name).unwrap_or_default(),
+        Answer::User(name) => Application::user(name.clone()),
     }
 }
 

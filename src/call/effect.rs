@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use super::child::ChildOrder;
 use super::refer::{Refer, Subscription};
 use super::{AnswerId, CallRecord};
-use crate::hook::ws::SocketSender;
+use crate::hook::ws::WeakSocket;
 use crate::hook::{Alert, BaseFields, HookId, HookRequest, ResolvedHook};
 use crate::model::call::{SipHeaders, SipRequest};
 use crate::sip_io::message::RequestId;
-use crate::verb::{Clip, Ear, Loops, RunId, StatusEventName};
+use crate::verb::{ChildEvent, ChildId, Clip, DialOrder, Ear, Loops, RunId, StatusEventName};
 
 #[derive(Clone, Debug)]
 pub enum Effect {
@@ -83,6 +84,33 @@ pub enum Effect {
     StopPlay {
         id: PlayId,
     },
+
+    /// 180 to the caller.
+    SendRinging,
+    /// Calls somebody for this call's `dial`; it reports as [`Input::Child`](super::Input::Child).
+    CallChild {
+        run: RunId,
+        child: ChildId,
+        order: Box<ChildOrder>,
+    },
+    /// What a `dial` wants of a child, or of the bridge.
+    Dial {
+        run: RunId,
+        order: DialOrder,
+    },
+    /// To the call that dialled this one.
+    TellParent(Box<ChildEvent>),
+    /// Leaves the bridge, and so ends it. No event comes back.
+    ExitBridge {
+        run: RunId,
+    },
+    /// Keys to the far end, each of that duration; `w` is a pause.
+    SendDigits {
+        digits: String,
+        duration: Duration,
+    },
+    /// Whether the other in the bridge hears this call.
+    MuteTie(bool),
 
     JoinConference(Box<JoinConference>),
     /// Leaves the conference, or the wait for it. No event comes back.
@@ -161,5 +189,5 @@ pub struct ConferenceTarget {
     pub secret: crate::model::Secret,
     pub events: Vec<StatusEventName>,
     /// Of a hook that is told over the socket of the session that starts the room; its call knows it.
-    pub socket: Option<SocketSender>,
+    pub socket: Option<WeakSocket>,
 }

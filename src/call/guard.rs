@@ -9,7 +9,11 @@ use std::sync::Arc;
 use actix::prelude::*;
 use sip::{DialogId, Reply};
 
+use super::actor::CallActor;
+use super::actor::family::{FromParent, ToParent};
 use super::tally::Counted;
+use crate::bridge::actor::BridgeActor;
+use crate::bridge::message::Exit as ExitBridge;
 use crate::conference::actor::ConferenceActor;
 use crate::conference::message::Leave;
 use crate::conference::policy::Exit;
@@ -19,6 +23,7 @@ use crate::participant::actor::ParticipantActor;
 use crate::participant::message::Close;
 use crate::sip_io::message::{Action, Order};
 use crate::sip_io::stack::StackActor;
+use crate::verb::Farewell;
 
 pub struct Guard {
     call: CallSid,
@@ -30,6 +35,12 @@ pub struct Guard {
     pub attempts: Vec<DialogId>,
     pub participant: Option<Addr<ParticipantActor>>,
     pub room: Option<Addr<ConferenceActor>>,
+    /// Where it talks with another call.
+    pub bridge: Option<Addr<BridgeActor>>,
+    /// Calls it has dialled.
+    pub children: Vec<Addr<CallActor>>,
+    /// The call that dialled it.
+    pub parent: Option<ToParent>,
     finished: bool,
 }
 
@@ -44,6 +55,9 @@ impl Guard {
             attempts: Vec::new(),
             participant: None,
             room: None,
+            bridge: None,
+            children: Vec::new(),
+            parent: None,
             finished: false,
         }
     }
@@ -71,6 +85,9 @@ impl Guard {
         if let Some(room) = self.room.take() {
             room.do_send(Leave { call: self.call, exit: Exit::Left, run: None, base: None });
         }
+        if let Some(bridge) = self.bridge.take() {
+            bridge.do_send(ExitBridge { call: self.call });
+        }
         if let Some(participant) = self.participant.take() {
             participant.do_send(Close);
         }
@@ -90,6 +107,12 @@ impl Drop for Guard {
             self.order_to(*attempt, Action::Cancel(Vec::new()));
         }
         self.order(Action::Bye(Vec::new()));
+        for child in self.children.drain(..) {
+            child.do_send(FromParent::Drop(Farewell::NotWanted));
+        }
+        if let Some(parent) = self.parent.take() {
+            parent.lose();
+        }
         self.close();
         self.live.lose_call(self.call);
     }

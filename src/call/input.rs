@@ -1,10 +1,14 @@
 //! What a call is told: facts about its dialog, its media, its application, its timers.
 
+use std::time::Duration;
+
 use crate::hook::{HookError, HookId, HookReply};
 use crate::model::call::SipHeaders;
-use crate::verb::{ConferenceEvent, PlayReport, RunId};
+use crate::verb::{
+    BridgeChange, ChildEvent, ChildId, ChildName, ConferenceEvent, Flow, PlayReport, RunId,
+};
 
-use super::{FarEnd, InDialog, PlayId, TimerId};
+use super::{FarEnd, InDialog, ParentWord, PlayId, TimerId};
 use crate::sip_io::message::RequestId;
 
 #[derive(Clone, Debug)]
@@ -100,6 +104,31 @@ pub enum Input {
     Conference {
         id: RunId,
         event: ConferenceEvent,
+    },
+
+    /// From the bridge this call visits.
+    Bridge {
+        run: RunId,
+        event: BridgeChange,
+    },
+    /// From a call that this one dialled; no name: it never came to be.
+    Child {
+        run: RunId,
+        child: ChildId,
+        name: Option<ChildName>,
+        event: ChildEvent,
+    },
+    /// From the call that dialled this one.
+    Parent(Box<ParentWord>),
+    /// The far end pressed a key; `is_relayed`: a bridge passes it on by itself.
+    Key {
+        key: char,
+        duration: Duration,
+        is_relayed: bool,
+    },
+    /// The far end holds, or takes up the call again.
+    Held {
+        flow: Flow,
     },
 
     /// Delete over the API, removal with hang-up, shutdown: BYE, CANCEL, or 480.

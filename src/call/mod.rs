@@ -6,6 +6,7 @@
 
 pub mod actor;
 pub mod answer;
+mod child;
 pub mod desk;
 mod effect;
 mod failure;
@@ -36,4 +37,4 @@ pub use input::Input;
 pub use record::{CallRecord, Termination};
 pub use setup::{Application, Limits, Script, Setup, Transfers};
 pub use snapshot::CallSnapshot;
-pub use state::{FarEnd, State, UpdateError};
+pub use state::{FarEnd, ParentWord, State, UpdateError};

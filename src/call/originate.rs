@@ -97,6 +97,8 @@ impl Plan {
             api_base_url: desk.api_base_url.clone(),
             originating_sip_ip: None,
             originating_sip_trunk_name: None,
+            parent_call_sid: None,
+            caller_id: None,
         });
         let search = Search { desk, account: &account, create: &create, call: call_sid };
         let route = search.run().await;
@@ -116,6 +118,7 @@ impl Plan {
             service_url: desk.api_base_url.clone(),
             remote_host,
             transfers: desk.transfers(matches!(create.to.kind, TargetKind::User { .. })),
+            parent: None,
         };
         let carrier = first.and_then(|attempt| attempt.trunk.clone());
         let trunk = carrier.or_else(|| trunk.map(str::to_owned));
@@ -125,7 +128,7 @@ impl Plan {
 }
 
 /// The `to` of payloads, and the `trunk` of the record: for a phone it is the carrier's name.
-fn described(kind: &TargetKind, account: &Account) -> (String, Option<&'static str>) {
+pub(super) fn described(kind: &TargetKind, account: &Account) -> (String, Option<&'static str>) {
     match kind {
         TargetKind::Phone { number, .. } => (number.clone(), None),
         TargetKind::User { name, .. } => (address_of_record(name, account), Some("user")),

@@ -18,6 +18,8 @@ pub struct CallRecord {
     pub sip_status: u16,
     pub call_status: CallStatus,
     pub termination: Termination,
+    /// SIP Call-ID of the call that dialled this one.
+    pub sip_parent_callid: Option<String>,
     /// `ip:port` of the far end's SIP socket.
     pub remote_host: Option<String>,
 }

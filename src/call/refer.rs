@@ -63,8 +63,9 @@ impl Refer {
         })
     }
 
-    /// The `refer_details` of the hook (contract verbs.md §3.4); nobody else is referred.
-    pub fn details(&self, referring: CallSid) -> Map<String, Value> {
+    /// The `refer_details` of the hook (contract verbs.md §3.4); `referred` is who talks with the
+    /// referrer, if that is another call.
+    pub fn details(&self, referring: CallSid, referred: Option<CallSid>) -> Map<String, Value> {
         let mut map = Map::new();
         map.insert("sip_refer_to".into(), self.refer_to.as_str().into());
         let user = self.target.user().unwrap_or_default();
@@ -80,7 +81,8 @@ impl Refer {
             map.insert("sip_user_agent".into(), agent.as_str().into());
         }
         map.insert("referring_call_sid".into(), referring.to_string().into());
-        map.insert("referred_call_sid".into(), Value::Null);
+        let referred = referred.map_or(Value::Null, |sid| sid.to_string().into());
+        map.insert("referred_call_sid".into(), referred);
         if let Some(replaces) = &self.replaces {
             let named = json!({
                 "call_id": replaces.call_id,
@@ -216,7 +218,7 @@ mod tests {
         assert!(read.wants_notify && read.replaces.is_none());
         let sid = CallSid::random();
         assert_eq!(
-            Value::Object(read.details(sid)),
+            Value::Object(read.details(sid, None)),
             json!({
                 "sip_refer_to": "\"Bob\" <sip:bob@example.com;transport=tcp>",
                 "refer_to_user": "bob",
@@ -241,7 +243,7 @@ mod tests {
         assert_eq!(replaces.to_string(), "x@y;to-tag=1;from-tag=2");
         assert_eq!(read.target.to_string(), "sip:bob@example.com", "without headers");
         assert!(!read.wants_notify);
-        let named = &read.details(CallSid::random())["replaces"];
+        let named = &read.details(CallSid::random(), None)["replaces"];
         assert_eq!(named["call_id"], "x@y");
     }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::child::Parent;
 use crate::hook::CallFacts;
 use crate::hook::payload::InviteText;
 use crate::model::call::SpeechDefaults;
 use crate::model::{Hook, Secret};
-use crate::verb::{Conference, Verb, VerbKind};
+use crate::verb::{Conference, Dial, Verb, VerbKind};
 
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -28,6 +29,8 @@ pub struct Setup {
     pub remote_host: Option<String>,
     /// What becomes of a REFER that the application does not want to hear of.
     pub transfers: Transfers,
+    /// The call that dialled this one.
+    pub parent: Option<Box<Parent>>,
 }
 
 /// Whether the far end may have itself replaced by REFER without the application (RFC 3515 §5.1: only
@@ -87,6 +90,12 @@ impl Default for Limits {
 }
 
 impl Application {
+    /// What a phone reaches that dials another user of its realm (contract verbs.md §1.1).
+    pub fn user(name: String) -> Self {
+        let verb = Verb { id: None, kind: VerbKind::Dial(Box::new(Dial::user(name))) };
+        Self { script: Some(Script::Verbs(vec![verb])), ..Self::default() }
+    }
+
     /// The implicit application of the dial string `conference-<name>` (contract verbs.md §1.1).
     ///
     /// # Errors

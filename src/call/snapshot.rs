@@ -16,6 +16,9 @@ pub struct CallSnapshot {
     pub account_sid: AccountSid,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub application_sid: Option<ApplicationSid>,
+    /// The call that dialled this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_call_sid: Option<CallSid>,
     pub direction: Direction,
     pub from: String,
     pub to: String,
@@ -64,8 +67,8 @@ impl CallSnapshot {
     }
 
     /// Whether `parent` placed this call for its session.
-    pub(super) fn is_child_of(&self, _parent: CallSid) -> bool {
-        false
+    pub(super) fn is_child_of(&self, parent: CallSid) -> bool {
+        self.parent_call_sid == Some(parent)
     }
 
     pub(super) fn of(base: &BaseFields, service_url: Option<String>) -> Self {
@@ -75,6 +78,7 @@ impl CallSnapshot {
             call_sid: facts.call_sid,
             account_sid: facts.account_sid,
             application_sid: facts.application_sid,
+            parent_call_sid: facts.parent_call_sid,
             direction: facts.direction,
             from: facts.from.clone(),
             to: facts.to.clone(),

@@ -5,6 +5,8 @@
 //! `state/verbs.rs` what its verbs become, `state/in_dialog.rs` requests inside the dialog,
 //! `state/update.rs` the API's live control, `state/socket.rs` what comes over an application's socket.
 
+mod child;
+mod dial;
 mod ending;
 mod in_dialog;
 mod session;
@@ -15,6 +17,7 @@ mod verbs;
 #[cfg(test)]
 mod tests;
 
+pub use child::ParentWord;
 pub use in_dialog::FarEnd;
 pub use update::UpdateError;
 
@@ -28,7 +31,8 @@ use super::{AppFailure, CallSnapshot, Effect, Input, Setup, TimerId, status};
 use crate::hook::payload::{self, SessionExtras};
 use crate::hook::{BaseFields, HookId, HookKind, HookRequest, ResolvedHook};
 use crate::model::call::{CallStatus, Direction, EndedBy, SipHeaders};
-use crate::verb::{Line, Runner};
+use crate::verb::{ChildEvent, Line, Runner};
+use child::Kinship;
 use ending::{Ending, x_reason};
 use in_dialog::Requests;
 use session::Session;
@@ -40,6 +44,10 @@ pub struct State {
     phase: Phase,
     session: Session,
     runner: Runner,
+    /// Until it goes its own way, if another call dialled it.
+    kinship: Option<Kinship>,
+    /// What is played to who is held, while the call talks with another.
+    hold_music: Option<String>,
     requests: Requests,
     timers: Vec<TimerId>,
     hooks: u64,
@@ -82,7 +90,12 @@ impl State {
     pub fn new(setup: Setup) -> Self {
         let mut base = BaseFields::new(setup.facts.clone());
         base.customer_data = setup.customer_data.clone().map(Arc::new);
-        let session = Session::new(&setup.application);
+        let parent = setup.parent.as_deref();
+        let session = match parent {
+            Some(parent) => Session::of_child(parent),
+            None => Session::new(&setup.application),
+        };
+        let kinship = parent.map(|parent| Kinship::new(parent.confirm_hook.clone()));
         let application = &setup.application;
         let requests =
             Requests::new(application.request_hook.clone(), application.refer_hook.clone());
@@ -92,6 +105,8 @@ impl State {
             phase: Phase::New,
             session,
             runner: Runner::default(),
+            kinship,
+            hold_music: None,
             requests,
             timers: Vec::new(),
             hooks: 0,
@@ -164,6 +179,15 @@ impl State {
             Input::PlayDone { id, report } => self.on_play_done(id, report, turn),
             Input::PlayFailed { id, url, detail } => self.on_play_failed(id, url, detail, turn),
             Input::Conference { id, event } => self.on_conference(id, event, turn),
+            Input::Bridge { run, event } => self.on_bridge(run, event, turn),
+            Input::Child { run, child, name, event } => {
+                self.on_child(run, child, name, event, turn);
+            }
+            Input::Parent(word) => self.on_parent_word(*word, turn),
+            Input::Key { key, duration, is_relayed } => {
+                self.on_key(key, duration, is_relayed, turn);
+            }
+            Input::Held { flow } => self.on_held(flow, turn),
             Input::Hangup { headers } => self.on_hangup(headers, turn),
         }
     }
@@ -233,6 +257,13 @@ impl State {
             self.set_status(next, code, reason);
             self.send_status_event(turn);
             turn.out.push(Effect::Publish);
+            self.tell_parent(
+                match next {
+                    CallStatus::EarlyMedia => ChildEvent::EarlyMedia,
+                    _ => ChildEvent::Ringing,
+                },
+                turn,
+            );
         }
     }
 
@@ -249,6 +280,7 @@ impl State {
                 turn.out.push(Effect::Publish);
                 match self.direction() {
                     Direction::Inbound => self.run(turn, Runner::on_line),
+                    Direction::Outbound if self.on_child_answered(turn) => {}
                     Direction::Outbound => self.open_session(turn),
                 }
             }
@@ -273,18 +305,22 @@ impl State {
     }
 
     fn on_rejected(&mut self, code: u16, reason: String, turn: &mut Turn<'_>) {
+        let rejected = match self.is_child() {
+            true => status::of_child_rejection(code),
+            false => status::of_rejection(code),
+        };
         let ending = match self.phase {
             // The INVITE never left: whatever the code, nobody was busy.
             Phase::New => Ending::failed(code, reason, EndedBy::Jambonz),
             Phase::Early(_) => Ending {
-                status: status::of_rejection(code),
+                status: rejected,
                 sip: Some((code, reason)),
                 ended_by: EndedBy::Caller,
                 last_word: None,
             },
             Phase::Cancelling if matches!(code, 408 | 487) => Ending::no_answer(EndedBy::Jambonz),
             Phase::Cancelling => Ending {
-                status: status::of_rejection(code),
+                status: rejected,
                 sip: Some((code, reason)),
                 ended_by: EndedBy::Jambonz,
                 last_word: None,

@@ -12,6 +12,15 @@ pub(super) fn of_rejection(sip_status: u16) -> CallStatus {
     }
 }
 
+/// The same of one that another call dialled.
+pub(super) fn of_child_rejection(sip_status: u16) -> CallStatus {
+    match sip_status {
+        486 | 600 => CallStatus::Busy,
+        487 => CallStatus::NoAnswer,
+        _ => CallStatus::Failed,
+    }
+}
+
 /// Whether `next` is news after `now`: provisional statuses only move forward, and the same one
 /// is not told twice.
 pub(super) fn is_news(now: CallStatus, next: CallStatus) -> bool {

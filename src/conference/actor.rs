@@ -3,7 +3,11 @@
 //! It owns the floor on which its members sit, and services it at each tick (docs/adr/0002). Its
 //! mailbox carries control only; [`Policy`] decides, this actor carries out.
 
+mod announcements;
+mod lines;
+mod orders;
 mod relocation;
+mod tags;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,24 +18,24 @@ use media::mixer::Play;
 use media::source::Pcm;
 use time::OffsetDateTime;
 
+use self::announcements::Announcements;
 use self::relocation::Residence;
-use super::message::{Close, End, Guest, Happened, Join, Leave, Mute, MuteAll, Settle, Tag};
+use self::tags::Tags;
+use super::message::{Guest, Happened, Join, Leave};
 use super::news::News;
 use super::policy::{Effect, Exit, Member, Policy, Refusal, Standing, StatusEvent};
 use super::rules::{Rules, Starter, StatusRule};
 use super::snapshot::{ConferenceSnapshot, ParticipantSnapshot};
 use crate::call::ConferenceTarget;
 use crate::directory::{ConferenceChanged, ConferenceEmpty, ConferenceGone, DirectoryActor};
-use crate::floor::message::{
-    PlayToMember, Renegotiated, RoomAddr, SeatLine, SendMemberDigits, StopMemberPlay,
-};
+use crate::floor::message::RoomAddr;
 use crate::floor::pulse::Pulse;
-use crate::floor::{Arrival, Event, Floor, NoSeat};
+use crate::floor::{Event, Floor};
 use crate::media_io::hub::Place;
 use crate::media_io::line::Moment;
 use crate::media_io::settings::MediaSettings;
 use crate::media_io::tick::{HalfTick, Tick};
-use crate::model::{AccountSid, CallSid, ConferenceSid};
+use crate::model::{AccountSid, CallSid, ConferenceSid, Hook};
 use crate::participant::message::{HandOver, LineLost, ParticipantEvent, TakeBack};
 
 /// One opening of a room: a conference that stays keeps its sid from one to the next.
@@ -61,10 +65,17 @@ pub struct ConferenceActor {
     starter: Option<Starter>,
     /// What follows of both.
     status: Option<Arc<ConferenceTarget>>,
+    /// What is laid down for those who wait for the start.
+    wait_hook: Option<Hook>,
+    /// When the room ends, now that nobody is left who ends it by leaving.
+    grace_ends: Option<Instant>,
+    grace: Option<SpawnHandle>,
     guests: HashMap<CallSid, Inside>,
     /// Joins taken from the mailbox: the directory compares it with those it sent.
     joins: u64,
     floor: Floor,
+    tags: Tags,
+    announcements: Announcements,
     pulse: Pulse,
     residence: Residence,
     /// The room has just arrived here: its last tick, served elsewhere.
@@ -100,9 +111,14 @@ impl ConferenceActor {
             status_rule: rules.status,
             starter: None,
             status: None,
+            wait_hook: rules.wait_hook,
+            grace_ends: None,
+            grace: None,
             guests: HashMap::new(),
             joins: 0,
             floor: Floor::of_room(settings),
+            tags: Tags::default(),
+            announcements: Announcements::default(),
             pulse: Pulse::default(),
             residence: Residence::Here,
             resumed_after: None,
@@ -114,7 +130,10 @@ impl ConferenceActor {
         for effect in effects {
             match effect {
                 Effect::Seat { call, .. } => self.fetch_line(call, ctx),
-                Effect::Wait(call) => self.tell(call, Happened::Waiting),
+                Effect::Wait(call) => {
+                    let wait_hook = self.wait_hook.clone();
+                    self.tell(call, Happened::Waiting { wait_hook });
+                }
                 Effect::Refuse { call, why } => {
                     self.tell(call, Happened::Refused(why));
                     gone.push(call);
@@ -123,7 +142,20 @@ impl ConferenceActor {
                     self.release(call, exit, ctx);
                     gone.push(call);
                 }
-                Effect::Mute { call, muted } => self.floor.mute(call, muted),
+                Effect::Mute { call, .. } => self.arrange(call),
+                Effect::Hold { call, held, wait_hook } => {
+                    self.arrange(call);
+                    self.tell(call, Happened::Held { held, wait_hook });
+                }
+                Effect::Retag(call) => self.retag(call),
+                Effect::StartGrace(time) => {
+                    self.grace_ends = Some(Instant::now() + time);
+                    self.await_grace(ctx);
+                }
+                Effect::StopGrace => {
+                    self.grace_ends = None;
+                    self.await_grace(ctx);
+                }
                 Effect::Beep => self.floor.beep(Play::once(self.entry_tone.clone())),
                 Effect::Notify { event, about, members } => self.notify(event, about, members),
                 Effect::Empty => {
@@ -138,6 +170,21 @@ impl ConferenceActor {
             self.guests.remove(&call);
         }
         self.publish();
+    }
+
+    /// Has the room end when its grace is over.
+    fn await_grace(&mut self, ctx: &mut Context<Self>) {
+        let left = self.grace_ends.map(|at| at.saturating_duration_since(Instant::now()));
+        let timer = left.map(|left| {
+            ctx.run_later(left, |this, ctx| {
+                let mut effects = Vec::new();
+                this.policy.on_grace_over(&mut effects);
+                this.carry_out(effects, ctx);
+            })
+        });
+        if let Some(former) = std::mem::replace(&mut self.grace, timer) {
+            ctx.cancel_future(former);
+        }
     }
 
     fn fetch_line(&self, call: CallSid, ctx: &Context<Self>) {
@@ -162,6 +209,7 @@ impl ConferenceActor {
         if self.floor.is_empty() {
             self.pulse.stop(ctx);
             self.resumed_after = None;
+            self.announcements = Announcements::default();
         }
     }
 
@@ -185,12 +233,10 @@ impl ConferenceActor {
         });
     }
 
-    /// A member began or ceased to talk.
-    fn note_talking(&mut self, call: CallSid, talking: bool) {
-        let members = self.policy.joined().len();
-        let event = if talking { StatusEvent::StartTalking } else { StatusEvent::StopTalking };
+    /// Tells of something that happens often, if anybody wants to know.
+    fn mention(&mut self, event: StatusEvent, about: CallSid) {
         if self.status.as_ref().is_some_and(|target| target.events.contains(&event.name())) {
-            self.notify(event, call, members);
+            self.notify(event, about, self.policy.joined().len());
         }
     }
 
@@ -201,9 +247,11 @@ impl ConferenceActor {
                 member_id: member.member_id,
                 standing,
                 muted: member.muted,
+                held: member.held,
                 moderator: member.moderator,
                 end_on_exit: member.end_on_exit,
                 tag: member.tag.clone(),
+                speak_only_to: member.speak_only_to.clone(),
                 joined_at: inside.joined_at,
             })
         };
@@ -222,11 +270,6 @@ impl ConferenceActor {
         self.directory.do_send(ConferenceChanged { room, snapshot });
     }
 
-    fn cannot_encode(&mut self, call: CallSid, error: &media::Error, ctx: &mut Context<Self>) {
-        tracing::error!(call_sid = %call, %error, "no encoder for a member");
-        self.eject(call, ctx);
-    }
-
     /// A call whose handling failed leaves; the room goes on.
     fn eject(&mut self, call: CallSid, ctx: &mut Context<Self>) {
         tracing::error!(call_sid = %call, conference = self.identity.name, "media of a call failed");
@@ -243,6 +286,7 @@ impl Actor for ConferenceActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
+        self.await_grace(ctx);
         if !self.floor.is_empty() {
             self.tick_on(ctx);
         }
@@ -277,13 +321,12 @@ impl StreamHandler<Tick> for ConferenceActor {
         self.pulse.between(&self.place.arbiter, tick.phase, needs_halves, ctx);
         while let Some(event) = self.floor.poll() {
             match event {
-                Event::TalkStarted(call) => self.note_talking(call, true),
-                Event::TalkStopped(call) => self.note_talking(call, false),
+                Event::TalkStarted(call) => self.mention(StatusEvent::StartTalking, call),
+                Event::TalkStopped(call) => self.mention(StatusEvent::StopTalking, call),
                 Event::Broken(call) => self.eject(call, ctx),
-                Event::Digit(..)
-                | Event::Played(..)
-                | Event::RoomPlays(_)
-                | Event::RoomPlayed(..) => {}
+                Event::RoomPlays(id) => self.announcement_began(id),
+                Event::RoomPlayed(id, _) => self.announcement_ended(id),
+                Event::Digit(..) | Event::Played(..) => {}
             }
         }
         self.place.spent(at.now.elapsed());
@@ -331,72 +374,6 @@ impl Handler<Join> for ConferenceActor {
     }
 }
 
-impl Handler<SeatLine> for ConferenceActor {
-    type Result = ();
-
-    fn handle(&mut self, arrived: SeatLine, ctx: &mut Context<Self>) {
-        let Some(mut arrived) = self.here(arrived) else { return };
-        let call = arrived.call;
-        let member = self.policy.joined().iter().find(|m| m.call == call);
-        // A call that left while its line was on the way gets it back when `arrived` is dropped.
-        let (Some(member), Some(inside)) = (member, self.guests.get(&call)) else { return };
-        let Some((line, format)) = arrived.take() else { return };
-        let (media, muted, deaf) = (inside.guest.media.clone(), member.muted, false);
-        match self.floor.seat(Arrival { call, line, format, media, muted, deaf }) {
-            Ok(()) => self.tick_on(ctx),
-            Err(NoSeat { line, error }) => {
-                inside.guest.participant.do_send(TakeBack(line));
-                self.cannot_encode(call, &error, ctx);
-            }
-        }
-    }
-}
-
-impl Handler<Renegotiated> for ConferenceActor {
-    type Result = ();
-
-    fn handle(&mut self, news: Renegotiated, ctx: &mut Context<Self>) {
-        let Some(Renegotiated { call, agreed }) = self.here(news) else { return };
-        if let Err(error) = self.floor.renegotiate(call, &agreed) {
-            self.cannot_encode(call, &error, ctx);
-        }
-    }
-}
-
-impl Handler<PlayToMember> for ConferenceActor {
-    type Result = ();
-
-    fn handle(&mut self, order: PlayToMember, _: &mut Context<Self>) {
-        let Some(mut order) = self.here(order) else { return };
-        let call = order.call;
-        if self.policy.standing(call) == Some(Standing::Joined)
-            && let Some((play, told)) = order.take()
-        {
-            self.floor.play(call, play, told);
-        }
-    }
-}
-
-impl Handler<StopMemberPlay> for ConferenceActor {
-    type Result = ();
-
-    fn handle(&mut self, order: StopMemberPlay, _: &mut Context<Self>) {
-        if let Some(StopMemberPlay { call, id }) = self.here(order) {
-            self.floor.stop_play(call, id);
-        }
-    }
-}
-
-impl Handler<SendMemberDigits> for ConferenceActor {
-    type Result = ();
-
-    fn handle(&mut self, order: SendMemberDigits, _: &mut Context<Self>) {
-        if let Some(SendMemberDigits { call, digits }) = self.here(order) {
-            self.floor.send_digits(call, &digits);
-        }
-    }
-}
-
 impl Handler<Leave> for ConferenceActor {
     type Result = ();
 
@@ -411,73 +388,6 @@ impl Handler<Leave> for ConferenceActor {
         }
         let mut effects = Vec::new();
         self.policy.on_exit(call, exit, &mut effects);
-        self.carry_out(effects, ctx);
-    }
-}
-
-impl Handler<Mute> for ConferenceActor {
-    type Result = ();
-
-    fn handle(&mut self, mute: Mute, ctx: &mut Context<Self>) {
-        let Some(Mute { call, muted }) = self.here(mute) else { return };
-        let mut effects = Vec::new();
-        self.policy.on_mute(call, muted, &mut effects);
-        self.carry_out(effects, ctx);
-    }
-}
-
-impl Handler<MuteAll> for ConferenceActor {
-    type Result = ();
-
-    fn handle(&mut self, mute: MuteAll, ctx: &mut Context<Self>) {
-        let Some(MuteAll(muted)) = self.here(mute) else { return };
-        let mut effects = Vec::new();
-        self.policy.on_mute_all(muted, &mut effects);
-        self.carry_out(effects, ctx);
-    }
-}
-
-impl Handler<Tag> for ConferenceActor {
-    type Result = ();
-
-    fn handle(&mut self, tag: Tag, ctx: &mut Context<Self>) {
-        let Some(Tag { call, tag }) = self.here(tag) else { return };
-        self.policy.on_tag(call, tag);
-        self.carry_out(Vec::new(), ctx);
-    }
-}
-
-impl Handler<Settle> for ConferenceActor {
-    type Result = ();
-
-    fn handle(&mut self, settle: Settle, _: &mut Context<Self>) {
-        let Some(Settle(rules)) = self.here(settle) else { return };
-        self.policy.settle(rules.settings);
-        self.status_rule = rules.status;
-        self.status = self.starter.as_ref().and_then(|starter| self.status_rule.target(starter));
-        self.publish();
-    }
-}
-
-impl Handler<Close> for ConferenceActor {
-    type Result = ();
-
-    fn handle(&mut self, close: Close, ctx: &mut Context<Self>) {
-        if self.here(close).is_some() {
-            ctx.stop();
-        }
-    }
-}
-
-impl Handler<End> for ConferenceActor {
-    type Result = ();
-
-    fn handle(&mut self, end: End, ctx: &mut Context<Self>) {
-        if self.here(end).is_none() {
-            return;
-        }
-        let mut effects = Vec::new();
-        self.policy.on_end(&mut effects);
         self.carry_out(effects, ctx);
     }
 }

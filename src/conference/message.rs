@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use media::source::Pcm;
 
 use super::policy::{Entry, Exit, Refusal};
 use super::rules::{Rules, Starter};
+pub use crate::floor::Told;
 use crate::hook::BaseFields;
 use crate::media_io::hub::Place;
-use crate::model::CallSid;
+use crate::model::{CallSid, Hook};
 use crate::participant::actor::ParticipantActor;
 use crate::participant::message::ParticipantEvent;
 use crate::verb::RunId;
@@ -71,6 +73,61 @@ pub struct Mute {
 #[rtype(result = "()")]
 pub struct MuteAll(pub bool);
 
+/// Puts a member on hold, or takes it back: it neither hears nor is heard, whether it is muted or not,
+/// but hears what is played to it alone and what is announced to the room. Its call hears
+/// [`Happened::Held`]; one that is held already does so again, with the `wait_hook` that holds now. Who waits
+/// for the start is not held.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Hold {
+    pub call: CallSid,
+    pub held: bool,
+    /// Where the call asks what it plays meanwhile; `None` is silence.
+    pub wait_hook: Option<Hook>,
+}
+
+/// The same for everybody inside but the moderators.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct HoldAll {
+    pub held: bool,
+    pub wait_hook: Option<Hook>,
+}
+
+/// A member speaks to those with this tag alone (coach), or to all again. It hears all. While nobody has
+/// the tag nobody hears it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SpeakOnlyTo {
+    pub call: CallSid,
+    pub tag: Option<String>,
+}
+
+/// Plays to everybody, the held included, after what was announced before:
+/// [`MAX_ANNOUNCEMENTS`](crate::floor::MAX_ANNOUNCEMENTS) wait at most, and what is one too many is over
+/// unheard. So is one to a room that nobody is in. To one member alone: [`PlayToMember`] with `announce`.
+///
+/// [`PlayToMember`]: crate::floor::message::PlayToMember
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Announce {
+    /// One after the other, once.
+    pub clips: Vec<Arc<Pcm>>,
+    /// Which status events tell of it.
+    pub kind: Announced,
+    /// Hears that it is over, however that came.
+    pub told: Option<Told>,
+}
+
+/// What is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Announced {
+    /// `say-start`, `say-done`.
+    Say,
+    /// `play-start`, `play-done`.
+    Play,
+}
+
 /// Sets or clears a member's tag.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -95,7 +152,7 @@ pub struct Relocate(pub Place);
 pub struct Close;
 
 /// How a call's stay goes.
-#[derive(Message, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Message, Clone, Debug, PartialEq)]
 #[rtype(result = "()")]
 pub struct ConferenceEvent {
     /// The visit it belongs to: a call may enter the same room again.
@@ -104,10 +161,18 @@ pub struct ConferenceEvent {
 }
 
 /// The last one of a stay is always `Left` or `Refused`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Happened {
-    Waiting,
+    Waiting {
+        /// What REST laid down for the room: for a call whose verb names none.
+        wait_hook: Option<Hook>,
+    },
     Joined,
+    /// On hold, or no longer.
+    Held {
+        held: bool,
+        wait_hook: Option<Hook>,
+    },
     Refused(Refusal),
     Left(Exit),
 }

@@ -3,7 +3,9 @@
 //! Who is seated, who waits, who is muted, when the room starts and ends, and which status events
 //! that makes, in order. The conference actor carries the [`Effect`]s out in the order given.
 
-use crate::model::CallSid;
+use std::time::Duration;
+
+use crate::model::{CallSid, Hook};
 use crate::verb::StatusEventName;
 
 /// What a member asks for when it comes to the door.
@@ -17,6 +19,12 @@ pub struct Entry {
     pub join_muted: Option<bool>,
     pub beep: Option<bool>,
     pub tag: Option<String>,
+    /// Heard by members with this tag alone.
+    pub speak_only_to: Option<String>,
+    /// Its keys are sent to the others.
+    pub distribute_dtmf: bool,
+    /// With `end_on_exit`: how long the others stay after it, if it was the last one of its kind.
+    pub grace: Duration,
     /// For the room: the last one set wins, where nothing is laid down.
     pub max_participants: Option<usize>,
 }
@@ -41,8 +49,20 @@ pub struct Member {
     pub moderator: bool,
     pub end_on_exit: bool,
     pub muted: bool,
+    /// Neither hears nor is heard, muted or not.
+    pub held: bool,
     pub tag: Option<String>,
+    pub speak_only_to: Option<String>,
+    pub distribute_dtmf: bool,
+    grace: Duration,
     beep: bool,
+}
+
+impl Member {
+    /// Whether the others hear it, those to whom it speaks.
+    pub fn is_heard(&self) -> bool {
+        !self.muted && !self.held
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +90,10 @@ pub enum StatusEvent {
     Leave,
     StartTalking,
     StopTalking,
+    SayStart,
+    SayDone,
+    PlayStart,
+    PlayDone,
 }
 
 impl StatusEvent {
@@ -82,6 +106,10 @@ impl StatusEvent {
             Self::Leave => StatusEventName::Leave,
             Self::StartTalking => StatusEventName::StartTalking,
             Self::StopTalking => StatusEventName::StopTalking,
+            Self::SayStart => StatusEventName::SayStart,
+            Self::SayDone => StatusEventName::SayDone,
+            Self::PlayStart => StatusEventName::PlayStart,
+            Self::PlayDone => StatusEventName::PlayDone,
         }
     }
 }
@@ -109,6 +137,19 @@ pub enum Effect {
         call: CallSid,
         muted: bool,
     },
+    /// The call neither hears nor is heard, or as it was muted or not before; it is told, also when it
+    /// was held already: its prompts may be others now.
+    Hold {
+        call: CallSid,
+        held: bool,
+        wait_hook: Option<Hook>,
+    },
+    /// The member's tag, or the tag it speaks to alone, is another one now.
+    Retag(CallSid),
+    /// [`Policy::on_grace_over`] is due after this time.
+    StartGrace(Duration),
+    /// It is not any more.
+    StopGrace,
     /// The entry tone, heard by the room.
     Beep,
     /// Tell the status hook; `about` is the member concerned, `members` the count after the event.
@@ -135,6 +176,8 @@ pub struct Policy {
     waiting: Vec<Member>,
     next_id: u32,
     settings: Settings,
+    /// Nobody is left who ends the room by leaving: it ends when the grace is over.
+    is_ending: bool,
     /// What the verbs of members said.
     wished_max: Option<usize>,
 }
@@ -172,6 +215,11 @@ impl Policy {
         &self.waiting
     }
 
+    /// A member that is inside.
+    pub fn member(&self, call: CallSid) -> Option<&Member> {
+        self.joined.iter().find(|m| m.call == call)
+    }
+
     pub fn standing(&self, call: CallSid) -> Option<Standing> {
         if self.joined.iter().any(|m| m.call == call) {
             Some(Standing::Joined)
@@ -201,7 +249,11 @@ impl Policy {
             moderator: entry.moderator,
             end_on_exit: entry.end_on_exit,
             muted: laid_down.or(entry.join_muted).unwrap_or_default(),
+            held: false,
             tag: entry.tag.clone(),
+            speak_only_to: entry.speak_only_to.clone(),
+            distribute_dtmf: entry.distribute_dtmf,
+            grace: entry.grace,
             beep: self.settings.beep.or(entry.beep).unwrap_or_default(),
         };
         if self.started {
@@ -232,6 +284,9 @@ impl Policy {
 
     fn seat(&mut self, member: Member, out: &mut Vec<Effect>) {
         let (call, muted, beep) = (member.call, member.muted, member.beep);
+        if member.end_on_exit {
+            self.stay_open(out);
+        }
         self.joined.push(member);
         out.push(Effect::Seat { call, muted });
         if beep {
@@ -253,8 +308,26 @@ impl Policy {
         let member = self.joined.remove(at);
         self.release(&member, exit, out);
         let was_last_ender = member.end_on_exit && !self.joined.iter().any(|m| m.end_on_exit);
-        if self.joined.is_empty() || was_last_ender {
+        if self.joined.is_empty() || was_last_ender && member.grace.is_zero() {
             self.end(member.call, out);
+        } else if was_last_ender {
+            self.is_ending = true;
+            out.push(Effect::StartGrace(member.grace));
+        }
+    }
+
+    /// The time that the others had is over.
+    pub fn on_grace_over(&mut self, out: &mut Vec<Effect>) {
+        if std::mem::take(&mut self.is_ending) {
+            self.on_end(out);
+        }
+    }
+
+    /// An end that was to come does not: somebody came by whose leaving the room ends again, or there is
+    /// nobody left to wait for.
+    fn stay_open(&mut self, out: &mut Vec<Effect>) {
+        if std::mem::take(&mut self.is_ending) {
+            out.push(Effect::StopGrace);
         }
     }
 
@@ -268,6 +341,7 @@ impl Policy {
     }
 
     fn end(&mut self, mut last: CallSid, out: &mut Vec<Effect>) {
+        self.stay_open(out);
         while !self.joined.is_empty() {
             let member = self.joined.remove(0);
             last = member.call;
@@ -317,256 +391,61 @@ impl Policy {
         }
     }
 
-    /// Sets or clears a member's tag. Unknown calls change nothing.
-    pub fn on_tag(&mut self, call: CallSid, tag: Option<String>) {
-        let mut members = self.joined.iter_mut().chain(&mut self.waiting);
-        if let Some(member) = members.find(|m| m.call == call) {
-            member.tag = tag;
+    /// Puts one member on hold or takes it back. One that waits or is unknown changes nothing.
+    pub fn on_hold(
+        &mut self,
+        call: CallSid,
+        held: bool,
+        wait_hook: Option<Hook>,
+        out: &mut Vec<Effect>,
+    ) {
+        if let Some(member) = self.joined.iter_mut().find(|m| m.call == call) {
+            hold(member, held, wait_hook, out);
         }
+    }
+
+    /// Holds or takes back everybody but the moderators.
+    pub fn on_hold_all(&mut self, held: bool, wait_hook: Option<Hook>, out: &mut Vec<Effect>) {
+        for member in self.joined.iter_mut().filter(|m| !m.moderator) {
+            hold(member, held, wait_hook.clone(), out);
+        }
+    }
+
+    /// Sets or clears a member's tag. Unknown calls change nothing.
+    pub fn on_tag(&mut self, call: CallSid, tag: Option<String>, out: &mut Vec<Effect>) {
+        if let Some(member) = self.anybody(call) {
+            member.tag = tag;
+            self.retag(call, out);
+        }
+    }
+
+    /// Lets a member be heard by those with a tag alone, or by all again. Unknown calls change nothing.
+    pub fn on_speak_only_to(&mut self, call: CallSid, tag: Option<String>, out: &mut Vec<Effect>) {
+        if let Some(member) = self.anybody(call) {
+            member.speak_only_to = tag;
+            self.retag(call, out);
+        }
+    }
+
+    fn anybody(&mut self, call: CallSid) -> Option<&mut Member> {
+        self.joined.iter_mut().chain(&mut self.waiting).find(|m| m.call == call)
+    }
+
+    fn retag(&self, call: CallSid, out: &mut Vec<Effect>) {
+        if self.member(call).is_some() {
+            out.push(Effect::Retag(call));
+        }
+    }
+}
+
+fn hold(member: &mut Member, held: bool, wait_hook: Option<Hook>, out: &mut Vec<Effect>) {
+    if held || member.held {
+        member.held = held;
+        out.push(Effect::Hold { call: member.call, held, wait_hook });
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(moderator: bool) -> Entry {
-        Entry {
-            call: CallSid::random(),
-            moderator,
-            end_on_exit: false,
-            join_muted: None,
-            beep: None,
-            tag: None,
-            max_participants: None,
-        }
-    }
-
-    fn enter(policy: &mut Policy, entry: &Entry) -> Vec<Effect> {
-        let mut out = Vec::new();
-        policy.on_entry(entry, &mut out);
-        out
-    }
-
-    fn exit(policy: &mut Policy, call: CallSid, exit: Exit) -> Vec<Effect> {
-        let mut out = Vec::new();
-        policy.on_exit(call, exit, &mut out);
-        out
-    }
-
-    fn notify(event: StatusEvent, about: &Entry, members: usize) -> Effect {
-        Effect::Notify { event, about: about.call, members }
-    }
-
-    #[test]
-    fn first_moderator_starts_the_room_then_joins() {
-        let mut room = Policy::default();
-        let a = entry(true);
-        assert_eq!(
-            enter(&mut room, &a),
-            [
-                notify(StatusEvent::Start, &a, 0),
-                Effect::Seat { call: a.call, muted: false },
-                notify(StatusEvent::Join, &a, 1),
-            ]
-        );
-    }
-
-    #[test]
-    fn waiters_join_in_arrival_order_when_a_moderator_comes() {
-        let mut room = Policy::default();
-        let (a, b, boss) = (entry(false), entry(false), entry(true));
-        assert_eq!(enter(&mut room, &a), [Effect::Wait(a.call)]);
-        assert_eq!(enter(&mut room, &b), [Effect::Wait(b.call)]);
-        let out = enter(&mut room, &boss);
-        let joins: Vec<_> = out
-            .iter()
-            .filter_map(|e| match e {
-                Effect::Notify { event: StatusEvent::Join, about, members } => {
-                    Some((*about, *members))
-                }
-                _ => None,
-            })
-            .collect();
-        assert_eq!(joins, [(boss.call, 1), (a.call, 2), (b.call, 3)]);
-        assert!(room.waiting().is_empty());
-    }
-
-    #[test]
-    fn waiter_that_hangs_up_leaves_without_an_event() {
-        let mut room = Policy::default();
-        let a = entry(false);
-        enter(&mut room, &a);
-        assert_eq!(
-            exit(&mut room, a.call, Exit::Left),
-            [Effect::Release { call: a.call, exit: Exit::Left }, Effect::Empty]
-        );
-    }
-
-    #[test]
-    fn last_member_out_ends_the_room_once() {
-        let mut room = Policy::default();
-        let a = entry(true);
-        enter(&mut room, &a);
-        assert_eq!(
-            exit(&mut room, a.call, Exit::Left),
-            [
-                Effect::Release { call: a.call, exit: Exit::Left },
-                notify(StatusEvent::Leave, &a, 0),
-                notify(StatusEvent::End, &a, 0),
-                Effect::Empty,
-            ]
-        );
-    }
-
-    #[test]
-    fn last_ender_takes_everybody_along_and_leaves_precede_the_end() {
-        let mut room = Policy::default();
-        let (a, b) = (Entry { end_on_exit: true, ..entry(true) }, entry(true));
-        let second = Entry { end_on_exit: true, ..entry(true) };
-        for e in [&a, &b, &second] {
-            enter(&mut room, e);
-        }
-        let out = exit(&mut room, a.call, Exit::Left);
-        assert!(!out.contains(&Effect::Empty), "another ender is still in");
-        assert_eq!(
-            exit(&mut room, second.call, Exit::Left),
-            [
-                Effect::Release { call: second.call, exit: Exit::Left },
-                notify(StatusEvent::Leave, &second, 1),
-                Effect::Release { call: b.call, exit: Exit::Ended },
-                notify(StatusEvent::Leave, &b, 0),
-                notify(StatusEvent::End, &b, 0),
-                Effect::Empty,
-            ]
-        );
-    }
-
-    #[test]
-    fn full_locked_and_double_entries_are_refused() {
-        let mut room = Policy::default();
-        let a = Entry { max_participants: Some(2), ..entry(true) };
-        let (b, c) = (entry(true), entry(true));
-        enter(&mut room, &a);
-        enter(&mut room, &b);
-        assert_eq!(enter(&mut room, &c), [Effect::Refuse { call: c.call, why: Refusal::Full }]);
-        assert_eq!(
-            enter(&mut room, &b),
-            [Effect::Refuse { call: b.call, why: Refusal::AlreadyIn }]
-        );
-        exit(&mut room, b.call, Exit::Left);
-        room.settle(Settings { locked: true, ..Settings::default() });
-        assert_eq!(enter(&mut room, &c), [Effect::Refuse { call: c.call, why: Refusal::Locked }]);
-    }
-
-    #[test]
-    fn rooms_mute_spares_moderators_unless_they_asked() {
-        let mut room = Policy::new(Settings { join_muted: Some(true), ..Settings::default() });
-        let (boss, shy) = (entry(true), Entry { join_muted: Some(true), ..entry(true) });
-        let guest = entry(false);
-        for e in [&boss, &shy, &guest] {
-            enter(&mut room, e);
-        }
-        let muted: Vec<_> = room.joined().iter().map(|m| m.muted).collect();
-        assert_eq!(muted, [false, true, true]);
-        let mut out = Vec::new();
-        room.on_mute_all(false, &mut out);
-        assert_eq!(out, [Effect::Mute { call: guest.call, muted: false }]);
-    }
-
-    #[test]
-    fn what_is_laid_down_beats_what_verbs_say() {
-        let settings = Settings {
-            max_participants: Some(3),
-            beep: Some(false),
-            join_muted: Some(false),
-            locked: false,
-        };
-        let mut room = Policy::new(settings);
-        let loud = |moderator| Entry {
-            join_muted: Some(true),
-            beep: Some(true),
-            max_participants: Some(2),
-            ..entry(moderator)
-        };
-        let (boss, guest, third, fourth) = (loud(true), loud(false), loud(false), loud(true));
-        // Moderators are muted by their own wish alone.
-        assert!(enter(&mut room, &boss).contains(&Effect::Seat { call: boss.call, muted: true }));
-        let out = enter(&mut room, &guest);
-        assert!(out.contains(&Effect::Seat { call: guest.call, muted: false }));
-        assert!(!out.contains(&Effect::Beep));
-        enter(&mut room, &third);
-        let full = [Effect::Refuse { call: fourth.call, why: Refusal::Full }];
-        assert_eq!(enter(&mut room, &fourth), full);
-
-        // Taken back while the room is live: the verbs' limit is the one that holds.
-        room.settle(Settings::default());
-        exit(&mut room, third.call, Exit::Left);
-        assert_eq!(enter(&mut room, &fourth), full);
-        room.settle(Settings {
-            beep: Some(true),
-            max_participants: Some(9),
-            ..Settings::default()
-        });
-        let plain = entry(false);
-        let out = enter(&mut room, &plain);
-        assert!(out.contains(&Effect::Seat { call: plain.call, muted: false }));
-        assert!(out.contains(&Effect::Beep));
-    }
-
-    #[test]
-    fn a_room_that_was_locked_before_anybody_came_closes_again() {
-        let mut room = Policy::new(Settings { locked: true, ..Settings::default() });
-        let a = entry(true);
-        let refused = Effect::Refuse { call: a.call, why: Refusal::Locked };
-        assert_eq!(enter(&mut room, &a), [refused, Effect::Empty]);
-        assert!(!room.was_used());
-        room.settle(Settings::default());
-        enter(&mut room, &a);
-        assert!(room.was_used());
-    }
-
-    #[test]
-    fn a_lower_limit_and_a_lock_send_nobody_out() {
-        let mut room = Policy::default();
-        let (a, b, late) = (entry(true), entry(true), entry(true));
-        enter(&mut room, &a);
-        enter(&mut room, &b);
-        room.settle(Settings { max_participants: Some(2), locked: true, ..Settings::default() });
-        assert_eq!(room.joined().len(), 2);
-        let refused = |why| [Effect::Refuse { call: late.call, why }];
-        assert_eq!(enter(&mut room, &late), refused(Refusal::Locked));
-        room.settle(Settings { max_participants: Some(2), ..Settings::default() });
-        assert_eq!(enter(&mut room, &late), refused(Refusal::Full));
-        room.settle(Settings { max_participants: Some(3), ..Settings::default() });
-        assert!(enter(&mut room, &late).contains(&Effect::Seat { call: late.call, muted: false }));
-    }
-
-    #[test]
-    fn kicked_member_is_released_as_kicked() {
-        let mut room = Policy::default();
-        let (a, b) = (entry(true), entry(true));
-        enter(&mut room, &a);
-        enter(&mut room, &b);
-        let out = exit(&mut room, b.call, Exit::Kicked);
-        assert_eq!(out[0], Effect::Release { call: b.call, exit: Exit::Kicked });
-        assert_eq!(room.joined().len(), 1);
-    }
-
-    #[test]
-    fn ending_by_order_releases_members_and_waiters() {
-        let mut room = Policy::default();
-        let a = entry(true);
-        enter(&mut room, &a);
-        let mut out = Vec::new();
-        room.on_end(&mut out);
-        assert_eq!(out.iter().filter(|e| **e == Effect::Empty).count(), 1);
-        assert!(!room.is_started());
-        let mut room = Policy::default();
-        let w = entry(false);
-        enter(&mut room, &w);
-        let mut out = Vec::new();
-        room.on_end(&mut out);
-        assert_eq!(out, [Effect::Release { call: w.call, exit: Exit::Ended }, Effect::Empty]);
-    }
-}
+mod model;
+#[cfg(test)]
+mod tests;

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use super::policy::Settings;
 use crate::call::ConferenceTarget;
 use crate::hook::{Base, HookError, ResolvedHook};
-use crate::model::{Conference, Secret};
+use crate::model::{Conference, Hook, Secret};
 use crate::verb::StatusEventName;
 
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     pub settings: Settings,
     pub status: StatusRule,
+    /// What is played to those who wait for the start, where their verb does not say.
+    pub wait_hook: Option<Hook>,
 }
 
 /// Where the room's events go and which; what is `None` is left to the member that starts the room.
@@ -50,7 +52,8 @@ impl Rules {
         let events = defined.status_events.as_ref().map(|events| {
             events.iter().filter_map(|event| StatusEventName::parse(event.as_str())).collect()
         });
-        (Self { settings, status: StatusRule { hook, events } }, error)
+        let wait_hook = defined.wait_hook.as_ref().map(|stored| stored.hook.clone());
+        (Self { settings, status: StatusRule { hook, events }, wait_hook }, error)
     }
 }
 
@@ -72,7 +75,7 @@ impl StatusRule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{AccountSid, ConferenceInput, Fields, Hook};
+    use crate::model::{AccountSid, ConferenceInput, Fields};
     use serde_json::{Value, json};
 
     fn rules(body: Value) -> Rules {

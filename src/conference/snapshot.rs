@@ -24,9 +24,12 @@ pub struct ParticipantSnapshot {
     pub member_id: u32,
     pub standing: Standing,
     pub muted: bool,
+    pub held: bool,
     pub moderator: bool,
     pub end_on_exit: bool,
     pub tag: Option<String>,
+    /// Heard by members with this tag alone.
+    pub speak_only_to: Option<String>,
     pub joined_at: OffsetDateTime,
 }
 

@@ -21,8 +21,8 @@ use media::codec::SendFormat;
 use media::dtmf::DtmfEvent;
 use media::mixer::{self, Mixer, PlayDone, SeatConfig, SeatId, Tag};
 
-pub use self::player::MAX_ANNOUNCEMENTS;
 use self::player::{Listener, Note, Order, Player, Stage};
+pub use self::player::{MAX_ANNOUNCEMENTS, Told};
 use crate::media_io::line::{Agreed, Line, Moment, Scratch};
 use crate::media_io::settings::MediaSettings;
 use crate::media_io::tick::{Tick, TickMetrics};
@@ -257,6 +257,7 @@ impl Floor {
     /// Plays to one call alone, once its line is here. The owner knows that the call is expected; `told`
     /// hears of the end, whatever it is.
     pub fn play(&mut self, call: CallSid, play: Play, told: Option<Recipient<ParticipantEvent>>) {
+        let told = told.map(|to| Told { id: play.id, to });
         let order = Order { play, told, is_copy: false };
         if let Some(seated) = self.seats.iter_mut().find(|seated| seated.call == call) {
             let stage = Stage { mixer: &mut self.mixer, listener: Listener::Seat(seated.seat) };
@@ -287,7 +288,7 @@ impl Floor {
 
     /// Plays to everybody, the deaf included, after what was queued for the room before.
     /// Without anybody to hear it, it is over at once.
-    pub fn play_to_room(&mut self, play: Play, told: Option<Recipient<ParticipantEvent>>) {
+    pub fn play_to_room(&mut self, play: Play, told: Option<Told>) {
         let play = Play { announce: true, ..play };
         let (mixer, notes) = (&mut self.mixer, &mut self.notes);
         for seated in self.seats.iter_mut().filter(|seated| seated.deaf) {

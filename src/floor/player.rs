@@ -36,10 +36,16 @@ pub(super) struct Stage<'a> {
     pub(super) listener: Listener,
 }
 
+/// Who hears of an end, under which name.
+pub struct Told {
+    pub id: RunId,
+    pub to: Recipient<ParticipantEvent>,
+}
+
 /// What is to be played and who hears of its end.
 pub(super) struct Order {
     pub(super) play: Play,
-    pub(super) told: Option<Recipient<ParticipantEvent>>,
+    pub(super) told: Option<Told>,
     /// It is another listener's copy of what is played to the room: it is not reported.
     pub(super) is_copy: bool,
 }
@@ -54,7 +60,7 @@ pub(super) struct Player {
 
 struct Entry {
     list: Playlist,
-    told: Option<Recipient<ParticipantEvent>>,
+    told: Option<Told>,
     is_copy: bool,
     has_begun: bool,
     /// It fades and does not go on.
@@ -78,8 +84,8 @@ impl Entry {
         }
         let id = self.list.id;
         let report = if self.has_begun { self.list.report() } else { PlayReport::default() };
-        if let Some(told) = self.told {
-            told.do_send(ParticipantEvent::Played { id, report });
+        if let Some(Told { id, to }) = self.told {
+            to.do_send(ParticipantEvent::Played { id, report });
         }
         notes.push(Note::Over(id, report));
     }

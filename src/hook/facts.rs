@@ -33,6 +33,10 @@ pub struct CallFacts {
     pub originating_sip_ip: Option<String>,
     /// Inbound: the carrier, if it is a known one.
     pub originating_sip_trunk_name: Option<String>,
+    /// The call that dialled this one.
+    pub parent_call_sid: Option<CallSid>,
+    /// How that one is shown to the callee.
+    pub caller_id: Option<String>,
 }
 
 /// The facts and the present state of a call. Cheap to clone: conferences keep one per member.
@@ -89,6 +93,9 @@ impl BaseFields {
         put("sip_status", self.sip_status.into());
         put("sip_reason", (&*self.sip_reason).into());
         put("call_status", self.call_status.as_str().into());
+        if let Some(id) = &facts.caller_id {
+            put("caller_id", id.as_str().into());
+        }
         put("account_sid", facts.account_sid.to_string().into());
         if let Some(sid) = facts.application_sid {
             put("application_sid", sid.to_string().into());
@@ -97,6 +104,9 @@ impl BaseFields {
         put("fs_sip_address", facts.fs_sip_address.as_str().into());
         if let Some(ip) = &facts.fs_public_ip {
             put("fs_public_ip", ip.as_str().into());
+        }
+        if let Some(parent) = facts.parent_call_sid {
+            put("parent_call_sid", parent.to_string().into());
         }
         if let Some(ip) = facts.originating_sip_ip.as_ref().filter(|_| inbound) {
             put("originating_sip_ip", ip.as_str().into());

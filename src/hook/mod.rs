@@ -47,6 +47,8 @@ pub enum HookKind {
     SessionRedirect,
     /// The action hook of a verb.
     VerbHook,
+    /// Whether a child that has answered is to be connected.
+    DialConfirm,
     CallStatus,
     ConferenceStatus,
 }

@@ -71,6 +71,11 @@ impl ResolvedHook {
         }
     }
 
+    /// The URL as alerts and logs show it: without what may hold a secret.
+    pub fn shown(&self) -> String {
+        shown(&self.url)
+    }
+
     /// The hook as the messages of the session's socket name it.
     pub fn session_hook(&self) -> Option<&str> {
         match &self.via {

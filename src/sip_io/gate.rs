@@ -47,6 +47,8 @@ pub struct Admitted {
 pub enum Answer {
     Application(Box<Application>),
     Conference(String),
+    /// Another user of the account, who is called in turn.
+    User(String),
 }
 
 /// What becomes of a request.
@@ -338,9 +340,16 @@ impl Gate {
                 return Ok(by_client(account, client.username, client.media_encryption, answer));
             }
             Route::Application(sid) => (Some(sid), (404, "no such application")),
-            Route::OwnNumber => {
-                (own.and_then(|number| number.application_sid), (480, NO_APPLICATION))
-            }
+            Route::OwnNumber => match own.and_then(|number| number.application_sid) {
+                None if self.is_user(&account, dialled).await? => {
+                    if !client.allow_direct_user_calling {
+                        return Ok(refuse(403, "this client may not dial that"));
+                    }
+                    let (name, terms) = (client.username, client.media_encryption);
+                    return Ok(by_client(account, name, terms, Answer::User(dialled.to_owned())));
+                }
+                sid => (sid, (480, NO_APPLICATION)),
+            },
         };
         Ok(match self.application(sid, account.sid).await? {
             Some(found) => {
@@ -392,6 +401,10 @@ impl Gate {
             Some(found) => by_trunk(account, trunk, found),
             None => refuse(480, NO_APPLICATION),
         })
+    }
+
+    async fn is_user(&self, account: &Account, name: &str) -> Result<bool, Error> {
+        Ok(self.store.routing().client(account.clone(), name).await?.is_some())
     }
 
     /// An application, if it is this account's.

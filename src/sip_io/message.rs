@@ -43,6 +43,8 @@ pub enum Action {
     Progress(Reply),
     Answer(Reply),
     Reject(Reply),
+    /// Offers a change of the session; [`Happened::ReinviteDone`] follows, also when it cannot be sent.
+    Reinvite(Body),
     /// CANCEL with these headers.
     Cancel(Fields),
     Bye(Fields),
@@ -141,6 +143,8 @@ pub enum Happened {
     /// The far end acknowledged a reliable provisional response.
     Pracked,
     Reinvite(Arc<Request>),
+    /// Our re-INVITE was answered, or refused with that status: the session then goes on as it was.
+    ReinviteDone(Result<Arc<Response>, u16>),
     /// An offer by UPDATE or PRACK: order `Respond`.
     Update {
         txn: TransactionId,

@@ -11,6 +11,8 @@ pub struct Config {
     pub request_hook: Option<Hook>,
     /// Told of a REFER from the far end.
     pub refer_hook: Option<Hook>,
+    /// Played to who is held.
+    pub hold_music: Option<String>,
     /// Properties of the contract that are set and do nothing.
     pub without_effect: Vec<&'static str>,
 }
@@ -19,14 +21,18 @@ impl Config {
     pub(super) fn parse(props: &mut Props<'_>) -> Result<Self, VerbError> {
         let request_hook = props.hook("sipRequestWithinDialogHook")?;
         let refer_hook = props.hook("referHook")?;
+        let hold_music = props.text("onHoldMusic")?.filter(|url| !url.is_empty());
         let set = UNBUILT.into_iter().filter(|name| props.value(name).is_some());
-        Ok(Self { request_hook, refer_hook, without_effect: set.collect() })
+        Ok(Self { request_hook, refer_hook, hold_music, without_effect: set.collect() })
     }
 
     pub(super) fn start(&mut self, cx: &mut Cx<'_>) -> Step {
         let (request_hook, refer_hook) = (self.request_hook.take(), self.refer_hook.take());
         if request_hook.is_some() || refer_hook.is_some() {
             cx.out.push(Effect::SetDialogHooks { request_hook, refer_hook });
+        }
+        if let Some(url) = self.hold_music.take() {
+            cx.out.push(Effect::SetHoldMusic(url));
         }
         if !self.without_effect.is_empty() {
             let names = std::mem::take(&mut self.without_effect);
@@ -36,7 +42,7 @@ impl Config {
     }
 }
 
-const UNBUILT: [&str; 23] = [
+const UNBUILT: [&str; 22] = [
     "actionHookDelayAction",
     "amd",
     "autoStreamTts",
@@ -49,7 +55,6 @@ const UNBUILT: [&str; 23] = [
     "noiseIsolation",
     "notifyEvents",
     "notifySttLatency",
-    "onHoldMusic",
     "recognizer",
     "record",
     "reset",

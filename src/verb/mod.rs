@@ -8,6 +8,8 @@
 mod answer;
 mod conference;
 mod config;
+mod dial;
+mod dtmf;
 mod error;
 mod hangup;
 mod leave;
@@ -27,6 +29,10 @@ pub use answer::Answer;
 pub use conference::{Conference, ConferenceEvent, LeaveReason, Refusal, StatusEventName};
 pub(crate) use conference::{event_sid, queue_event_sid};
 pub use config::Config;
+pub use dial::{
+    ChildCall, ChildEvent, ChildId, ChildName, Dial, DialOrder, Farewell, Flow, Held, Side,
+};
+pub use dtmf::Dtmf;
 pub use error::VerbError;
 pub use hangup::Hangup;
 pub use leave::Leave;
@@ -59,6 +65,8 @@ pub enum VerbKind {
     Answer(Answer),
     Conference(Box<Conference>),
     Config(Box<Config>),
+    Dial(Box<Dial>),
+    Dtmf(Dtmf),
     Hangup(Hangup),
     Leave(Leave),
     Pause(Pause),
@@ -75,6 +83,22 @@ pub enum VerbKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId(pub u32);
 
+impl RunId {
+    /// A child's stay in the bridge that its parent brought it to: no verb of its own runs.
+    pub const OF_CHILD: Self = Self(0);
+}
+
+/// How a call's visit to a bridge goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BridgeChange {
+    /// The two hear each other.
+    Connected,
+    /// The other has left: this call is alone again.
+    PeerLeft,
+    /// There is no bridge, or it failed: this call is alone.
+    Failed,
+}
+
 /// What a running verb is told.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
@@ -86,6 +110,23 @@ pub enum Event {
         detail: String,
     },
     Conference(ConferenceEvent),
+    /// The call was answered, or 183 went out.
+    Line,
+    /// A call that was dialled reports; no name: it never came to be.
+    Child {
+        child: ChildId,
+        name: Option<ChildName>,
+        event: ChildEvent,
+    },
+    Bridge(BridgeChange),
+    /// The far end pressed a key; `is_relayed`: the bridge passes it on by itself.
+    Key {
+        key: char,
+        duration: Duration,
+        is_relayed: bool,
+    },
+    /// The far end holds, or takes up the call again.
+    Held(Held),
     /// What a hook that was [asked for prompts](AskKind::Prompt) says; `None`: it failed.
     Prompts(Option<Vec<Verb>>),
     /// The final answer to the verb's request; not `is_heard`: there was none, for that reason.
@@ -108,6 +149,8 @@ pub enum Effect {
     Answer,
     /// 183 with SDP to the caller.
     Progress,
+    /// 180 to the caller, unless it has heard more already.
+    Ring,
     /// Ends the application; BYE with these headers.
     Hangup {
         headers: SipHeaders,
@@ -147,6 +190,21 @@ pub enum Effect {
     LeaveConference {
         run: RunId,
     },
+    Dial {
+        run: RunId,
+        order: DialOrder,
+    },
+    /// Leaves the bridge, and so ends it. No event comes back.
+    ExitBridge {
+        run: RunId,
+    },
+    /// Keys to the far end, each of that duration; `w` is a pause.
+    SendDigits {
+        digits: String,
+        duration: Duration,
+    },
+    /// Played to who is held from now on.
+    SetHoldMusic(String),
     SetCustomerData(Map<String, Value>),
     SetStatusHook(Hook),
     /// Each one that is named replaces the one before.
@@ -284,6 +342,8 @@ impl Verb {
             VerbKind::Answer(_) | VerbKind::Leave(_) => Step::Done(None),
             VerbKind::Conference(verb) => verb.start(run, cx),
             VerbKind::Config(verb) => verb.start(cx),
+            VerbKind::Dial(verb) => verb.start(run, cx),
+            VerbKind::Dtmf(verb) => verb.start(run, cx),
             VerbKind::Hangup(verb) => verb.start(cx),
             VerbKind::Pause(verb) => verb.start(run, cx),
             VerbKind::Play(verb) => verb.start(run, cx),
@@ -296,14 +356,19 @@ impl Verb {
     }
 
     /// Whether an event of that name, which is not the verb's own, is for a part of it.
-    fn owns(&self, _to: RunId) -> bool {
-        false
+    fn owns(&self, to: RunId) -> bool {
+        match &self.kind {
+            VerbKind::Dial(verb) => verb.owns(to),
+            _ => false,
+        }
     }
 
     /// Takes an event for the verb itself, or with another `to` for a part that it [owns](Self::owns).
-    fn on_event(&mut self, event: Event, _to: RunId, run: RunId, cx: &mut Cx<'_>) -> Step {
+    fn on_event(&mut self, event: Event, to: RunId, run: RunId, cx: &mut Cx<'_>) -> Step {
         match &mut self.kind {
             VerbKind::Conference(verb) => verb.on_event(&event, cx),
+            VerbKind::Dial(verb) => verb.on_event(event, to, run, cx),
+            VerbKind::Dtmf(verb) => verb.on_event(&event),
             VerbKind::Pause(verb) => verb.on_event(&event),
             VerbKind::Play(verb) => verb.on_event(event, run, cx),
             VerbKind::SipRefer(verb) => verb.on_event(&event, run, cx),
@@ -323,6 +388,8 @@ impl Verb {
     fn stop(&mut self, why: Stop, run: RunId, cx: &mut Cx<'_>) -> Option<Question> {
         match &mut self.kind {
             VerbKind::Conference(verb) => verb.stop(why, run, cx),
+            VerbKind::Dial(verb) => verb.stop(why, run, cx),
+            VerbKind::Dtmf(verb) => verb.stop(run, cx),
             VerbKind::Pause(verb) => verb.stop(run, cx),
             VerbKind::Play(verb) => verb.stop(run, cx),
             VerbKind::SipRefer(verb) => verb.stop(why, run, cx),
@@ -340,8 +407,10 @@ impl Verb {
     fn need(&self) -> Need {
         match &self.kind {
             VerbKind::Play(play) if play.early_media => Need::EarlyMedia,
+            VerbKind::Dial(dial) => dial.need(),
             VerbKind::Answer(_) | VerbKind::Conference(_) | VerbKind::Play(_) => Need::Answer,
             VerbKind::Config(_)
+            | VerbKind::Dtmf(_)
             | VerbKind::Hangup(_)
             | VerbKind::Leave(_)
             | VerbKind::Pause(_)
@@ -356,9 +425,10 @@ impl Verb {
     /// A verb whose precondition is not met is skipped.
     fn may_run(&self, line: Line) -> bool {
         match &self.kind {
-            VerbKind::Hangup(_) | VerbKind::SipRefer(_) | VerbKind::SipRequest(_) => {
-                line == Line::Answered
-            }
+            VerbKind::Dtmf(_)
+            | VerbKind::Hangup(_)
+            | VerbKind::SipRefer(_)
+            | VerbKind::SipRequest(_) => line == Line::Answered,
             VerbKind::SipDecline(_) => line != Line::Answered,
             _ => true,
         }

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::props::Props;
 use super::{
-    Answer, Conference, Config, Hangup, Leave, Pause, Play, Redirect, SipDecline, SipRefer,
-    SipRequestVerb, Tag, Verb, VerbError, VerbKind,
+    Answer, Conference, Config, Dial, Dtmf, Hangup, Leave, Pause, Play, Redirect, SipDecline,
+    SipRefer, SipRequestVerb, Tag, Verb, VerbError, VerbKind,
 };
 
 /// Reads an application's answer. Both forms of a verb are taken, `{"verb": "pause", "length": 1}`
@@ -52,6 +52,8 @@ fn verb(index: usize, item: &Value, unused: &mut Vec<String>) -> Result<Verb, Ve
         "answer" => VerbKind::Answer(Answer),
         "conference" => VerbKind::Conference(Box::new(Conference::parse(&mut props)?)),
         "config" => VerbKind::Config(Box::new(Config::parse(&mut props)?)),
+        "dial" => VerbKind::Dial(Box::new(Dial::parse(&mut props)?)),
+        "dtmf" => VerbKind::Dtmf(Dtmf::parse(&mut props)?),
         "hangup" => VerbKind::Hangup(Hangup::parse(&mut props)?),
         "leave" => VerbKind::Leave(Leave),
         "pause" => VerbKind::Pause(Pause::parse(&mut props)?),
@@ -93,10 +95,12 @@ fn known(name: &str) -> Result<&'static str, VerbError> {
         .ok_or_else(|| VerbError::Unknown { verb: name.chars().take(MAX_NAME_CHARS).collect() })
 }
 
-const BUILT: [&str; 12] = [
+const BUILT: [&str; 14] = [
     "answer",
     "conference",
     "config",
+    "dial",
+    "dtmf",
     "hangup",
     "leave",
     "pause",
@@ -109,14 +113,12 @@ const BUILT: [&str; 12] = [
 ];
 
 /// Verbs of the contract that wait for their turn.
-const UNBUILT: [&str; 29] = [
+const UNBUILT: [&str; 27] = [
     "agent",
     "alert",
     "deepgram_s2s",
     "dequeue",
-    "dial",
     "dialogflow",
-    "dtmf",
     "dub",
     "elevenlabs_s2s",
     "enqueue",

@@ -6,7 +6,9 @@
 
 use std::collections::VecDeque;
 
-use super::{Ask, Cx, Effect, Event, Line, Need, Question, RunId, Step, Stop, Verb, VerbKind};
+use super::{
+    Ask, Cx, Dial, Effect, Event, Line, Need, Question, RunId, Step, Stop, Verb, VerbKind,
+};
 
 #[derive(Debug, Default)]
 pub struct Runner {
@@ -93,6 +95,13 @@ impl Runner {
                     step => self.after(step, &verb, run, cx),
                 }
             }
+            Current::Active { mut verb, run } => match verb.on_event(Event::Line, run, run, cx) {
+                Step::Wait => {
+                    self.current = Current::Active { verb, run };
+                    Progress::Running
+                }
+                step => self.after(step, &verb, run, cx),
+            },
             other => {
                 self.current = other;
                 self.progress()
@@ -143,6 +152,28 @@ impl Runner {
         match &self.current {
             Current::Active { verb, run } => match &verb.kind {
                 VerbKind::Conference(room) => Some((*run, room.is_joined())),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The `dial` under way.
+    pub fn dial(&self) -> Option<(RunId, &Dial)> {
+        match &self.current {
+            Current::Active { verb, run } => match &verb.kind {
+                VerbKind::Dial(dial) => Some((*run, dial)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The same, to order something of it.
+    pub fn dial_mut(&mut self) -> Option<(RunId, &mut Dial)> {
+        match &mut self.current {
+            Current::Active { verb, run } => match &mut verb.kind {
+                VerbKind::Dial(dial) => Some((*run, dial)),
                 _ => None,
             },
             _ => None,

@@ -242,6 +242,8 @@ pub(crate) fn facts(call_sid: CallSid, account_sid: AccountSid) -> CallFacts {
         api_base_url: None,
         originating_sip_ip: None,
         originating_sip_trunk_name: None,
+        parent_call_sid: None,
+        caller_id: None,
     }
 }
 

@@ -29,6 +29,9 @@ impl House {
                 join_muted: None,
                 beep: None,
                 tag: None,
+                speak_only_to: None,
+                distribute_dtmf: false,
+                grace: Duration::ZERO,
                 max_participants: None,
             },
             member: Guest {

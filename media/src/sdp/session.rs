@@ -91,6 +91,11 @@ impl Session {
         self.agreed.as_ref()
     }
 
+    /// What we are willing to do.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
     /// What we are willing to do from the next description on; `sendrecv` at first. To hold the peer,
     /// `SendOnly` (music is sent) or `Inactive`; to resume, `SendRecv`.
     pub fn set_direction(&mut self, direction: Direction) {

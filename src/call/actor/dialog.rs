@@ -82,15 +82,22 @@ impl CallActor {
             }
             Happened::Acked { body } => self.on_acked(body, ctx),
             Happened::Pracked => self.on_proved(),
-            Happened::Reinvite(request) => self.on_reinvite(&request),
-            Happened::Update { txn, request } => self.on_update(dialog, txn, &request),
+            Happened::Reinvite(request) => {
+                self.on_reinvite(&request);
+                self.note_hold(ctx);
+            }
+            Happened::ReinviteDone(done) => self.on_reinvite_done(done, ctx),
+            Happened::Update { txn, request } => {
+                self.on_update(dialog, txn, &request);
+                self.note_hold(ctx);
+            }
             Happened::Request { txn, request } => self.on_request(txn, &request, ctx),
             Happened::RequestDone { id, status, reason, is_heard } => {
                 self.on_request_done(id, status, reason, is_heard, ctx);
             }
             Happened::Key(Key { symbol, duration }) => {
                 if let Some(digit) = Digit::from_char(symbol) {
-                    self.on_digit(DtmfEvent { digit, duration }, "INFO");
+                    self.on_digit(DtmfEvent { digit, duration }, false, ctx);
                 }
             }
             Happened::ByeReceived(request) => {

@@ -246,10 +246,12 @@ impl CallActor {
 }
 
 impl CallActor {
-    /// A key was pressed, whichever way it came. No verb takes keys yet.
-    pub(super) fn on_digit(&self, digit: DtmfEvent, by: &str) {
-        let ms = digit.duration.as_millis();
-        tracing::debug!(call_sid = %self.sid, ms, by, "digit received");
+    /// A key was pressed; `is_relayed`: as an event in the audio, which a bridge passes on.
+    pub(super) fn on_digit(&mut self, digit: DtmfEvent, is_relayed: bool, ctx: &mut Context<Self>) {
+        let DtmfEvent { digit, duration } = digit;
+        let ms = duration.as_millis();
+        tracing::debug!(call_sid = %self.sid, ms, is_relayed, "digit received");
+        self.input(Input::Key { key: digit.as_char(), duration, is_relayed }, ctx);
     }
 }
 
@@ -265,7 +267,7 @@ impl Handler<ParticipantEvent> for CallActor {
             // Nobody is there to send, and the target may ring for longer than silence is borne.
             ParticipantEvent::Inactive if self.is_between_far_ends() => {}
             ParticipantEvent::Inactive => self.input(Input::MediaTimeout, ctx),
-            ParticipantEvent::Digit(digit) => self.on_digit(digit, "RTP"),
+            ParticipantEvent::Digit(digit) => self.on_digit(digit, true, ctx),
             ParticipantEvent::Failed => self.media_failed(500, "media failed", ctx),
         }
     }

@@ -133,7 +133,7 @@ impl CallActor {
         match done {
             Move::Place(id) => self.place(id, ctx),
             Move::Cancel { id, elsewhere } => {
-                self.order_attempt(id, cancel(elsewhere));
+                self.order_attempt(id, cancel(elsewhere || self.family.is_elsewhere));
             }
             Move::Resolve { id, to } => self.follow(id, to, ctx),
             Move::Alarm { stage, after } => self.set_patience(stage, after, ctx),

@@ -1,6 +1,7 @@
 //! The call's application over WebSocket: what it is asked and told goes out by the session's socket,
 //! its commands come in (contract verbs.md §2).
 
+use std::collections::HashMap;
 use std::time::Instant;
 
 use actix::prelude::*;
@@ -12,9 +13,11 @@ use super::{CallActor, HookAnswered, Update};
 use crate::call::{Effect, Input};
 use crate::hook::ws::{
     self, Command, Event, Message as Told, MessageType, Reply, SocketEvent, SocketId, SocketSender,
-    command,
+    WeakSocket, command,
 };
-use crate::hook::{Alert, AlertKind, HookError, HookId, HookKind, HookRequest, ResolvedHook, Via};
+use crate::hook::{
+    Alert, AlertKind, HookError, HookId, HookKind, HookReply, HookRequest, ResolvedHook, Via,
+};
 use crate::model::CallSid;
 use crate::model::call::UpdateCall;
 use crate::verb::{self, Verb};
@@ -29,20 +32,59 @@ pub(super) struct Sockets {
     last_id: u32,
     /// Commands that were refused, each with an alert.
     refused: u32,
+    /// Children tell of themselves over the session's socket, the last of them after this call's end.
+    is_lent: bool,
+    /// What children have asked over it: the call, and its name for the question.
+    asked_for: HashMap<HookId, (Addr<CallActor>, HookId)>,
+    asked: u64,
 }
 
 struct Open {
     id: SocketId,
     url: Url,
     sender: SocketSender,
+    /// Whose it is, if not the call's own: that one hears what comes over it.
+    owner: Option<Addr<CallActor>>,
+}
+
+/// The socket of a session, for the calls that it dials.
+pub(super) struct Lent {
+    owner: Addr<CallActor>,
+    url: Url,
+    sender: SocketSender,
 }
 
 impl Sockets {
+    /// Those of a call that another one dials.
+    pub(super) fn of_child(lent: Option<Lent>) -> Self {
+        let session = lent.map(|Lent { owner, url, sender }| Open {
+            id: SocketId(0),
+            url,
+            sender,
+            owner: Some(owner),
+        });
+        Self { session, ..Self::default() }
+    }
+
+    pub(super) fn lend(&mut self, owner: Addr<CallActor>) -> Option<Lent> {
+        let open = self.session.as_ref()?;
+        let owner = open.owner.clone().unwrap_or(owner);
+        self.is_lent = true;
+        Some(Lent { owner, url: open.url.clone(), sender: open.sender.clone() })
+    }
+
     pub(super) fn close(&mut self) {
         for (_, open) in self.candidates.drain(..) {
             open.sender.close();
         }
-        if let Some(open) = self.session.take() {
+        for (_, (call, id)) in self.asked_for.drain() {
+            call.do_send(HookAnswered { id, result: Ok(HookReply { body: None }) });
+        }
+        // A socket that others use as well closes when the last of them lets go.
+        if let Some(open) = self.session.take()
+            && open.owner.is_none()
+            && !self.is_lent
+        {
             open.sender.close();
         }
     }
@@ -58,7 +100,16 @@ impl CallActor {
         let id = request.id;
         let is_redirect = matches!(request.kind, HookKind::SessionNew | HookKind::SessionRedirect);
         let sender = match request.target.via {
-            Via::Session(_) => self.session_socket(&request.target, ctx),
+            Via::Session(_) => {
+                let sender = self.session_socket(&request.target, ctx);
+                let open = self.sockets.session.as_ref();
+                if let Some(owner) = open.and_then(|open| open.owner.as_ref()) {
+                    // The answer comes to the owner of the socket, who passes it on.
+                    owner.do_send(AskFor { call: ctx.address(), request });
+                    return None;
+                }
+                sender
+            }
             Via::Socket if is_redirect && self.sockets.candidates.len() < MAX_CANDIDATES => {
                 let open = self.open_socket(&request.target, ctx);
                 let sender = open.sender.clone();
@@ -67,8 +118,8 @@ impl CallActor {
             }
             Via::Http | Via::Socket => return Some(request),
         };
+        let url = request.target.shown();
         if sender.send(message(request, Some(id))).is_err() {
-            let url = "its socket takes no more".to_owned();
             ctx.address().do_send(HookAnswered { id, result: Err(HookError::Abandoned { url }) });
         }
         None
@@ -93,9 +144,9 @@ impl CallActor {
         &mut self,
         target: &ResolvedHook,
         ctx: &Context<Self>,
-    ) -> Option<SocketSender> {
+    ) -> Option<WeakSocket> {
         target.session_hook()?;
-        Some(self.session_socket(target, ctx))
+        Some(self.session_socket(target, ctx).weak())
     }
 
     pub(super) fn move_session(&mut self, to: Option<HookId>) {
@@ -104,7 +155,8 @@ impl CallActor {
             let at = candidates.iter().position(|(id, _)| *id == to)?;
             Some(candidates.swap_remove(at).1)
         });
-        if let Some(former) = std::mem::replace(&mut self.sockets.session, next) {
+        let former = std::mem::replace(&mut self.sockets.session, next);
+        if let Some(former) = former.filter(|open| open.owner.is_none()) {
             former.sender.close();
         }
     }
@@ -117,7 +169,8 @@ impl CallActor {
         }
         let open = self.open_socket(target, ctx);
         let sender = open.sender.clone();
-        if let Some(former) = self.sockets.session.replace(open) {
+        let former = self.sockets.session.replace(open);
+        if let Some(former) = former.filter(|open| open.owner.is_none()) {
             former.sender.close();
         }
         sender
@@ -135,7 +188,7 @@ impl CallActor {
             }
         };
         let sender = ws::open(self.desk.hooks.clone(), self.sid, target, deliver);
-        Open { id, url: target.url.clone(), sender }
+        Open { id, url: target.url.clone(), sender, owner: None }
     }
 
     fn on_socket_event(
@@ -146,6 +199,10 @@ impl CallActor {
         let is_session = self.sockets.session.as_ref().is_some_and(|open| open.id == socket);
         match event {
             Event::Reply(Reply { id, result }) => {
+                if let Some((call, id)) = self.sockets.asked_for.remove(&id) {
+                    call.do_send(HookAnswered { id, result });
+                    return;
+                }
                 self.on_answer(id, result, ctx);
                 // The session did not follow.
                 let candidates = &mut self.sockets.candidates;
@@ -246,9 +303,10 @@ fn message(request: HookRequest, reply_to: Option<HookId>) -> Told {
         HookKind::SessionNew => MessageType::SessionNew,
         HookKind::SessionRedirect => MessageType::SessionRedirect,
         HookKind::VerbHook | HookKind::ConferenceStatus => MessageType::VerbHook,
+        HookKind::DialConfirm => MessageType::DialConfirm,
         HookKind::CallStatus => MessageType::CallStatus,
     };
-    let has_hook = matches!(kind, MessageType::SessionRedirect | MessageType::VerbHook);
+    let has_hook = !matches!(kind, MessageType::SessionNew | MessageType::CallStatus);
     let hook = match target.via {
         Via::Session(hook) => hook,
         Via::Http | Via::Socket => String::from(target.url).into(),
@@ -299,8 +357,35 @@ impl Handler<FromSocket> for CallActor {
     }
 }
 
+/// A child asks over the session's socket.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct AskFor {
+    call: Addr<CallActor>,
+    request: HookRequest,
+}
+
+impl Handler<AskFor> for CallActor {
+    type Result = ();
+
+    fn handle(&mut self, AskFor { call, request }: AskFor, _: &mut Context<Self>) {
+        let (asked, url) = (request.id, request.target.shown());
+        let sender = self.sockets.session.as_ref().map(|open| open.sender.clone());
+        self.sockets.asked += 1;
+        // Above all numbers that this call's own questions ever have.
+        let id = HookId(FOREIGN + self.sockets.asked);
+        self.sockets.asked_for.insert(id, (call.clone(), asked));
+        if sender.is_none_or(|sender| sender.send(message(request, Some(id))).is_err()) {
+            self.sockets.asked_for.remove(&id);
+            let result = Err(HookError::Abandoned { url });
+            call.do_send(HookAnswered { id: asked, result });
+        }
+    }
+}
+
 /// Redirects under way at a time.
 const MAX_CANDIDATES: usize = 4;
 /// Alerts about refused commands; the application itself is told of each.
 const MAX_REFUSED: u32 = 16;
 const MAX_NAME_CHARS: usize = 64;
+const FOREIGN: u64 = 1 << 32;

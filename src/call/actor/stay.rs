@@ -1,6 +1,7 @@
 //! The call's visits to conferences: from the wish to enter to the last word of the room.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 
@@ -36,6 +37,9 @@ impl CallActor {
             join_muted: join.join_muted.then_some(true),
             beep: join.beep.then_some(true),
             tag: join.member_tag,
+            speak_only_to: None,
+            distribute_dtmf: false,
+            grace: Duration::ZERO,
             max_participants: join.max_participants.and_then(|n| usize::try_from(n).ok()),
         };
         let guest = Guest {
@@ -116,11 +120,13 @@ impl Handler<ConferenceEvent> for CallActor {
         let id = stay.run;
         let event = match event.happened {
             _ if event.run != id => return,
-            Happened::Waiting => verb::ConferenceEvent::Waiting,
+            Happened::Waiting { .. } => verb::ConferenceEvent::Waiting,
             Happened::Joined => {
                 tracing::info!(call_sid = %self.sid, "call is in the conference");
                 verb::ConferenceEvent::Joined
             }
+            // Prompts for those on hold are the verb's.
+            Happened::Held { .. } => return,
             Happened::Refused(why) => {
                 self.stay = None;
                 verb::ConferenceEvent::Refused(match why {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Phase, State, Turn};
 use crate::call::{CallRecord, Effect, Termination, TimerId};
 use crate::model::call::{CallStatus, EndedBy, SipHeaders};
+use crate::verb::ChildEvent;
 
 /// How a call ends: its last status, and what is still said to the far end.
 pub(super) struct Ending {
@@ -79,6 +80,7 @@ impl State {
             turn.out.push(Effect::StopTimer { id });
         }
         self.send_status_event(turn);
+        self.tell_parent(ChildEvent::Ended { status: ending.status, sip_status }, turn);
         let record = CallRecord {
             facts: self.setup.facts.clone(),
             attempted_at: self.attempted_at.unwrap_or(turn.wall),
@@ -88,6 +90,7 @@ impl State {
             sip_status,
             call_status: ending.status,
             termination: Termination::of(ending.status, self.direction(), ending.ended_by),
+            sip_parent_callid: self.setup.parent.as_ref().map(|p| p.facts.call_id.clone()),
             remote_host: self.setup.remote_host.clone(),
         };
         turn.out.push(Effect::Ended(Box::new(record)));

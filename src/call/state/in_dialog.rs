@@ -59,6 +59,11 @@ impl Requests {
 impl State {
     // ---- from the far end ----
 
+    /// Told of a REFER that no `dial` takes care of.
+    pub(super) fn refer_hook(&self) -> Option<Hook> {
+        self.requests.refer_hook.clone()
+    }
+
     pub(super) fn on_request(&mut self, asked: InDialog, turn: &mut Turn<'_>) {
         let answer = asked.answer;
         if self.has_ended() {
@@ -109,10 +114,14 @@ impl State {
         let subscription = Subscription { id: (self.requests.refers > 1).then_some(refer.seq) };
         let is_busy =
             self.requests.is_transferring || self.requests.inquiries.len() >= MAX_INQUIRIES;
-        match (self.requests.refer_hook.clone(), self.setup.transfers) {
+        let referred = self.referred();
+        let hook = referred.as_ref().and_then(|(hook, _)| hook.clone());
+        let hook = hook.or_else(|| self.refer_hook());
+        match (hook, self.setup.transfers) {
             _ if is_busy => respond(answer, 491, turn),
             (Some(hook), _) => {
-                let details = refer.details(self.setup.facts.call_sid);
+                let other = referred.map(|(_, other)| other);
+                let details = refer.details(self.setup.facts.call_sid, other);
                 let mut fields = Map::new();
                 fields.insert("refer_details".into(), Value::Object(details));
                 let wants_notify = refer.wants_notify;
@@ -176,6 +185,7 @@ impl State {
                 return Ok(());
             }
         };
+        let is_refer = matches!(inquiry, Inquiry::Refer { .. });
         if let Inquiry::Refer { answer, wants_notify, subscription } = inquiry {
             accept(answer, wants_notify, turn);
             if wants_notify {
@@ -184,8 +194,10 @@ impl State {
                 self.send_notify(&headers, content, turn);
             }
         }
-        if !verbs.is_empty() {
-            self.load(verbs, turn);
+        match verbs.is_empty() {
+            true => {}
+            false if is_refer => self.run_referred(verbs, turn),
+            false => self.load(verbs, turn),
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use super::{AppFailure, Phase, State, Turn};
+use crate::call::child::Parent;
 use crate::call::failure::{first_verbs, next_verbs, script_verbs};
 use crate::call::{Application, Effect, Script};
 use crate::hook::{Base, HookError, HookId, HookKind, HookReply, ResolvedHook, Via};
@@ -91,6 +92,12 @@ impl Session {
             prompts: VecDeque::new(),
             is_open: false,
         }
+    }
+
+    /// The session of a call that another dialled: what is relative there is so here.
+    pub(super) fn of_child(parent: &Parent) -> Self {
+        let status = parent.status.clone().map_or(StatusHook::None, StatusHook::Target);
+        Self { base: parent.base.clone(), status, ..Self::new(&Application::default()) }
     }
 
     pub(super) fn status_target(&mut self, turn: &mut Turn<'_>) -> Option<ResolvedHook> {
@@ -242,7 +249,9 @@ impl State {
             self.on_redirect_reply(id, &target, result, turn);
         } else if let Some(pending) = session.question.take_if(|pending| pending.id == id) {
             self.on_answer(&pending, result, turn);
-        } else if let Some(run) = session.take_prompts(id) {
+        } else if self.is_confirming(id) {
+            self.on_confirm_reply(result, turn);
+        } else if let Some(run) = self.session.take_prompts(id) {
             self.on_prompts(run, result, turn);
         } else if let Err(result) = self.on_inquiry_reply(id, result, turn) {
             self.on_idle_reply(result, turn);
@@ -270,6 +279,7 @@ impl State {
                     self.resume(turn);
                 } else {
                     self.session.opening = None;
+                    self.grow_up(turn);
                     self.load(verbs, turn);
                 }
             }
@@ -283,7 +293,9 @@ impl State {
 
     /// An old list that ran dry while the redirect was pending ends the call now.
     pub(super) fn resume(&mut self, turn: &mut Turn<'_>) {
-        if self.session.is_open && self.session.opening.is_none() {
+        if self.is_child() {
+            self.on_child_exhausted(turn);
+        } else if self.session.is_open && self.session.opening.is_none() {
             self.run(turn, |runner, _| runner.progress());
         }
     }

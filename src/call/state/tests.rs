@@ -1,6 +1,7 @@
 //! Whole calls in virtual time: inputs in, effects out as short lines that read like a log.
 
 mod application;
+mod dial;
 mod in_dialog;
 mod inbound;
 mod outbound;
@@ -202,6 +203,22 @@ impl Story {
                 format!("play {}", names.collect::<Vec<_>>().join(" "))
             }
             Effect::StopPlay { .. } => "stop play".into(),
+            Effect::SendRinging => "180".into(),
+            Effect::CallChild { child, order, .. } => {
+                format!("call {} {:?}", child.0, order.call.to.kind)
+            }
+            Effect::Dial { order, .. } => match order {
+                verb::DialOrder::Adult { child, verbs } => {
+                    format!("adult {} {}", child.0, verbs.len())
+                }
+                other => format!("{other:?}"),
+            },
+            Effect::TellParent(event) => format!("tell parent {event:?}"),
+            Effect::ExitBridge { .. } => "exit bridge".into(),
+            Effect::SendDigits { digits, duration } => {
+                format!("keys {digits} {}", duration.as_millis())
+            }
+            Effect::MuteTie(muted) => format!("mute tie {muted}"),
             Effect::JoinConference(join) => format!("join {}", join.name),
             Effect::LeaveConference { .. } => "leave".into(),
             Effect::MuteMember { muted, .. } => format!("mute {muted}"),
@@ -266,6 +283,8 @@ fn facts(direction: Direction) -> CallFacts {
         api_base_url: None,
         originating_sip_ip: Some("192.0.2.9".into()),
         originating_sip_trunk_name: None,
+        parent_call_sid: None,
+        caller_id: None,
     }
 }
 
@@ -284,6 +303,7 @@ fn setup(direction: Direction) -> Setup {
         service_url: None,
         remote_host: Some("192.0.2.9:5060".into()),
         transfers: Transfers::Unknown,
+        parent: None,
     }
 }
 

@@ -60,14 +60,17 @@ impl State {
                 if let Some(hook) = &status_hook {
                     self.session.set_status_hook(hook);
                 }
-                self.redirect(call_hook, turn);
-                if child_call_hook.is_some() {
-                    no_effect("child_call_hook", "the call has no child", turn);
+                if let Some(hook) = child_call_hook {
+                    self.redirect_child(hook, turn);
                 }
+                self.redirect(call_hook, turn);
             }
             Command::CallStatus(close) => self.close(close, turn)?,
             Command::Mute(muted) => match self.runner.conference() {
                 Some((id, _)) => turn.out.push(Effect::MuteMember { id, muted }),
+                None if self.is_child() || self.runner.dial().is_some() => {
+                    turn.out.push(Effect::MuteTie(muted));
+                }
                 None => no_effect("mute_status", "the call is not in a conference", turn),
             },
             Command::ConferenceMute(muted) => match self.runner.conference() {
@@ -84,13 +87,19 @@ impl State {
             Command::SipRequest(request) => {
                 return Ok(Some(self.send_request(*request, None, turn)));
             }
+            Command::ChildHook(hook) => self.redirect_child(hook, turn),
+            Command::Digits(digits, duration) if self.is_answered() => {
+                turn.out.push(Effect::SendDigits { digits, duration });
+            }
+            Command::Digits(..) => no_effect("dtmf", "the call is not answered", turn),
+            Command::Nothing => {}
             Command::Unbuilt(name) => no_effect(name, "the call runs no such verb", turn),
         }
         Ok(None)
     }
 
     /// Fetches another application; the present one goes on until it is there.
-    fn redirect(&mut self, hook: Hook, turn: &mut Turn<'_>) {
+    pub(super) fn redirect(&mut self, hook: Hook, turn: &mut Turn<'_>) {
         let target = match self.session.resolve(&hook) {
             Ok(target) => target,
             Err(error) => {
@@ -127,7 +136,7 @@ impl State {
     }
 }
 
-fn no_effect(command: &str, why: &str, turn: &mut Turn<'_>) {
+pub(super) fn no_effect(command: &str, why: &str, turn: &mut Turn<'_>) {
     let message = format!("{command} has no effect: {why}");
     turn.out.push(Effect::Alert(Alert::new(AlertKind::ErrorUpdatingCall, message)));
 }

@@ -11,7 +11,7 @@ use crate::verb::{
 };
 
 /// What a verb made of the call, once its effects are carried out.
-enum Verdict {
+pub(super) enum Verdict {
     GoesOn,
     Bye(SipHeaders),
     Decline { status: u16, reason: String, headers: SipHeaders },
@@ -79,6 +79,9 @@ impl State {
 
     /// An HTTP application has nothing more to say. One with an open socket may.
     fn on_exhausted(&mut self, turn: &mut Turn<'_>) {
+        if self.on_child_exhausted(turn) {
+            return;
+        }
         if self.session.redirect.is_some() || self.session.socket == Socket::Open {
             return;
         }
@@ -106,12 +109,13 @@ impl State {
         let _ = self.apply(effects, turn);
     }
 
-    fn apply(&mut self, effects: Vec<verb::Effect>, turn: &mut Turn<'_>) -> Verdict {
+    pub(super) fn apply(&mut self, effects: Vec<verb::Effect>, turn: &mut Turn<'_>) -> Verdict {
         let mut verdict = Verdict::GoesOn;
         for effect in effects {
             match effect {
                 verb::Effect::Answer => self.ask_answer(turn),
                 verb::Effect::Progress => self.ask_progress(turn),
+                verb::Effect::Ring => self.ring(turn),
                 verb::Effect::Hangup { headers } => verdict = Verdict::Bye(headers),
                 verb::Effect::Decline { status, reason, headers } => {
                     verdict = Verdict::Decline { status, reason, headers };
@@ -142,6 +146,12 @@ impl State {
                     let base = Box::new(self.base.clone());
                     turn.out.push(Effect::LeaveConference { id: run, base });
                 }
+                verb::Effect::Dial { run, order } => self.on_dial_order(run, order, turn),
+                verb::Effect::ExitBridge { run } => turn.out.push(Effect::ExitBridge { run }),
+                verb::Effect::SendDigits { digits, duration } => {
+                    turn.out.push(Effect::SendDigits { digits, duration });
+                }
+                verb::Effect::SetHoldMusic(url) => self.hold_music = Some(url),
                 verb::Effect::SetCustomerData(data) => {
                     self.base.customer_data = Some(data.into());
                     turn.out.push(Effect::Publish);
@@ -159,15 +169,7 @@ impl State {
                     self.send_request(request, Some(run), turn);
                 }
                 verb::Effect::Refer { run, order } => self.send_refer(run, order, turn),
-                // What a verb tells on its way keeps its order, as the call's status events do.
-                verb::Effect::Tell { hook, fields, .. } => match self.session.resolve(&hook) {
-                    Ok(target) => {
-                        let body = payload::action(&self.base, fields, None);
-                        let request = Box::new(self.request(HookKind::VerbHook, target, body));
-                        turn.out.push(Effect::StatusEvent { request, last: false });
-                    }
-                    Err(error) => turn.out.push(Effect::Alert(error.alert())),
-                },
+                verb::Effect::Tell { hook, fields, .. } => self.tell_hook(&hook, fields, turn),
                 verb::Effect::Ask(ask) => {
                     if let Err(failure) = self.ask(ask, turn) {
                         verdict = Verdict::Failed(failure);

@@ -71,6 +71,9 @@ impl ConferenceActor {
 
     fn relocate(&mut self, place: Place, last: Option<Tick>, ctx: &mut Context<Self>) {
         self.pulse.stop(ctx);
+        if let Some(timer) = self.grace.take() {
+            ctx.cancel_future(timer);
+        }
         let successor = Self {
             identity: self.identity.clone(),
             place,
@@ -83,9 +86,14 @@ impl ConferenceActor {
             status_rule: std::mem::take(&mut self.status_rule),
             starter: self.starter.take(),
             status: self.status.take(),
+            wait_hook: self.wait_hook.take(),
+            grace_ends: self.grace_ends.take(),
+            grace: None,
             guests: std::mem::take(&mut self.guests),
             joins: self.joins,
             floor: std::mem::replace(&mut self.floor, Floor::new(self.settings)),
+            tags: std::mem::take(&mut self.tags),
+            announcements: std::mem::take(&mut self.announcements),
             pulse: Pulse::default(),
             residence: Residence::Here,
             resumed_after: last,

@@ -24,6 +24,8 @@ fn base(direction: Direction) -> BaseFields {
         api_base_url: Some("http://api.example.com/v1".into()),
         originating_sip_ip: Some("192.0.2.9".into()),
         originating_sip_trunk_name: Some("carrier".into()),
+        parent_call_sid: None,
+        caller_id: None,
     }))
 }
 

@@ -13,4 +13,4 @@ mod task;
 
 pub use protocol::Command;
 pub use session::{Ending, Message, MessageType, Reply};
-pub use task::{Event, SocketEvent, SocketId, SocketSender, open};
+pub use task::{Event, SocketEvent, SocketId, SocketSender, WeakSocket, open};

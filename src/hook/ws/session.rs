@@ -20,6 +20,7 @@ pub enum MessageType {
     SessionNew,
     SessionRedirect,
     VerbHook,
+    DialConfirm,
     CallStatus,
     Error,
 }
@@ -496,6 +497,7 @@ impl MessageType {
             Self::SessionNew => "session:new",
             Self::SessionRedirect => "session:redirect",
             Self::VerbHook => "verb:hook",
+            Self::DialConfirm => "dial:confirm",
             Self::CallStatus => "call:status",
             Self::Error => "jambonz:error",
         }

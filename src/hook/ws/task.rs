@@ -44,16 +44,43 @@ pub struct SocketSender {
     is_closing: watch::Sender<bool>,
 }
 
+/// A sending end that keeps no socket open.
+#[derive(Clone, Debug)]
+pub struct WeakSocket(mpsc::WeakSender<Message>);
+
+impl WeakSocket {
+    /// Sends a message when its turn comes. Never waits.
+    ///
+    /// # Errors
+    /// The message, as of [`SocketSender::send`].
+    pub fn send(&self, message: Message) -> Result<(), Message> {
+        match self.0.upgrade() {
+            Some(messages) => put(&messages, message),
+            None => Err(message),
+        }
+    }
+}
+
+fn put(messages: &mpsc::Sender<Message>, message: Message) -> Result<(), Message> {
+    messages.try_send(message).map_err(|error| match error {
+        mpsc::error::TrySendError::Full(message) | mpsc::error::TrySendError::Closed(message) => {
+            message
+        }
+    })
+}
+
 impl SocketSender {
     /// Sends a message when its turn comes. Never waits.
     ///
     /// # Errors
     /// The message, when too many wait already or the socket is closed.
     pub fn send(&self, message: Message) -> Result<(), Message> {
-        self.messages.try_send(message).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(message)
-            | mpsc::error::TrySendError::Closed(message) => message,
-        })
+        put(&self.messages, message)
+    }
+
+    /// For somebody whose messages may come too late.
+    pub fn weak(&self) -> WeakSocket {
+        WeakSocket(self.messages.downgrade())
     }
 
     /// The call has ended, or goes on elsewhere: what was sent before still leaves, then the socket

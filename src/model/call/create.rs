@@ -140,8 +140,20 @@ impl<'a> Body<'a> {
 }
 
 fn target(body: Body<'_>) -> Result<(Target, SipHeaders), BadCall> {
-    let to = body.value("to").ok_or(BadCall::To("it is required"))?;
-    let to = Body::new(to).ok_or(BadCall::To("it must be an object"))?;
+    Target::parse(body.value("to").ok_or(BadCall::To("it is required"))?)
+}
+
+impl Target {
+    /// Reads a target and the headers it adds to the INVITE.
+    ///
+    /// # Errors
+    /// [`BadCall::To`] says what is wrong with it.
+    pub fn parse(value: &Value) -> Result<(Self, SipHeaders), BadCall> {
+        target_of(Body::new(value).ok_or(BadCall::To("it must be an object"))?)
+    }
+}
+
+fn target_of(to: Body<'_>) -> Result<(Target, SipHeaders), BadCall> {
     let text = |name, problem| match to.line(name) {
         Ok(Some(text)) if !text.trim().is_empty() => Ok(text.to_owned()),
         _ => Err(BadCall::To(problem)),

@@ -4,6 +4,8 @@
 //! and its payload is checked; those whose verb is not built yet arrive as
 //! [`Command::Unbuilt`] and have no effect beyond an alert.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::input::Body;
@@ -36,6 +38,12 @@ pub enum Command {
     SipRequest(Box<SipRequest>),
     /// A command of the contract that needs a verb which does not exist yet; its property name.
     Unbuilt(&'static str),
+    /// An application of its own for the call that this one dialled.
+    ChildHook(Hook),
+    /// Keys to this call's far end, each of that duration.
+    Digits(String, Duration),
+    /// What it asks for is so already.
+    Nothing,
 }
 
 /// The two ways to close a call from outside.
@@ -98,6 +106,11 @@ fn command(body: Body<'_>, name: &'static str) -> Result<Command, BadCall> {
             None => return Err(BadCall::Invalid("tag data")),
         },
         "sip_request" => Command::SipRequest(Box::new(sip_request(body)?)),
+        "child_call_hook" => {
+            Command::ChildHook(body.hook("child_call_hook")?.ok_or(BadCall::NoOption)?)
+        }
+        "dtmf" => digits(body)?,
+        "media_path" if word(body, name)? == "full-media" => Command::Nothing,
         other => {
             check_unbuilt(body, other)?;
             Command::Unbuilt(other)
@@ -112,7 +125,6 @@ fn check_unbuilt(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
         false => Err(BadCall::Invalid(name)),
     };
     match name {
-        "child_call_hook" => body.hook(name).map(|_| ()),
         "listen_status" | "stream_status" => one_of(&["pause", "silence", "resume"]),
         "transcribe_status" => one_of(&["pause", "resume"]),
         "conf_hold_status" => one_of(&["hold", "unhold"]),
@@ -121,13 +133,6 @@ fn check_unbuilt(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
             one_of(&["enable", "disable", "on", "off"])
         }
         "conferenceParticipantAction" => participant_action(body, name),
-        "dtmf" => {
-            let digit = Body::new_in(body, name)?.text("digit").ok().flatten();
-            match digit {
-                Some(d) if is_digits(d) => Ok(()),
-                _ => Err(BadCall::Invalid(name)),
-            }
-        }
         "record" => record(body, name),
         "dub" => {
             let dub = Body::new_in(body, name)?;
@@ -217,6 +222,23 @@ fn record(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
     }
     Ok(())
 }
+
+/// `{digit, duration?}`; some clients write `{dtmf}` (D-11).
+fn digits(body: Body<'_>) -> Result<Command, BadCall> {
+    const NAME: &str = "dtmf";
+    let given = Body::new_in(body, NAME)?;
+    let named = ["digit", NAME].into_iter().find(|name| given.value(name).is_some());
+    let digits = named.and_then(|name| given.text(name).ok().flatten());
+    let Some(digits) = digits.filter(|digits| is_digits(digits)) else {
+        return Err(BadCall::Invalid(NAME));
+    };
+    let ms = given.whole("duration").map_err(|_| BadCall::Invalid(NAME))?;
+    let ms = ms.filter(|ms| *ms > 0).unwrap_or(DIGIT_MS).min(MAX_DIGIT_MS);
+    Ok(Command::Digits(digits.to_owned(), Duration::from_millis(ms)))
+}
+
+const DIGIT_MS: u64 = 250;
+const MAX_DIGIT_MS: u64 = 8000;
 
 fn is_digits(text: &str) -> bool {
     !text.is_empty()

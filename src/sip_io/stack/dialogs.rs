@@ -41,6 +41,12 @@ impl StackActor {
             Event::Reinvite { dialog, request, .. } => {
                 self.tell(dialog, Happened::Reinvite(request));
             }
+            Event::ReinviteAnswered { dialog, response, .. } => {
+                self.tell(dialog, Happened::ReinviteDone(Ok(response)));
+            }
+            Event::ReinviteRejected { dialog, status, .. } => {
+                self.tell(dialog, Happened::ReinviteDone(Err(status)));
+            }
             Event::Update { dialog, txn, request } => {
                 self.tell(dialog, Happened::Update { txn, request });
             }
@@ -159,6 +165,13 @@ impl Handler<Order> for StackActor {
             Action::Progress(reply) => endpoint.progress(now, dialog, reply),
             Action::Answer(reply) => endpoint.answer(now, dialog, reply),
             Action::Reject(reply) => endpoint.reject(now, dialog, reply),
+            Action::Reinvite(body) => {
+                let sent = endpoint.reinvite(now, dialog, Vec::new(), Some(body));
+                if sent.is_err() {
+                    self.tell(dialog, Happened::ReinviteDone(Err(REQUEST_PENDING)));
+                }
+                sent
+            }
             Action::Cancel(headers) => endpoint.cancel_with(now, dialog, headers),
             Action::Bye(headers) => endpoint.bye(now, dialog, headers),
             Action::Respond { txn, reply } => endpoint.respond(now, txn, reply),
@@ -173,3 +186,6 @@ impl Handler<Order> for StackActor {
         self.pump(ctx);
     }
 }
+
+/// RFC 3261 §21.4.27: another offer is under way.
+const REQUEST_PENDING: u16 = 491;

@@ -20,7 +20,7 @@ fn asks(method: &str, asked: Asked) -> Input {
     }))
 }
 
-fn refers(wants_notify: bool) -> Input {
+pub(super) fn refers(wants_notify: bool) -> Input {
     let refer = Refer {
         refer_to: "<sip:bob@example.com>".into(),
         target: "sip:bob@example.com".parse().unwrap(),

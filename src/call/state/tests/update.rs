@@ -179,7 +179,6 @@ fn commands_without_a_verb_to_act_on_have_no_effect_but_an_alert() {
         json!({"listen_status": "pause"}),
         json!({"conf_hold_status": "hold", "wait_hook": "/wait"}),
         json!({"whisper": {"verb": "say", "text": "hi"}}),
-        json!({"dtmf": {"digit": "12#"}}),
         json!({"record": {"action": "stopCallRecording"}}),
         json!({"child_call_hook": "/x"}),
     ] {

@@ -1,0 +1,169 @@
+//! A call that `dial` placed: it has no application but the questions of a `confirmHook`, and reports to
+//! the call that dialled it, until it gets an application of its own (contract verbs.md §1.9, §3.4).
+
+use serde_json::{Map, Value};
+
+use super::{State, Turn};
+use crate::call::Effect;
+use crate::call::failure::next_verbs;
+use crate::hook::{HookError, HookId, HookKind, HookReply, payload};
+use crate::model::Hook;
+use crate::model::call::SipHeaders;
+use crate::verb::{BridgeChange, ChildEvent, RunId, Verb, VerbKind};
+
+/// What ties the call to the one that dialled it.
+#[derive(Debug)]
+pub(super) struct Kinship {
+    confirm: Option<Hook>,
+    stage: Stage,
+    /// The parent has gone on without it: it waits for an application of its own, or ends.
+    is_released: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Calling,
+    /// Its hook is asked.
+    Asking(HookId),
+    /// What the hook replied is being run.
+    Confirming,
+    Accepted,
+}
+
+/// What a parent tells its child's application side.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ParentWord {
+    /// Ask this hook for an application of its own.
+    Redirect(Hook),
+    /// Go on alone with whatever that brings.
+    Release,
+    /// Run these verbs alone.
+    Adult(Vec<Verb>),
+    /// Tell this hook, about this call.
+    Tell(Hook, Map<String, Value>),
+}
+
+impl Kinship {
+    pub(super) fn new(confirm: Option<Hook>) -> Self {
+        Self { confirm, stage: Stage::Calling, is_released: false }
+    }
+}
+
+impl State {
+    pub(super) fn tell_parent(&mut self, event: ChildEvent, turn: &mut Turn<'_>) {
+        if self.kinship.is_some() {
+            turn.out.push(Effect::TellParent(Box::new(event)));
+        }
+    }
+
+    pub(super) fn is_child(&self) -> bool {
+        self.kinship.is_some()
+    }
+
+    /// The far end has answered; `false` if the call is nobody's child.
+    pub(super) fn on_child_answered(&mut self, turn: &mut Turn<'_>) -> bool {
+        let Some(kinship) = &mut self.kinship else { return false };
+        let Some(hook) = kinship.confirm.take() else {
+            self.accept(turn);
+            return true;
+        };
+        self.tell_parent(ChildEvent::Answered, turn);
+        match self.session.resolve(&hook) {
+            Ok(target) => {
+                let body = payload::plain(&self.base);
+                let request = self.request(HookKind::DialConfirm, target, body);
+                if let Some(kinship) = &mut self.kinship {
+                    kinship.stage = Stage::Asking(request.id);
+                }
+                turn.out.push(Effect::Hook(Box::new(request)));
+            }
+            Err(error) => {
+                turn.out.push(Effect::Alert(error.alert()));
+                self.hang_up(SipHeaders::default(), turn);
+            }
+        }
+        true
+    }
+
+    pub(super) fn is_confirming(&self, id: HookId) -> bool {
+        self.kinship.as_ref().is_some_and(|kinship| kinship.stage == Stage::Asking(id))
+    }
+
+    pub(super) fn on_confirm_reply(
+        &mut self,
+        result: Result<HookReply, HookError>,
+        turn: &mut Turn<'_>,
+    ) {
+        let bars = |verb: &Verb| matches!(verb.kind, VerbKind::SipDecline(_));
+        match next_verbs(result) {
+            Ok(verbs) if verbs.is_empty() => self.accept(turn),
+            Ok(verbs) if verbs.iter().any(bars) => self.hang_up(SipHeaders::default(), turn),
+            Ok(verbs) => {
+                if let Some(kinship) = &mut self.kinship {
+                    kinship.stage = Stage::Confirming;
+                }
+                self.load(verbs, turn);
+            }
+            Err(failure) => {
+                turn.out.extend(failure.alert().map(Effect::Alert));
+                self.hang_up(SipHeaders::default(), turn);
+            }
+        }
+    }
+
+    /// The verbs of the confirmation are through, and the far end is still there.
+    pub(super) fn on_child_exhausted(&mut self, turn: &mut Turn<'_>) -> bool {
+        match &self.kinship {
+            None => return false,
+            Some(Kinship { is_released: true, .. }) => self.hang_up(SipHeaders::default(), turn),
+            Some(Kinship { stage: Stage::Confirming, .. }) => self.accept(turn),
+            Some(_) => {}
+        }
+        true
+    }
+
+    fn accept(&mut self, turn: &mut Turn<'_>) {
+        if let Some(kinship) = &mut self.kinship {
+            kinship.stage = Stage::Accepted;
+        }
+        self.tell_parent(ChildEvent::Accepted, turn);
+    }
+
+    /// Becomes a session of its own (contract verbs.md §1.9): what comes next is its alone.
+    pub(super) fn grow_up(&mut self, turn: &mut Turn<'_>) {
+        if self.kinship.is_some() {
+            turn.out.push(Effect::ExitBridge { run: RunId::OF_CHILD });
+            self.tell_parent(ChildEvent::Left, turn);
+            self.kinship = None;
+        }
+    }
+
+    pub(super) fn on_parent_word(&mut self, word: ParentWord, turn: &mut Turn<'_>) {
+        if self.has_ended() || self.kinship.is_none() {
+            return;
+        }
+        match word {
+            ParentWord::Redirect(hook) => self.redirect(hook, turn),
+            ParentWord::Adult(verbs) => {
+                self.grow_up(turn);
+                self.load(verbs, turn);
+            }
+            ParentWord::Release => {
+                if let Some(kinship) = &mut self.kinship {
+                    kinship.is_released = true;
+                }
+                if self.session.redirect.is_none() {
+                    self.hang_up(SipHeaders::default(), turn);
+                }
+            }
+            ParentWord::Tell(hook, fields) => self.tell_hook(&hook, fields, turn),
+        }
+    }
+
+    /// The bridge's word to a child; its parent decides what follows from most of it.
+    pub(super) fn on_child_bridge(&mut self, change: BridgeChange, turn: &mut Turn<'_>) {
+        if change == BridgeChange::Failed && self.kinship.is_some() {
+            self.hang_up_for("media failed", turn);
+        }
+    }
+}

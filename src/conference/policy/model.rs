@@ -1,0 +1,1 @@
+//! Random sequences of whatever can happen to a room, against a plain model of it.
