@@ -20,7 +20,7 @@ say = @printf '\n== %s\n' "$(1)"
 T ?= sip_message
 S ?= 60
 
-.PHONY: help demo test nightly check e2e contract bench load flood cps rest churn race idle upgrade peers fuzz cargo build-tools test-tools
+.PHONY: help demo test nightly check e2e contract bench load flood cps rest churn race idle upgrade peers fuzz cargo build-tools run-tools test-tools
 
 help:
 	@echo "make demo        build and start the server with a demo tenant, ready for two SIP phones"
@@ -41,7 +41,7 @@ help:
 	@echo "make peers       the same load on this server, Janus and Asterisk; prints one table"
 	@echo "make fuzz T=sdp S=60  one fuzz target for 60 s; the targets: fuzz/fuzz_targets"
 
-demo: cargo build-tools
+demo: cargo build-tools run-tools
 	$(call say,building and starting the server (Ctrl-C stops it))
 	cargo run --release --bin trunkline -- --demo $(ARGS)
 
@@ -156,7 +156,11 @@ cargo:
 build-tools:
 	@scripts/install-packages cc:build-essential cmake:cmake
 
-test-tools: $(NODE_PACKAGES) $(PYTHON_PACKAGES)
+# What the server runs at run time.
+run-tools:
+	@scripts/install-packages espeak-ng:espeak-ng
+
+test-tools: run-tools $(NODE_PACKAGES) $(PYTHON_PACKAGES)
 	@scripts/install-packages sipp:sip-tester baresip:baresip-core openssl:openssl kamailio:kamailio \
 	  initdb:postgresql
 

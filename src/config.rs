@@ -10,6 +10,7 @@
 mod media;
 mod net;
 mod sip;
+mod speech;
 mod units;
 
 use std::net::{IpAddr, SocketAddr};
@@ -26,6 +27,7 @@ use crate::model::{AddressPolicy, Network, Secret};
 
 pub use self::media::{Codec, Media, Opus};
 pub use self::sip::{Listen, ListenTransport, Reliable, Sip, Transfers};
+pub use self::speech::Speech;
 pub use units::{PortRange, parse_duration};
 
 /// Variables whose names are fixed because scripts rely on them, and the key each one sets.
@@ -52,6 +54,7 @@ pub struct Config {
     pub sip: Sip,
     pub rtp: Rtp,
     pub media: Media,
+    pub speech: Speech,
     pub store: Store,
     pub hook: Hook,
     pub call: Call,
@@ -330,7 +333,11 @@ impl Config {
                 "must be 1m to 365d",
             ),
         ];
-        let rules = rules.into_iter().chain(self.sip.rules()).chain(self.media.rules());
+        let rules = rules
+            .into_iter()
+            .chain(self.sip.rules())
+            .chain(self.media.rules())
+            .chain(self.speech.rules());
         match rules.into_iter().find(|(_, holds, _)| !holds) {
             Some((key, _, reason)) => Err(Error::Invalid { key, reason }),
             None => Ok(()),

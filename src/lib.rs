@@ -15,6 +15,7 @@ pub mod rate;
 pub mod routing;
 pub mod server;
 pub mod sip_io;
+pub mod speech;
 pub mod store;
 pub mod verb;
 pub mod welcome;

@@ -19,7 +19,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::api::{self, AppState, Doors};
 use crate::call::actor::Hangup;
 use crate::call::desk::{Desk, DeskParts};
-use crate::config::Config;
+use crate::call::prompt::SPEECH_RATE;
+use crate::config::{self, Config};
 use crate::directory::{DirectoryActor, Live};
 use crate::hook::ws_connect::WsConfig;
 use crate::hook::{HookClient, HookConfig};
@@ -34,11 +35,15 @@ use crate::sip_io::registrations::Registrations;
 use crate::sip_io::tls::Tls;
 use crate::sip_io::trunks::Trunks;
 use crate::sip_io::trunks::keeper::Leave;
+use crate::speech::{self, Engine};
 use crate::store::{self, Store};
 use crate::verb;
 use crate::welcome::Welcome;
 use follow::Followers;
 use signalling::Shell;
+
+/// One piece of a text must be spoken in this time (contract verbs.md §5.5).
+const SPEECH_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long calls may take to end at shutdown.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -105,6 +110,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         store: store.clone(),
         hooks,
         prompts: Arc::default(),
+        speech: speech_engine(&config),
         plane: plane.clone(),
         live: live.clone(),
         directory: directory.clone(),
@@ -173,6 +179,17 @@ fn bind_ip(media_ip: IpAddr) -> IpAddr {
         Err(_) if media_ip.is_ipv4() => Ipv4Addr::UNSPECIFIED.into(),
         Err(_) => Ipv6Addr::UNSPECIFIED.into(),
     }
+}
+
+/// The program need not be there until something is to be said; who starts the server is told.
+fn speech_engine(config: &Config) -> Engine {
+    let config::Speech { program, processes, .. } = config.speech.clone();
+    let (limit, rate) = (SPEECH_LIMIT, SPEECH_RATE);
+    let engine = Engine::new(speech::Settings { program, processes, limit, rate });
+    if let Err(error) = engine.program() {
+        tracing::warn!(%error, "texts of say cannot be spoken");
+    }
+    engine
 }
 
 fn media_settings(config: &Config) -> MediaSettings {

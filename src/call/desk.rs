@@ -16,7 +16,9 @@ use tokio::sync::oneshot;
 
 use super::actor::CallActor;
 use super::originate::{NotPlaced, Order, Placed, Plan};
+use super::prompt::Source;
 use super::prompt_cache::PromptCache;
+use super::spoken::Speaker;
 use super::tally::Tally;
 use super::throttle::Throttle;
 use super::{Application, CallRecord, Limits, Script, Setup, Transfers, answer};
@@ -34,6 +36,7 @@ use crate::sip_io::message::{DialogEvent, IncomingCall};
 use crate::sip_io::registrations::Registrations;
 use crate::sip_io::stack::StackActor;
 use crate::sip_io::trunks::Trunks;
+use crate::speech::Engine;
 use crate::store::Store;
 
 /// What a call needs of the rest of the server.
@@ -45,6 +48,7 @@ pub struct DeskParts {
     pub store: Store,
     pub hooks: HookClient,
     pub prompts: Arc<PromptCache>,
+    pub speech: Engine,
     pub plane: Arc<MediaPlane>,
     pub ports: PortPool,
     pub live: Arc<Live>,
@@ -82,6 +86,21 @@ impl Deref for Desk {
 impl Desk {
     pub fn new(parts: DeskParts) -> Self {
         Self(Arc::new(parts))
+    }
+
+    /// Where an account's clips come from.
+    pub fn source(&self, account: AccountSid) -> Source {
+        let speaker = Speaker {
+            engine: self.speech.clone(),
+            account,
+            stands_in: self.config.speech.stand_in,
+        };
+        Source {
+            client: self.hooks.clone(),
+            sounds: self.config.media.sounds_dir.clone(),
+            cache: self.prompts.clone(),
+            speaker,
+        }
     }
 
     /// Opens a call for an INVITE that passed the gate; who is returned hears of its dialog.

@@ -23,6 +23,7 @@ pub mod route;
 mod setup;
 pub mod snapshot;
 mod sounds;
+mod spoken;
 mod state;
 mod status;
 pub mod tally;

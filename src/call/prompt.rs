@@ -1,4 +1,4 @@
-//! Fetching and decoding what a `play` verb names, away from every thread that moves audio.
+//! Fetching, decoding and speaking what verbs play, away from every thread that moves audio.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,11 +10,16 @@ use tokio::task::spawn_blocking;
 
 use super::prompt_cache::{Key, PromptCache};
 use super::sounds;
+use super::spoken::Speaker;
 use crate::hook::HookClient;
 use crate::verb::Clip;
 
 /// What is played is rendered at no higher rate: nobody hears more.
 const RATE: SampleRate = SampleRate::FULL;
+/// Samples of speech in one list: half an hour at [`SPEECH_RATE`], 60 MB.
+const MAX_SPOKEN: usize = 30_000_000;
+/// Speech is rendered at no higher rate: the engine makes little above.
+pub const SPEECH_RATE: SampleRate = SampleRate::WIDE;
 /// The longest `silence_stream://`.
 const MAX_SILENCE: Duration = Duration::from_secs(3600);
 
@@ -32,6 +37,7 @@ pub struct Source {
     /// The folder of `file://`, if there is one.
     pub sounds: Option<PathBuf>,
     pub cache: Arc<PromptCache>,
+    pub speaker: Speaker,
 }
 
 impl Source {
@@ -40,18 +46,27 @@ impl Source {
     /// # Errors
     /// [`Unplayable`] names the URL and what went wrong.
     pub async fn fetch_all(&self, clips: &[Clip]) -> Result<Vec<Arc<Pcm>>, Unplayable> {
-        let mut sounds = Vec::with_capacity(clips.len());
+        let (mut sounds, mut spoken) = (Vec::with_capacity(clips.len()), 0);
         for clip in clips {
-            sounds.push(match clip {
+            match clip {
                 Clip::Url(url) => {
                     let unplayable = |detail: String| Unplayable { url: url.clone(), detail };
-                    self.fetch(url).await.map_err(unplayable)?
+                    sounds.push(self.fetch(url).await.map_err(unplayable)?);
                 }
                 Clip::Speech(speech) => {
-                    let (url, detail) = (speech.text.clone(), "no speech engine".to_owned());
-                    return Err(Unplayable { url, detail });
+                    let unplayable = |detail| Unplayable { url: speech.text.clone(), detail };
+                    let said = self.speaker.say(speech, &self.cache).await.map_err(unplayable)?;
+                    spoken += said.iter().map(|pcm| pcm.samples().len()).sum::<usize>();
+                    if spoken > MAX_SPOKEN {
+                        return Err(unplayable("the texts last too long together".to_owned()));
+                    }
+                    sounds.extend(said);
                 }
-            });
+            }
+        }
+        if sounds.is_empty() {
+            // Nothing to say is said at once, and heard to its end.
+            sounds.push(Arc::new(Pcm::silence(SampleRate::NARROW, Duration::ZERO)));
         }
         Ok(sounds)
     }

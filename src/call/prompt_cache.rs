@@ -1,8 +1,9 @@
-//! Decoded sounds, shared by all calls that play the same file.
+//! Decoded files and spoken texts, shared by all calls that play the same.
 //!
-//! The key is what is in the file, so nothing here can be out of date: a file is fetched every time,
-//! but decoded once, and a thousand callers hear the same hold music from the same memory. Bounded in
-//! entries and bytes; what was not asked for longest goes first. No media thread comes here.
+//! The key is what is in the file, or all that decides how a text sounds, so nothing here can be out of
+//! date: a file is fetched every time, but decoded once, and a thousand callers hear the same hold music
+//! from the same memory. Bounded in entries and bytes; what was not asked for longest goes first. No
+//! media thread comes here.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,13 +14,27 @@ use sha2::{Digest, Sha256};
 const MAX_ENTRIES: usize = 256;
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// Names a file by its content.
+/// Names a sound by what it is made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key([u8; 32]);
+pub(super) struct Key {
+    /// No file is taken for a text, whatever stands in it.
+    is_speech: bool,
+    digest: [u8; 32],
+}
 
 impl Key {
     pub(super) fn of(file: &[u8]) -> Self {
-        Self(Sha256::digest(file).into())
+        Self { is_speech: false, digest: Sha256::digest(file).into() }
+    }
+
+    /// Of a text, its account, its voice, and whatever else is heard.
+    pub(super) fn of_speech<const N: usize>(parts: [&str; N]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part.len().to_le_bytes());
+            hash.update(part);
+        }
+        Self { is_speech: true, digest: hash.finalize().into() }
     }
 }
 
@@ -101,6 +116,20 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &second));
         assert!(cache.get(key(1)).is_some_and(|found| Arc::ptr_eq(&found, &first)));
         assert!(cache.get(key(2)).is_none());
+    }
+
+    #[test]
+    fn speech_is_named_by_all_its_parts_and_by_nothing_a_file_has() {
+        let key = Key::of_speech(["account", "hello"]);
+        assert_eq!(key, Key::of_speech(["account", "hello"]));
+        for other in [["accoun", "thello"], ["account", "hallo"], ["other", "hello"]] {
+            assert_ne!(key, Key::of_speech(other));
+        }
+        let mut preimage = 7usize.to_le_bytes().to_vec();
+        preimage.extend(b"account");
+        preimage.extend(5usize.to_le_bytes());
+        preimage.extend(b"hello");
+        assert_ne!(key, Key::of(&preimage));
     }
 
     #[test]

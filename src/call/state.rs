@@ -11,6 +11,7 @@ mod ending;
 mod in_dialog;
 mod session;
 mod socket;
+mod speech;
 mod update;
 mod verbs;
 
@@ -44,6 +45,7 @@ pub struct State {
     phase: Phase,
     session: Session,
     runner: Runner,
+    voice: speech::Voice,
     /// Until it goes its own way, if another call dialled it.
     kinship: Option<Kinship>,
     /// What is played to who is held, while the call talks with another.
@@ -97,6 +99,7 @@ impl State {
         };
         let kinship = parent.map(|parent| Kinship::new(parent.confirm_hook.clone()));
         let application = &setup.application;
+        let voice = speech::Voice::new(application.speech.as_ref());
         let requests =
             Requests::new(application.request_hook.clone(), application.refer_hook.clone());
         Self {
@@ -105,6 +108,7 @@ impl State {
             phase: Phase::New,
             session,
             runner: Runner::default(),
+            voice,
             kinship,
             hold_music: None,
             requests,

@@ -15,6 +15,8 @@ pub enum AlertKind {
     WebhookConnectionFailure,
     InvalidAppPayload,
     PlayUrlNotFound,
+    NoTts,
+    TtsFailure,
     ErrorUpdatingCall,
 }
 
@@ -26,6 +28,8 @@ impl AlertKind {
             Self::WebhookConnectionFailure => "webhook-connection-failure",
             Self::InvalidAppPayload => "invalid-app-payload",
             Self::PlayUrlNotFound => "play-url-notfound",
+            Self::NoTts => "no-tts",
+            Self::TtsFailure => "tts-failure",
             Self::ErrorUpdatingCall => "error-updating-call",
         }
     }

@@ -85,6 +85,8 @@ impl From<AlertKind> for AlertType {
             AlertKind::WebhookConnectionFailure => Self::WebhookConnectionFailure,
             AlertKind::InvalidAppPayload => Self::InvalidAppPayload,
             AlertKind::PlayUrlNotFound => Self::PlayUrlNotfound,
+            AlertKind::NoTts => Self::NoTts,
+            AlertKind::TtsFailure => Self::TtsFailure,
             AlertKind::ErrorUpdatingCall => Self::ErrorUpdatingCall,
         }
     }

@@ -20,15 +20,17 @@ mod prompts;
 mod props;
 mod redirect;
 mod runner;
+mod say;
 mod sip_decline;
 mod sip_refer;
 mod sip_request;
+mod synthesizer;
 mod tag;
 
 pub use answer::Answer;
 pub use conference::{Conference, ConferenceEvent, LeaveReason, Refusal, StatusEventName};
 pub(crate) use conference::{event_sid, queue_event_sid};
-pub use config::Config;
+pub use config::{Config, SpeechSettings};
 pub use dial::{
     ChildCall, ChildEvent, ChildId, ChildName, Dial, DialOrder, Farewell, Flow, Held, Side,
 };
@@ -41,9 +43,11 @@ pub use pause::Pause;
 pub use play::{Clip, Ear, Loops, Play, PlayReport, Speech};
 pub use redirect::Redirect;
 pub use runner::{Progress, Runner};
+pub use say::Say;
 pub use sip_decline::SipDecline;
 pub use sip_refer::{ReferOrder, SipRefer};
 pub use sip_request::SipRequestVerb;
+pub use synthesizer::{EMBEDDED, Gender, Synthesizer};
 pub use tag::Tag;
 
 use std::time::{Duration, Instant};
@@ -72,6 +76,7 @@ pub enum VerbKind {
     Pause(Pause),
     Play(Box<Play>),
     Redirect(Redirect),
+    Say(Box<Say>),
     SipDecline(SipDecline),
     SipRefer(Box<SipRefer>),
     SipRequest(Box<SipRequestVerb>),
@@ -183,6 +188,12 @@ pub enum Effect {
         url: String,
         detail: String,
     },
+    /// A text that could not be spoken: worth an alert.
+    SpeechFailed {
+        detail: String,
+    },
+    /// Sets the session's voice and whether texts are spoken anew each time.
+    SetSpeech(SpeechSettings),
     JoinConference {
         run: RunId,
         verb: Box<Conference>,
@@ -348,6 +359,7 @@ impl Verb {
             VerbKind::Pause(verb) => verb.start(run, cx),
             VerbKind::Play(verb) => verb.start(run, cx),
             VerbKind::Redirect(verb) => verb.start(cx),
+            VerbKind::Say(verb) => verb.start(run, cx),
             VerbKind::SipDecline(verb) => verb.start(cx),
             VerbKind::SipRefer(verb) => verb.start(run, cx),
             VerbKind::SipRequest(verb) => verb.start(run, cx),
@@ -371,6 +383,7 @@ impl Verb {
             VerbKind::Dtmf(verb) => verb.on_event(&event),
             VerbKind::Pause(verb) => verb.on_event(&event),
             VerbKind::Play(verb) => verb.on_event(event, run, cx),
+            VerbKind::Say(verb) => verb.on_event(event, cx),
             VerbKind::SipRefer(verb) => verb.on_event(&event, run, cx),
             VerbKind::SipRequest(verb) => verb.on_event(&event),
             // These end where they start and hear nothing.
@@ -392,6 +405,7 @@ impl Verb {
             VerbKind::Dtmf(verb) => verb.stop(run, cx),
             VerbKind::Pause(verb) => verb.stop(run, cx),
             VerbKind::Play(verb) => verb.stop(run, cx),
+            VerbKind::Say(_) => Say::stop(run, cx),
             VerbKind::SipRefer(verb) => verb.stop(why, run, cx),
             VerbKind::Answer(_)
             | VerbKind::Config(_)
@@ -408,7 +422,11 @@ impl Verb {
         match &self.kind {
             VerbKind::Play(play) if play.early_media => Need::EarlyMedia,
             VerbKind::Dial(dial) => dial.need(),
-            VerbKind::Answer(_) | VerbKind::Conference(_) | VerbKind::Play(_) => Need::Answer,
+            VerbKind::Say(say) if say.early_media => Need::EarlyMedia,
+            VerbKind::Answer(_)
+            | VerbKind::Conference(_)
+            | VerbKind::Play(_)
+            | VerbKind::Say(_) => Need::Answer,
             VerbKind::Config(_)
             | VerbKind::Dtmf(_)
             | VerbKind::Hangup(_)

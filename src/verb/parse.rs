@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::props::Props;
 use super::{
-    Answer, Conference, Config, Dial, Dtmf, Hangup, Leave, Pause, Play, Redirect, SipDecline,
+    Answer, Conference, Config, Dial, Dtmf, Hangup, Leave, Pause, Play, Redirect, Say, SipDecline,
     SipRefer, SipRequestVerb, Tag, Verb, VerbError, VerbKind,
 };
 
@@ -59,6 +59,7 @@ fn verb(index: usize, item: &Value, unused: &mut Vec<String>) -> Result<Verb, Ve
         "pause" => VerbKind::Pause(Pause::parse(&mut props)?),
         "play" => VerbKind::Play(Box::new(Play::parse(&mut props)?)),
         "redirect" => VerbKind::Redirect(Redirect::parse(&mut props)?),
+        "say" => VerbKind::Say(Box::new(Say::parse(&mut props)?)),
         "sip:decline" => VerbKind::SipDecline(SipDecline::parse(&mut props)?),
         "sip:refer" => VerbKind::SipRefer(Box::new(SipRefer::parse(&mut props)?)),
         "sip:request" => VerbKind::SipRequest(Box::new(SipRequestVerb::parse(&mut props)?)),
@@ -95,7 +96,7 @@ fn known(name: &str) -> Result<&'static str, VerbError> {
         .ok_or_else(|| VerbError::Unknown { verb: name.chars().take(MAX_NAME_CHARS).collect() })
 }
 
-const BUILT: [&str; 14] = [
+const BUILT: [&str; 15] = [
     "answer",
     "conference",
     "config",
@@ -106,6 +107,7 @@ const BUILT: [&str; 14] = [
     "pause",
     "play",
     "redirect",
+    "say",
     "sip:decline",
     "sip:refer",
     "sip:request",
@@ -113,7 +115,7 @@ const BUILT: [&str; 14] = [
 ];
 
 /// Verbs of the contract that wait for their turn.
-const UNBUILT: [&str; 27] = [
+const UNBUILT: [&str; 26] = [
     "agent",
     "alert",
     "deepgram_s2s",
@@ -135,7 +137,6 @@ const UNBUILT: [&str; 27] = [
     "qwen_s2s",
     "rasa",
     "s2s",
-    "say",
     "stream",
     "transcribe",
     "transfer",

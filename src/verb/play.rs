@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::props::{Props, whole};
+use super::synthesizer::Synthesizer;
 use super::{Cx, Effect, Event, Question, RunId, Step, VerbError};
 use crate::model::Hook;
 
@@ -32,14 +33,11 @@ pub enum Clip {
     Speech(Box<Speech>),
 }
 
-/// A text and the voice it is wanted in; what is `None` is the session's.
+/// A text and the voice it is wanted in; what that leaves open is the session's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Speech {
     pub text: String,
-    pub vendor: Option<String>,
-    /// BCP 47.
-    pub language: Option<String>,
-    pub voice: Option<String>,
+    pub synthesizer: Synthesizer,
     /// Not to be taken from the cache, nor to be put there.
     pub is_fresh: bool,
 }

@@ -150,7 +150,7 @@ impl Prompts {
 
     fn may_run(&self, verb: &Verb) -> bool {
         match verb.kind {
-            VerbKind::Play(_) | VerbKind::Pause(_) => true,
+            VerbKind::Play(_) | VerbKind::Say(_) | VerbKind::Pause(_) => true,
             VerbKind::Leave(_) | VerbKind::Tag(_) => self.plan.may_leave,
             _ => false,
         }

@@ -42,6 +42,7 @@ mod secure;
 mod signalling;
 mod silence;
 mod smoke_tester;
+mod speech;
 mod stage;
 mod torture;
 mod transfer;

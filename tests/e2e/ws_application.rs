@@ -299,6 +299,58 @@ fn a_call_of_rest_tells_of_itself_and_a_redirect_moves_the_session() {
     wait::expect("both sockets closed", SOON, || app.facts("closed").len() == 2);
 }
 
+#[test]
+fn a_call_that_dials_tells_of_its_child_over_the_same_socket() {
+    let hold_on = json!([{ "verb": "answer" }, { "verb": "pause", "length": 60 }]);
+    let mut app = WsApp::start("node-client-ws", &hold_on);
+    let stage = stage_for(&format!("{}/call", app.url));
+    let mut bob = stage.phone("bob");
+    assert_eq!(bob.register(300).code(), Some(200));
+    let (mut phone, _rtp, mut call) = caller(&stage);
+    let call_sid = app.wait_for("session", |_| true)["data"]["call_sid"].clone();
+    let answering = thread::spawn(move || {
+        let rtp = RtpPeer::start(Voice::tone(HZ, LEVEL_DB));
+        let invite = bob.expect_request("INVITE", SOON);
+        bob.accept(&invite, &rtp);
+        (bob, rtp)
+    });
+    let target = json!([{ "type": "user", "name": format!("bob@{}", stage.tenant.realm) }]);
+    let dial = json!({ "verb": "dial", "target": target, "confirmHook": "named",
+        "actionHook": "/action" });
+    app.order(json!({ "do": "verbs", "verbs": [dial] }));
+    let (mut bob, _bobs_rtp) = answering.join().expect("answered");
+    let confirm = app.wait_for("hook", |fact| fact["hook"] == "named");
+    let child_sid = confirm["data"]["call_sid"].clone();
+    assert_eq!(confirm["data"]["parent_call_sid"], call_sid);
+    let of_child = || -> Vec<Value> {
+        let told = app.facts("call:status").into_iter();
+        let told = told.filter(|fact| fact["data"]["call_sid"] == child_sid);
+        told.map(|fact| fact["data"]["call_status"].clone()).collect()
+    };
+    wait::expect("the child's events", SOON, || of_child() == ["trying", "in-progress"]);
+
+    // A command that is aimed at the child; one that is aimed at nobody's is refused.
+    let tag = |sid: &Value| json!({ "do": "inject", "command": "tag", "data": { "side": "b" }, "callSid": sid });
+    let orders = [tag(&child_sid), tag(&json!("00000000-0000-4000-8000-000000000000"))];
+    let child = format!("/Calls/{}", child_sid.as_str().expect("a sid"));
+    for order in orders {
+        writeln!(app.orders, "{order}").expect("the application runs");
+    }
+    app.wait_for("jambonz:error", |fact| {
+        fact["data"].to_string().contains("no call of this session")
+    });
+    wait::expect("the child's customer data", SOON, || {
+        stage.get(&child)["customer_data"] == json!({ "side": "b" })
+    });
+    assert_eq!(phone.hang_up(&mut call).code(), Some(200));
+    bob.expect_bye(SOON);
+    // Both ends are told, before the socket closes.
+    app.wait_for("closed", |fact| fact["code"] == 1000);
+    let ended = app.facts("call:status").into_iter();
+    let ended = ended.filter(|fact| fact["data"]["call_status"] == "completed");
+    assert_eq!(ended.count(), 2);
+}
+
 fn lock(facts: &Mutex<Vec<Value>>) -> MutexGuard<'_, Vec<Value>> {
     facts.lock().unwrap_or_else(PoisonError::into_inner)
 }

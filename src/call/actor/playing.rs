@@ -6,7 +6,7 @@ use actix::prelude::*;
 use media::source::Pcm;
 
 use super::CallActor;
-use crate::call::prompt::{Source, Unplayable};
+use crate::call::prompt::Unplayable;
 use crate::call::{Input, PlayId};
 use crate::participant::message::{Play, StopPlay};
 use crate::verb::{Clip, Ear, Loops, PlayReport, RunId};
@@ -27,9 +27,7 @@ impl CallActor {
             self.playing.remove(0);
         }
         self.playing.push(Playing { run, is_fetched: false });
-        let client = self.desk.hooks.clone();
-        let sounds = self.desk.config.media.sounds_dir.clone();
-        let source = Source { client, sounds, cache: self.desk.prompts.clone() };
+        let source = self.desk.source(self.state.base_fields().facts.account_sid);
         let fetching = async move { source.fetch_all(&clips).await };
         ctx.spawn(fetching.into_actor(self).map(move |fetched, this, ctx| {
             // Stopped or replaced while the files were on their way.

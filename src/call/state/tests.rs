@@ -6,6 +6,7 @@ mod in_dialog;
 mod inbound;
 mod outbound;
 mod socket;
+mod speech;
 mod update;
 mod whatever_comes;
 

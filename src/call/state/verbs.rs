@@ -126,8 +126,9 @@ impl State {
                 verb::Effect::StopTimer { run } => self.stop_timer(TimerId::Verb(run), turn),
                 verb::Effect::Play { run, mut clips, loops, seek_samples, ear } => {
                     for clip in &mut clips {
-                        if let Clip::Url(url) = clip {
-                            *url = self.session.base.resolve_media(url);
+                        match clip {
+                            Clip::Url(url) => *url = self.session.base.resolve_media(url),
+                            Clip::Speech(speech) => self.voice.settle(speech, turn),
                         }
                     }
                     let id = PlayId(run);
@@ -141,6 +142,11 @@ impl State {
                     let alert = Alert::new(AlertKind::PlayUrlNotFound, message);
                     turn.out.push(Effect::Alert(alert.with_detail(detail)));
                 }
+                verb::Effect::SpeechFailed { detail } => {
+                    let message = format!("text-to-speech failed: {detail}");
+                    turn.out.push(Effect::Alert(Alert::new(AlertKind::TtsFailure, message)));
+                }
+                verb::Effect::SetSpeech(settings) => self.voice.set(settings),
                 verb::Effect::JoinConference { run, verb } => self.join(run, *verb, turn),
                 verb::Effect::LeaveConference { run } => {
                     let base = Box::new(self.base.clone());

@@ -148,7 +148,7 @@ fn a_refusal_names_verb_and_property() {
         (json!([{"verb": "sing"}]), "unknown verb \"sing\""),
         (json!([{"verb": "rest:dial"}]), "unknown verb \"rest:dial\""),
         (json!([{"verb": "sip:notify"}]), "unknown verb \"sip:notify\""),
-        (json!([{"verb": "say", "text": "hi"}]), "verb \"say\" is not supported yet"),
+        (json!([{"verb": "gather"}]), "verb \"gather\" is not supported yet"),
         (json!([{"gather": {}}]), "verb \"gather\" is not supported yet"),
         (json!([{"verb": "pause"}]), "verb \"pause\": missing required property \"length\""),
         (json!([{"verb": "pause", "length": null}]), "verb \"pause\": missing required property"),

@@ -291,12 +291,12 @@ fn config_names_what_has_no_effect_in_one_alert() {
     let mut story = Story::inbound();
     story.tell(Input::Start);
     let log = story.reply(json!([
-        {"verb": "config", "synthesizer": {"vendor": "x"}, "bargeIn": {"enable": true},
+        {"verb": "config", "recognizer": {"vendor": "x"}, "bargeIn": {"enable": true},
          "referHook": "/refer", "unknown": 1},
         {"verb": "pause", "length": 1},
     ]));
     let alerts: Vec<_> = log.iter().filter(|line| line.starts_with("alert")).collect();
-    assert_eq!(alerts, ["alert invalid-app-payload: config: no effect yet: bargeIn, synthesizer"]);
+    assert_eq!(alerts, ["alert invalid-app-payload: config: no effect yet: bargeIn, recognizer"]);
 }
 
 #[test]
