@@ -129,11 +129,6 @@ impl Session {
         self.opener = Opener::Script(script);
     }
 
-    /// The answer to the first request no longer counts.
-    pub(super) fn forget_opening(&mut self) {
-        self.opening = None;
-    }
-
     pub(super) fn resolve(&self, hook: &Hook) -> Result<ResolvedHook, HookError> {
         self.base.resolve(hook)
     }
@@ -148,6 +143,12 @@ impl Session {
     fn take_prompts(&mut self, id: HookId) -> Option<RunId> {
         let at = self.prompts.iter().position(|(asked, _)| *asked == id)?;
         self.prompts.remove(at).map(|(_, run)| run)
+    }
+
+    /// Whatever the application says now to what it was asked before is too late.
+    pub(super) fn forget_openings(&mut self) {
+        self.opening = None;
+        self.redirect = None;
     }
 
     pub(super) fn await_redirect(&mut self, id: HookId, target: ResolvedHook) {

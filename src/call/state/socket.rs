@@ -32,7 +32,7 @@ impl State {
         } else if append && self.session.is_open {
             self.run(turn, |runner, cx| runner.append(verbs, cx));
         } else {
-            self.session.forget_opening();
+            self.session.forget_openings();
             self.load(verbs, turn);
         }
     }
