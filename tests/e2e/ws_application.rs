@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::rtp_peer::Voice;
@@ -15,6 +16,8 @@ use support::{RtpPeer, SipPeer, wait};
 use crate::stage::{LEVEL_DB, SOON, Stage, file};
 
 const HZ: f64 = 450.0;
+/// The SDK compiles its schema first, which takes its time on a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running `ws_app.js`. Dropping it kills it.
 struct WsApp {
@@ -49,7 +52,8 @@ impl WsApp {
             }
         });
         let mut app = Self { child, orders, facts, url: String::new() };
-        let port = app.wait_for("listening", |_| true)["port"].clone();
+        let port = wait::until(START_LIMIT, || Some(app.facts("listening").first()?["port"].clone()));
+        let port = port.expect("ws_app.js listens");
         app.url = format!("ws://127.0.0.1:{port}");
         app
     }
@@ -88,10 +92,8 @@ impl Drop for WsApp {
     }
 }
 
-/// A stage whose phones are answered over a socket; no separate status hook.
+/// A stage whose phones are answered over a socket; no separate status hook. Node has its time.
 fn stage_for(url: &str) -> Stage {
-    // The SDK reads and compiles its schemas anew for each session, which takes seconds on a machine that
-    // is busy.
     let stage = Stage::with_env(&[("TRUNKLINE__HOOK__WS_ACK_TIMEOUT", "30s")]);
     let hook = json!({ "url": url, "method": "POST", "username": "jo", "password": "secret" });
     let body = json!({ "name": "ws", "account_sid": stage.tenant.account_sid, "call_hook": hook });
@@ -153,7 +155,7 @@ fn application_runs_a_call(library: &str) {
     app.wait_for("jambonz:error", |fact| {
         fact["data"]["details"].as_str().is_some_and(|text| text.contains("not in a conference"))
     });
-    assert!(!rtp.listen(std::time::Duration::from_millis(300)).frames.is_empty());
+    assert!(!rtp.listen(Duration::from_millis(300)).frames.is_empty());
     let prompt = json!({ "verb": "play", "url": "silence_stream://100" });
     app.order(json!({ "do": "verbs", "queue": true, "verbs": [prompt, { "verb": "hangup" }] }));
     phone.expect_bye(SOON);
