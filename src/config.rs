@@ -132,6 +132,9 @@ pub struct Hook {
     /// From connecting to the end of the WebSocket handshake.
     #[serde(with = "units::duration")]
     pub ws_handshake_timeout: Duration,
+    /// How long a WebSocket application has to acknowledge a message.
+    #[serde(with = "units::duration")]
+    pub ws_ack_timeout: Duration,
     /// Longer messages of a WebSocket application end its socket.
     pub ws_message_max_bytes: usize,
     /// A PEM file of further authorities, beside those the system trusts, for `wss`.
@@ -268,7 +271,7 @@ impl Config {
 
     /// Refuses values that can be read but cannot work.
     pub fn check(&self) -> Result<(), Error> {
-        let rules: [(&'static str, bool, &'static str); 17] = [
+        let rules: [(&'static str, bool, &'static str); 18] = [
             ("http.workers", (1..=64).contains(&self.http.workers), "must be 1 to 64"),
             ("http.max_body_bytes", self.http.max_body_bytes >= 1024, "must be at least 1024"),
             (
@@ -310,6 +313,7 @@ impl Config {
                 !self.hook.ws_handshake_timeout.is_zero(),
                 "must not be zero",
             ),
+            ("hook.ws_ack_timeout", !self.hook.ws_ack_timeout.is_zero(), "must not be zero"),
             (
                 "api.admin_key",
                 self.api.admin_key.as_ref().is_none_or(|key| units::is_token(&key.0)),
@@ -456,6 +460,7 @@ impl Default for Hook {
             user_agent: "jambonz".to_owned(),
             max_reply_bytes: 1024 * 1024,
             ws_handshake_timeout: Duration::from_millis(1500),
+            ws_ack_timeout: Duration::from_secs(5),
             ws_message_max_bytes: 1024 * 1024,
             ws_ca_file: None,
             allow_private_networks: false,

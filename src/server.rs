@@ -242,6 +242,7 @@ fn hook_config(config: &Config) -> HookConfig {
         ws: WsConfig {
             handshake_timeout: hook.ws_handshake_timeout,
             message_max_bytes: hook.ws_message_max_bytes,
+            ack_timeout: hook.ws_ack_timeout,
             ca_file: hook.ws_ca_file.clone(),
         },
     }

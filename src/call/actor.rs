@@ -13,6 +13,7 @@ mod playing;
 mod queue;
 mod recording;
 mod requests;
+mod socket;
 mod stay;
 mod streaming;
 mod tie;
@@ -38,6 +39,7 @@ use self::outgoing::Outgoing;
 use self::playing::Playing;
 use self::queue::Queueing;
 use self::requests::Requests;
+use self::socket::Sockets;
 use self::stay::Stay;
 use self::streaming::Stream;
 use self::tie::Tie;
@@ -87,6 +89,8 @@ pub struct CallActor {
     /// What the settings of who called want of the audio.
     encryption: Option<Encryption>,
     status: StatusSender,
+    /// Of a WebSocket application.
+    sockets: Sockets,
     /// Requests to the application that are not answered yet.
     pending_hooks: usize,
 }
@@ -179,6 +183,7 @@ impl CallActor {
             requests: Requests::default(),
             encryption: None,
             status,
+            sockets: Sockets::default(),
             pending_hooks: 0,
         }
     }
@@ -212,8 +217,8 @@ impl CallActor {
                     tracing::info!(call_sid = %self.sid, kind = ?request.kind, "application is asked");
                     self.ask(*request, ctx);
                 }
-                Effect::StatusEvent { request, last: false } => self.status.send(request),
-                Effect::StatusEvent { request, last: true } => self.status.send_last(request),
+                Effect::StatusEvent { request, last } => self.tell(request, last, ctx),
+                Effect::MoveSession { to } => self.move_session(to),
                 Effect::StartTimer { id, after } => {
                     let handle = ctx.run_later(after, move |this, ctx| {
                         this.timers.remove(&id);
@@ -282,6 +287,7 @@ impl CallActor {
         self.stream = None;
         self.drop_invites(false);
         self.drop_requests();
+        self.sockets.close();
         self.desk.record(record, self.state.base_fields(), &self.keep);
         // Who reads that it has ended may begin the next one. It is shown so once only: a call that was
         // deleted would come back with the second time.
@@ -318,12 +324,24 @@ impl CallActor {
 
     fn ask(&mut self, request: HookRequest, ctx: &Context<Self>) {
         self.pending_hooks += 1;
+        let Some(request) = self.ask_over_socket(request, ctx) else { return };
         let (hooks, call) = (self.desk.hooks.clone(), ctx.address());
         actix::spawn(async move {
             let id = request.id;
             let result = hooks.send(&request).await;
             call.do_send(HookAnswered { id, result });
         });
+    }
+
+    fn on_answer(
+        &mut self,
+        id: HookId,
+        result: Result<HookReply, HookError>,
+        ctx: &mut Context<Self>,
+    ) {
+        self.pending_hooks = self.pending_hooks.saturating_sub(1);
+        self.input(Input::HookReply { id, result }, ctx);
+        self.stop_if_done(ctx);
     }
 }
 
@@ -389,9 +407,7 @@ impl Handler<HookAnswered> for CallActor {
     type Result = ();
 
     fn handle(&mut self, HookAnswered { id, result }: HookAnswered, ctx: &mut Context<Self>) {
-        self.pending_hooks = self.pending_hooks.saturating_sub(1);
-        self.input(Input::HookReply { id, result }, ctx);
-        self.stop_if_done(ctx);
+        self.on_answer(id, result, ctx);
     }
 }
 

@@ -9,7 +9,8 @@ use url::Url;
 use super::child::ChildOrder;
 use super::refer::{Refer, Subscription};
 use super::{AnswerId, CallRecord, RecordingOrder};
-use crate::hook::{Alert, BaseFields, HookRequest, ResolvedHook};
+use crate::hook::ws::WeakSocket;
+use crate::hook::{Alert, BaseFields, HookId, HookRequest, ResolvedHook};
 use crate::model::call::{MemberOrder, SipHeaders, SipRequest, StreamFlow};
 use crate::queue::news::EventTarget;
 use crate::sip_io::message::RequestId;
@@ -58,6 +59,12 @@ pub enum Effect {
     StatusEvent {
         request: Box<HookRequest>,
         last: bool,
+    },
+
+    /// The session goes on over the socket that answered this request, or by HTTP; the socket it had
+    /// closes.
+    MoveSession {
+        to: Option<HookId>,
     },
 
     /// Starts a timer, or starts it anew.
@@ -240,4 +247,6 @@ pub struct ConferenceTarget {
     pub hook: ResolvedHook,
     pub secret: crate::model::Secret,
     pub events: Vec<StatusEventName>,
+    /// Of a hook that is told over the socket of the session that starts the room; its call knows it.
+    pub socket: Option<WeakSocket>,
 }

@@ -84,6 +84,9 @@ pub enum Input {
         id: HookId,
         result: Result<HookReply, HookError>,
     },
+    /// The application closed the session's socket in order, or it cannot be reached any more: what it
+    /// ordered is still done.
+    ApplicationGone,
     Timer {
         id: TimerId,
     },

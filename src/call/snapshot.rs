@@ -66,6 +66,11 @@ impl CallSnapshot {
         }
     }
 
+    /// Whether `parent` placed this call for its session.
+    pub(super) fn is_child_of(&self, parent: CallSid) -> bool {
+        self.parent_call_sid == Some(parent)
+    }
+
     pub(super) fn of(base: &BaseFields, service_url: Option<String>) -> Self {
         let facts = &*base.facts;
         let inbound = facts.direction == Direction::Inbound;

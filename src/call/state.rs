@@ -5,7 +5,7 @@
 //! `state/verbs.rs` what its verbs become, `state/in_dialog.rs` requests inside the dialog,
 //! `state/update.rs` the API's live control, `state/room.rs` that of a member of a conference,
 //! `state/queue.rs` its visits to queues, `state/recording.rs` its recording, `state/streaming.rs` its
-//! stream.
+//! stream, `state/socket.rs` what comes over an application's socket.
 
 mod child;
 mod dial;
@@ -15,6 +15,7 @@ mod queue;
 mod recording;
 mod room;
 mod session;
+mod socket;
 mod speech;
 mod streaming;
 mod update;
@@ -194,6 +195,7 @@ impl State {
             Input::Transferred(far) => self.on_transferred(turn, far),
             Input::DialogFailed => self.on_dialog_failed(turn),
             Input::HookReply { id, result } => self.on_hook_reply(id, result, turn),
+            Input::ApplicationGone => self.on_application_gone(turn),
             Input::Timer { id } => self.on_timer(id, turn),
             Input::PlayDone { id, report } => self.on_play_done(id, report, turn),
             Input::PlayFailed { id, url, detail } => self.on_play_failed(id, url, detail, turn),

@@ -14,6 +14,7 @@ use super::policy::StatusEvent;
 use crate::call::ConferenceTarget;
 use crate::hook::payload::ConferenceStatus;
 use crate::hook::queue::StatusPayload;
+use crate::hook::ws::{Message, MessageType};
 use crate::hook::{BaseFields, HookClient, HookError, StatusHook};
 
 /// A status event of a room.
@@ -66,6 +67,15 @@ impl NewsLine {
         client: &HookClient,
         on_failure: impl FnMut(HookError) + Send + 'static,
     ) {
+        if let Some(socket) = &news.target.socket {
+            let socket = socket.clone();
+            let hook = news.target.hook.session_hook().map(Into::into);
+            let data = Box::new(news).into_body();
+            let kind = MessageType::VerbHook;
+            // Lost with the session of the member that started the room.
+            let _ = socket.send(Message { kind, hook, data, reply_to: None });
+            return;
+        }
         let known = self.0.take().filter(|(target, _)| Arc::ptr_eq(target, &news.target));
         let (target, hook) = known.unwrap_or_else(|| {
             let target = news.target.clone();

@@ -37,7 +37,10 @@ pub struct Starter {
 impl Rules {
     /// Beside them what is wrong with the status hook, if it cannot be asked.
     pub fn of(defined: &Conference) -> (Self, Option<HookError>) {
-        let hook = defined.status_hook.as_ref().map(|stored| Base::default().resolve(&stored.hook));
+        let hook = defined
+            .status_hook
+            .as_ref()
+            .map(|stored| Base::default().resolve(&stored.hook).and_then(ResolvedHook::for_events));
         let (hook, error) = match hook.transpose() {
             Ok(hook) => (hook, None),
             Err(error) => (None, Some(error)),
@@ -66,7 +69,8 @@ impl StatusRule {
         let hook = self.hook.clone().or_else(|| own.map(|target| target.hook.clone()))?;
         let events = self.events.clone().or_else(|| own.map(|target| target.events.clone()));
         let (events, secret) = (events.unwrap_or_default(), starter.secret.clone());
-        Some(Arc::new(ConferenceTarget { hook, secret, events }))
+        let socket = own.filter(|_| self.hook.is_none()).and_then(|target| target.socket.clone());
+        Some(Arc::new(ConferenceTarget { hook, secret, events, socket }))
     }
 }
 
@@ -89,7 +93,7 @@ mod tests {
         let status = url.map(|url| {
             let hook = Base::default().resolve(&Hook::post(url)).unwrap();
             let events = vec![StatusEventName::Join];
-            Arc::new(ConferenceTarget { hook, secret: secret.clone(), events })
+            Arc::new(ConferenceTarget { hook, secret: secret.clone(), events, socket: None })
         });
         Starter { status, secret, record: None }
     }

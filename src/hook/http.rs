@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::guard::{Guard, Lookup, system_lookup};
-use super::resolve::{Base, Login, ResolvedHook, shown};
+use super::resolve::{Base, Login, ResolvedHook, Via, is_socket, shown};
 use super::retry::Schedule;
 use super::ws_connect::{Dialer, WsConfig};
 use super::{ConnectFault, HookError, HookReply, HookRequest, Phase, js_json, sign};
@@ -121,12 +121,18 @@ impl HookClient {
         }
     }
 
-    /// Sends one hook and reads its reply, trying again as its URL's fragment says.
+    /// Sends one hook and reads its reply, trying again as its URL's fragment says. A session's own
+    /// socket is not reached from here.
     ///
     /// # Errors
     /// The failure of the last attempt.
     pub async fn send(&self, request: &HookRequest) -> Result<HookReply, HookError> {
-        self.ask(&request.target, &request.secret, &request.body).await
+        match request.target.via {
+            Via::Socket => self.ask_over_socket(request).await,
+            Via::Http | Via::Session(_) => {
+                self.ask(&request.target, &request.secret, &request.body).await
+            }
+        }
     }
 
     /// As [`HookClient::send`], for what belongs to no single call.
@@ -273,6 +279,9 @@ impl HookClient {
     /// that turns out to be closed is replaced once; the server saw nothing, or at least said
     /// nothing.
     async fn exchange(&self, request: RequestBuilder, url: &Url) -> Result<Response, HookError> {
+        if is_socket(url) {
+            return Err(HookError::WebSocket { url: shown(url) });
+        }
         self.guard.check(url).map_err(|_| HookError::ForbiddenAddress { url: shown(url) })?;
         let request = request.build().map_err(|_| bad_url(url))?;
         let spare = request.try_clone();

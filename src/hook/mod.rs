@@ -1,8 +1,9 @@
-//! Talking to applications by HTTP (contract verbs.md §1): what is asked, how it is written,
+//! Talking to applications (contract verbs.md §1, §2): what is asked, how it is written,
 //! signed and sent, and what may come back.
 //!
 //! `payload`, `js_json`, `sign`, `retry` and `resolve` are pure; [`http`] does the network;
-//! [`queue`] keeps one call's status events in order. Called by `call/` and `conference/`.
+//! [`queue`] keeps one call's status events in order; [`ws`] is the same over one WebSocket per
+//! session, which [`ws_connect`] opens. Called by `call/` and `conference/`.
 
 mod alert;
 mod bucket;
@@ -19,6 +20,7 @@ mod sign;
 mod snake_case;
 #[cfg(test)]
 mod test_server;
+pub mod ws;
 pub mod ws_connect;
 
 pub use alert::{Alert, AlertKind};
@@ -27,7 +29,7 @@ pub use error::{ConnectFault, HookError, Phase};
 pub use facts::{BaseFields, CallFacts};
 pub use http::{HookClient, HookConfig};
 pub use queue::{StatusHook, StatusPayload, StatusSender};
-pub use resolve::{Base, Login, ResolvedHook};
+pub use resolve::{Base, Login, ResolvedHook, Via};
 
 use serde_json::{Map, Value};
 

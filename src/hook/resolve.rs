@@ -19,10 +19,22 @@ pub struct Login {
 /// token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ResolvedHook {
-    /// `http` or `https`, without user name and password; the fragment holds retry parameters.
+    /// Without user name and password; the fragment holds retry parameters.
     pub url: Url,
     pub method: HookMethod,
     pub auth: Option<Login>,
+    pub via: Via,
+}
+
+/// How a hook is asked.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Via {
+    /// `http` or `https`.
+    Http,
+    /// Over the session's socket, which the URL names; here the hook as the application wrote it.
+    Session(Box<str>),
+    /// Over another socket: `ws` or `wss`.
+    Socket,
 }
 
 impl fmt::Debug for ResolvedHook {
@@ -31,13 +43,53 @@ impl fmt::Debug for ResolvedHook {
             .field("url", &shown(&self.url))
             .field("method", &self.method)
             .field("auth", &self.auth)
+            .field("via", &self.via)
             .finish()
     }
 }
 
-/// The origin that relative URLs of a session refer to, and the session's credentials.
+/// A hook's text may hold a token.
+impl fmt::Debug for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "Http",
+            Self::Session(_) => "Session",
+            Self::Socket => "Socket",
+        })
+    }
+}
+
+impl ResolvedHook {
+    /// For a hook that is told one event after the other: by HTTP, or over the session's socket.
+    ///
+    /// # Errors
+    /// [`HookError::WebSocket`] for any other socket.
+    pub fn for_events(self) -> Result<Self, HookError> {
+        match self.via {
+            Via::Http | Via::Session(_) => Ok(self),
+            Via::Socket => Err(HookError::WebSocket { url: shown(&self.url) }),
+        }
+    }
+
+    /// The URL as alerts and logs show it: without what may hold a secret.
+    pub fn shown(&self) -> String {
+        shown(&self.url)
+    }
+
+    /// The hook as the messages of the session's socket name it.
+    pub fn session_hook(&self) -> Option<&str> {
+        match &self.via {
+            Via::Session(hook) => Some(hook),
+            Via::Http | Via::Socket => None,
+        }
+    }
+}
+
+/// What relative URLs of a session refer to, and the session's credentials: an origin, or the socket
+/// of a WebSocket application.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Base {
+    /// Of HTTP the origin alone, of a socket all of it.
     url: Option<Url>,
     auth: Option<Login>,
 }
@@ -54,9 +106,16 @@ impl Base {
     /// Resolves a hook within the session. Its own credentials win; the session's are added only
     /// towards the session's own origin.
     ///
+    /// Within a WebSocket application what is no URL of its own is a name, said over its socket.
+    ///
     /// # Errors
-    /// [`HookError::BadUrl`] or [`HookError::WebSocket`].
+    /// [`HookError::BadUrl`].
     pub fn resolve(&self, hook: &Hook) -> Result<ResolvedHook, HookError> {
+        if let Some(socket) = self.socket()
+            && is_name(&hook.url)
+        {
+            return Ok(self.over(socket, &hook.url));
+        }
         let mut url = self.absolute(&hook.url)?;
         let own = hook
             .credentials()
@@ -65,8 +124,30 @@ impl Base {
         // The setters fail only for URLs without a host, which `absolute` refuses.
         let _ = url.set_username("");
         let _ = url.set_password(None);
+        if let Some(socket) = self.socket().filter(|socket| is_same(socket, &url)) {
+            return Ok(self.over(socket, &hook.url));
+        }
         let auth = own.or_else(|| self.auth.clone().filter(|_| self.is_origin_of(&url)));
-        Ok(ResolvedHook { url, method: hook.method, auth })
+        let via = if is_socket(&url) { Via::Socket } else { Via::Http };
+        Ok(ResolvedHook { url, method: hook.method, auth, via })
+    }
+
+    /// The socket of a WebSocket application, for what has no hook of its own.
+    pub fn session_socket(&self) -> Option<ResolvedHook> {
+        self.socket().map(|socket| self.over(socket, ""))
+    }
+
+    fn socket(&self) -> Option<&Url> {
+        self.url.as_ref().filter(|url| is_socket(url))
+    }
+
+    fn over(&self, socket: &Url, hook: &str) -> ResolvedHook {
+        ResolvedHook {
+            url: socket.clone(),
+            method: HookMethod::Post,
+            auth: self.auth.clone(),
+            via: Via::Session(hook.into()),
+        }
     }
 
     /// Resolves the URL of a media file; schemes that are not HTTP stay as they are.
@@ -102,19 +183,26 @@ impl Base {
         Ok(socket)
     }
 
-    /// A redirect succeeded: a different origin becomes the base of the rest of the session.
+    /// A redirect succeeded: a different origin, or socket, becomes the base of the rest of the session.
     pub fn follow(&mut self, target: &ResolvedHook) {
-        if !self.is_origin_of(&target.url) {
+        let stays = match target.via {
+            Via::Session(_) => true,
+            Via::Http => self.is_origin_of(&target.url),
+            Via::Socket => false,
+        };
+        if !stays {
             *self = Self::from_resolved(target);
         }
     }
 
     fn from_resolved(target: &ResolvedHook) -> Self {
-        let mut origin = target.url.clone();
-        origin.set_path("");
-        origin.set_query(None);
-        origin.set_fragment(None);
-        Self { url: Some(origin), auth: target.auth.clone() }
+        let mut url = target.url.clone();
+        if !is_socket(&url) {
+            url.set_path("");
+            url.set_query(None);
+            url.set_fragment(None);
+        }
+        Self { url: Some(url), auth: target.auth.clone() }
     }
 
     fn is_origin_of(&self, url: &Url) -> bool {
@@ -126,17 +214,44 @@ impl Base {
         let url = match (&self.url, text.starts_with('/')) {
             // Scheme, host and port of the base, whatever its path. Not by the rules of relative
             // references: `//elsewhere/x` would name another host, with our credentials.
-            (Some(base), true) => Url::parse(&(base.origin().ascii_serialization() + text)),
+            (Some(base), true) => {
+                let origin = base.origin().ascii_serialization();
+                // What a WebSocket application serves besides has no socket.
+                let origin = match origin.strip_prefix("ws") {
+                    Some(rest) => format!("http{rest}"),
+                    None => origin,
+                };
+                Url::parse(&(origin + text))
+            }
             (None, true) => return Err(bad()),
             (_, false) => Url::parse(text),
         };
         let url = url.map_err(|_| bad())?;
         match url.scheme() {
-            "http" | "https" if url.has_host() => Ok(url),
-            "ws" | "wss" => Err(HookError::WebSocket { url: shown(&url) }),
+            "http" | "https" | "ws" | "wss" if url.has_host() => Ok(url),
             _ => Err(bad()),
         }
     }
+}
+
+/// Whether a URL is asked over a WebSocket.
+pub(super) fn is_socket(url: &Url) -> bool {
+    matches!(url.scheme(), "ws" | "wss")
+}
+
+/// Whether a hook of a WebSocket application is a name and no URL that could be asked by itself.
+fn is_name(text: &str) -> bool {
+    let schemes = ["http:", "https:", "ws:", "wss:"];
+    let has = |scheme: &str| {
+        text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    !text.is_empty() && !schemes.into_iter().any(has)
+}
+
+/// Whether both name one socket; retry parameters do not count.
+fn is_same(one: &Url, other: &Url) -> bool {
+    let of = |url: &Url| url[..url::Position::AfterQuery].to_owned();
+    of(one) == of(other)
 }
 
 /// A URL as alerts and logs show it: no user name, password, query or fragment, since
@@ -264,11 +379,49 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_http_is_refused_by_name() {
-        for text in ["ws://a.example/x", "wss://a.example/x"] {
-            let error = session().resolve(&hook(text)).unwrap_err();
-            assert_eq!(error, HookError::WebSocket { url: text.into() });
+    fn a_websocket_application_is_asked_over_its_socket_and_others_where_they_are() {
+        let opener = with_login("wss://u:p@app.example/call?x=1#rc=2", "u", "p");
+        let base = Base::of(&opener);
+        for text in
+            ["/next?a=b", "next", "//x/y", "dial:action", "/ü \\", "wss://app.example/call?x=1"]
+        {
+            let target = base.resolve(&hook(text)).unwrap();
+            assert_eq!(target.via, Via::Session(text.into()), "{text}");
+            assert_eq!(target.url.as_str(), "wss://app.example/call?x=1#rc=2");
+            assert_eq!(target.auth, Some(login("u", "p")));
         }
+        assert_eq!(base.resolve(&opener).unwrap().url, base.session_socket().unwrap().url);
+        for (text, via, ours) in [
+            ("wss://app.example/other", Via::Socket, true),
+            ("wss://b.example/call?x=1", Via::Socket, false),
+            ("https://app.example/call", Via::Http, false),
+        ] {
+            let target = base.resolve(&hook(text)).unwrap();
+            assert!(target.via == via && target.auth.is_some() == ours, "{text}");
+        }
+        assert!(base.resolve(&hook("")).is_err());
+        assert_eq!(base.resolve_media("/a.wav"), "https://app.example/a.wav");
+    }
+
+    #[test]
+    fn a_session_moves_between_http_and_sockets() {
+        let mut base = session();
+        assert!(base.session_socket().is_none());
+        let socket = base.resolve(&hook("ws://b.example/x")).unwrap();
+        assert!(socket.via == Via::Socket);
+        base.follow(&socket);
+        let next = base.resolve(&hook("/next")).unwrap();
+        assert_eq!((next.url.as_str(), next.session_hook()), ("ws://b.example/x", Some("/next")));
+        base.follow(&next);
+        let away = base.resolve(&hook("http://b.example/y")).unwrap();
+        base.follow(&away);
+        let next = base.resolve(&hook("/next")).unwrap();
+        assert!(next.via == Via::Http);
+        assert_eq!(next.url.as_str(), "http://b.example/next");
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_refused_by_name() {
         for text in ["", "next", "ftp://a.example/x", "http://", "mailto:a@b", "app.example/x"] {
             let error = session().resolve(&hook(text)).unwrap_err();
             assert!(matches!(error, HookError::BadUrl { .. }), "{text}");

@@ -27,7 +27,16 @@ struct Policy {
 impl Schedule {
     /// Reads the fragment; unknown keys and unreadable values count as absent.
     pub(super) fn from_fragment(fragment: Option<&str>) -> Self {
-        let mut schedule = Self { extra: 0, policy: Policy::CONNECTION };
+        Self::read(fragment, 0)
+    }
+
+    /// The same for opening a socket, which is tried more often unless asked otherwise.
+    pub(super) fn of_socket(fragment: Option<&str>) -> Self {
+        Self::read(fragment, MAX_EXTRA)
+    }
+
+    fn read(fragment: Option<&str>, extra: u32) -> Self {
+        let mut schedule = Self { extra, policy: Policy::CONNECTION };
         for (key, value) in url::form_urlencoded::parse(fragment.unwrap_or_default().as_bytes()) {
             match &*key {
                 "rc" => schedule.extra = extra_attempts(&value),
@@ -126,6 +135,15 @@ mod tests {
         assert_eq!(Schedule::from_fragment(None).wait_after(1, &refused()), None);
         for fragment in ["", "rc=", "rc=x", "rc=-3", "rp=all", "section-2", "rc=1.5"] {
             assert_eq!(attempts(fragment, &refused()), 1, "{fragment}");
+        }
+    }
+
+    #[test]
+    fn a_socket_is_tried_six_times_unless_asked_otherwise() {
+        for (fragment, extra) in [(None, 5), (Some("rp=5xx"), 0), (Some("rc=2"), 2)] {
+            let schedule = Schedule::of_socket(fragment);
+            let waits = (1..100).map_while(|n| schedule.wait_after(n, &refused()));
+            assert_eq!(waits.count(), extra, "{fragment:?}");
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use url::Url;
 
-use super::ResolvedHook;
+use super::{ResolvedHook, Via};
 use crate::model::HookMethod;
 
 /// One request as it came.
@@ -105,6 +105,7 @@ impl TestServer {
             url: Url::parse(&self.url(path)).unwrap(),
             method: HookMethod::Post,
             auth: None,
+            via: Via::Http,
         }
     }
 

@@ -36,7 +36,7 @@ use url::Url;
 use super::guard::{Guard, Unreachable};
 use super::http::fault::fault_of;
 use super::resolve::{Login, shown};
-use super::{ConnectFault, HookClient, HookError, Phase};
+use super::{ConnectFault, HookClient, HookError};
 
 /// The configurable part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct WsConfig {
     pub handshake_timeout: Duration,
     /// A longer message ends the socket.
     pub message_max_bytes: usize,
+    /// How long an application has to acknowledge a message.
+    pub ack_timeout: Duration,
     /// PEM file of authorities beside those the system trusts.
     pub ca_file: Option<PathBuf>,
 }
@@ -54,6 +56,7 @@ impl Default for WsConfig {
         Self {
             handshake_timeout: Duration::from_millis(1500),
             message_max_bytes: 1024 * 1024,
+            ack_timeout: Duration::from_secs(5),
             ca_file: None,
         }
     }
@@ -103,8 +106,8 @@ impl HookClient {
     /// address. The credentials go to the first origin only.
     ///
     /// # Errors
-    /// [`HookError::ForbiddenAddress`], [`HookError::Connect`], [`HookError::Timeout`],
-    /// [`HookError::Status`] for an answer that is no handshake, [`HookError::Subprotocol`].
+    /// [`HookError::ForbiddenAddress`], [`HookError::Connect`], [`HookError::Status`] for an
+    /// answer that is no handshake, [`HookError::Subprotocol`].
     pub async fn connect_ws(&self, target: &WsTarget<'_>) -> Result<WsSocket, HookError> {
         self.ws.open(target).await
     }
@@ -134,6 +137,10 @@ enum Outcome {
 }
 
 impl Dialer {
+    pub(super) fn ack_timeout(&self) -> Duration {
+        self.0.config.ack_timeout
+    }
+
     pub(super) fn new(config: &WsConfig, user_agent: &str, guard: Guard) -> Self {
         let (config, user_agent) = (config.clone(), user_agent.to_owned());
         Self(Arc::new(Parts { config, user_agent, guard, tls: OnceLock::new() }))
@@ -150,11 +157,8 @@ impl Dialer {
                 Ok(Ok(Outcome::Elsewhere(next))) => url = next,
                 Ok(Err(error)) => return Err(error),
                 Err(_) => {
-                    return Err(HookError::Timeout {
-                        url: shown(&url),
-                        phase: Phase::Headers,
-                        limit,
-                    });
+                    let fault = ConnectFault::TimedOut;
+                    return Err(HookError::Connect { url: shown(&url), fault });
                 }
             }
         }

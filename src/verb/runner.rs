@@ -56,6 +56,24 @@ impl Runner {
         self.next(cx)
     }
 
+    /// Adds `verbs` to the list, as far as there is room; they start now if nothing runs.
+    pub fn append(&mut self, verbs: Vec<Verb>, cx: &mut Cx<'_>) -> Progress {
+        let room = MAX_LISTED.saturating_sub(self.list.len());
+        self.list.extend(verbs.into_iter().take(room));
+        match self.current {
+            Current::Idle => self.next(cx),
+            _ => Progress::Running,
+        }
+    }
+
+    /// Carries out a verb that ends where it starts, whatever the list does meanwhile.
+    pub fn aside(&mut self, mut verb: Verb, cx: &mut Cx<'_>) -> Progress {
+        let run = cx.fresh_run();
+        // Such a verb says no more than that it is done.
+        let _ = verb.start(run, cx);
+        self.progress()
+    }
+
     /// Stops the running verb and forgets the list.
     pub fn stop(&mut self, why: Stop, cx: &mut Cx<'_>) {
         self.list.clear();
@@ -263,6 +281,9 @@ impl Runner {
         }
     }
 }
+
+/// Verbs that wait for their turn.
+const MAX_LISTED: usize = 2000;
 
 fn is_met(need: Need, line: Line) -> bool {
     match need {

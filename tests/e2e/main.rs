@@ -54,3 +54,4 @@ mod torture;
 mod transfer;
 mod transports;
 mod trunks;
+mod ws_application;

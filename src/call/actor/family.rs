@@ -6,6 +6,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::CallActor;
+use super::socket::{Lent, Sockets};
 use crate::bridge::actor::BridgeActor;
 use crate::call::child::ChildOrder;
 use crate::call::guard::Guard;
@@ -92,7 +93,12 @@ impl ToParent {
 }
 
 impl CallActor {
-    fn originate_child(plan: Plan, parent: &Self, to_parent: ToParent) -> Addr<Self> {
+    fn originate_child(
+        plan: Plan,
+        parent: &Self,
+        to_parent: ToParent,
+        socket: Option<Lent>,
+    ) -> Addr<Self> {
         let desk = parent.desk.clone();
         let sid = plan.setup.facts.call_sid;
         let arbiter = desk.control.clone();
@@ -103,7 +109,8 @@ impl CallActor {
             // Its parent hears more of it than that its INVITE is out.
             let (placed, _) = oneshot::channel();
             let begin = super::Begin::Outbound { stack, route, placed };
-            Self::new(sid, desk, keep, State::new(setup), begin, guard)
+            let sockets = Sockets::of_child(socket);
+            Self { sockets, ..Self::new(sid, desk, keep, State::new(setup), begin, guard) }
         })
     }
 
@@ -138,7 +145,8 @@ impl CallActor {
         match plan {
             Ok(plan) => {
                 let to_parent = ToParent { call: ctx.address().recipient(), run, child };
-                let kid = Self::originate_child(plan, self, to_parent);
+                let socket = self.sockets.lend(ctx.address());
+                let kid = Self::originate_child(plan, self, to_parent, socket);
                 self.guard.children.push(kid.clone());
                 self.family.children.insert((run, child), Kid::Live(kid));
             }

@@ -28,7 +28,10 @@ pub(super) struct Stay {
     left: Option<Arc<BaseFields>>,
 }
 impl CallActor {
-    pub(super) fn join(&mut self, join: JoinConference, ctx: &mut Context<Self>) {
+    pub(super) fn join(&mut self, mut join: JoinConference, ctx: &mut Context<Self>) {
+        if let Some(status) = &mut join.status {
+            status.socket = self.socket_for(&status.hook, ctx);
+        }
         let Some(participant) = self.participant().cloned() else { return };
         let run = join.id;
         self.stay = Some(Stay { run, room: None, left: None });

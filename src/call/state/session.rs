@@ -9,7 +9,7 @@ use super::{AppFailure, Phase, State, Turn};
 use crate::call::child::Parent;
 use crate::call::failure::{first_verbs, next_verbs, script_verbs};
 use crate::call::{Application, Effect, Script};
-use crate::hook::{Base, HookError, HookId, HookKind, HookReply, ResolvedHook};
+use crate::hook::{Base, HookError, HookId, HookKind, HookReply, ResolvedHook, Via};
 use crate::model::Hook;
 use crate::model::call::Direction;
 use crate::verb::{AskKind, Event, RunId, Verb};
@@ -24,6 +24,9 @@ pub(super) struct Session {
     opener: Opener,
     pub(super) base: Base,
     status: StatusHook,
+    pub(super) socket: Socket,
+    /// The application failed before it began: over its own socket nothing is said of that (D-8).
+    is_failed_start: bool,
     /// The first request, until it is answered.
     opening: Option<HookId>,
     /// A request for another application from outside, until it is answered; the latest counts.
@@ -43,8 +46,19 @@ enum Opener {
     Nothing,
 }
 
+/// Where the session's socket stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Socket {
+    /// There is none, or its application has not said anything yet.
+    None,
+    Open,
+    /// Nothing more comes over it.
+    Over,
+}
+
 #[derive(Debug)]
 enum StatusHook {
+    /// None of its own: a WebSocket application is told over its socket.
     None,
     Target(ResolvedHook),
     /// Cannot be asked; said once.
@@ -72,6 +86,8 @@ impl Session {
             opener,
             base,
             status,
+            socket: Socket::None,
+            is_failed_start: false,
             opening: None,
             redirect: None,
             question: None,
@@ -88,7 +104,7 @@ impl Session {
 
     pub(super) fn status_target(&mut self, turn: &mut Turn<'_>) -> Option<ResolvedHook> {
         match std::mem::replace(&mut self.status, StatusHook::None) {
-            StatusHook::None => None,
+            StatusHook::None => self.base.session_socket().filter(|_| !self.is_failed_start),
             StatusHook::Broken(error) => {
                 turn.out.push(Effect::Alert(error.alert()));
                 None
@@ -112,6 +128,11 @@ impl Session {
 
     pub(super) fn resolve_socket(&self, url: &str) -> Result<Url, HookError> {
         self.base.resolve_socket(url)
+    }
+
+    /// What opens the session when its time comes, instead of a hook.
+    pub(super) fn begin_with(&mut self, script: Script) {
+        self.opener = Opener::Script(script);
     }
 
     pub(super) fn resolve(&self, hook: &Hook) -> Result<ResolvedHook, HookError> {
@@ -145,7 +166,14 @@ impl StatusHook {
     fn of(hook: Option<&Hook>, base: &Base) -> Self {
         match hook.map(|hook| base.resolve(hook)) {
             None => Self::None,
-            Some(Ok(target)) => Self::Target(target),
+            // The application has one socket, whatever it calls it here.
+            Some(Ok(target)) if target.via != Via::Http && base.session_socket().is_some() => {
+                Self::None
+            }
+            Some(Ok(target)) => match target.for_events() {
+                Ok(target) => Self::Target(target),
+                Err(error) => Self::Broken(error),
+            },
             Some(Err(error)) => Self::Broken(error),
         }
     }
@@ -196,6 +224,7 @@ impl State {
     pub(super) fn fail(&mut self, failure: &AppFailure, turn: &mut Turn<'_>) {
         turn.out.extend(failure.alert().map(Effect::Alert));
         let why = failure.x_reason();
+        self.session.is_failed_start = !self.session.is_open;
         match self.phase {
             Phase::Up { .. } => self.hang_up_for(&why, turn),
             _ => self.decline(480, "Temporarily Unavailable".into(), &why, turn),
@@ -216,12 +245,15 @@ impl State {
         }
         let session = &mut self.session;
         if session.opening.take_if(|opening| *opening == id).is_some() {
+            if result.is_ok() && session.base.session_socket().is_some() {
+                session.socket = Socket::Open;
+            }
             match first_verbs(result) {
                 Ok(verbs) => self.load(verbs, turn),
                 Err(failure) => self.fail(&failure, turn),
             }
         } else if let Some((_, target)) = session.redirect.take_if(|(asked, _)| *asked == id) {
-            self.on_redirect_reply(&target, result, turn);
+            self.on_redirect_reply(id, &target, result, turn);
         } else if let Some(pending) = session.question.take_if(|pending| pending.id == id) {
             self.on_answer(&pending, result, turn);
         } else if self.is_confirming(id) {
@@ -242,13 +274,14 @@ impl State {
 
     fn on_redirect_reply(
         &mut self,
+        id: HookId,
         target: &ResolvedHook,
         result: Result<HookReply, HookError>,
         turn: &mut Turn<'_>,
     ) {
         match next_verbs(result) {
             Ok(verbs) => {
-                self.session.base.follow(target);
+                self.follow(id, target, turn);
                 if verbs.is_empty() {
                     self.resume(turn);
                 } else {
@@ -266,7 +299,7 @@ impl State {
     }
 
     /// An old list that ran dry while the redirect was pending ends the call now.
-    fn resume(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn resume(&mut self, turn: &mut Turn<'_>) {
         if self.is_child() {
             self.on_child_exhausted(turn);
         } else if self.session.is_open && self.session.opening.is_none() {
@@ -300,7 +333,7 @@ impl State {
         match next_verbs(result) {
             Ok(verbs) => {
                 if pending.kind == AskKind::Redirect {
-                    self.session.base.follow(&pending.target);
+                    self.follow(pending.id, &pending.target, turn);
                 }
                 self.run(turn, |runner, cx| runner.on_reply(pending.run, verbs, cx));
             }

@@ -8,6 +8,7 @@ mod outbound;
 mod queue;
 mod recording;
 mod room;
+mod socket;
 mod speech;
 mod streaming;
 mod update;
@@ -171,7 +172,9 @@ impl Story {
             }
             Effect::Transfer(order) => format!("transfer to {}", order.refer.target),
             Effect::Hook(request) => {
-                let line = format!("{:?} {}", request.kind, request.target.url);
+                let hook = request.target.session_hook();
+                let line =
+                    format!("{:?} {}", request.kind, hook.unwrap_or(request.target.url.as_str()));
                 self.hooks.push(*request);
                 line
             }
@@ -187,6 +190,7 @@ impl Story {
                 self.events.push(*request);
                 line
             }
+            Effect::MoveSession { to } => format!("session moves to {:?}", to.map(|id| id.0)),
             Effect::StartTimer { id, after } => {
                 self.alarms.retain(|(_, other)| *other != id);
                 self.alarms.push((self.now + after, id));

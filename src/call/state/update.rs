@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::{AppFailure, Phase, State, Turn};
 use crate::call::Effect;
-use crate::hook::{Alert, AlertKind, HookKind, payload};
+use crate::hook::{Alert, AlertKind, payload};
 use crate::model::Hook;
 use crate::model::call::{CloseAs, Command, Direction, MemberOrder, SipHeaders, UpdateCall};
 use crate::sip_io::message::RequestId;
@@ -119,11 +119,12 @@ impl State {
         };
         if self.direction() == Direction::Outbound && !self.is_answered() {
             // Nothing has been fetched yet: the new hook is asked when the far end answers.
+            self.leave_socket_for(&target, turn);
             self.session.open_with(hook, &target);
             return;
         }
         let body = payload::plain(&self.base);
-        let request = self.request(HookKind::SessionRedirect, target.clone(), body);
+        let request = self.request(self.redirect_kind(&target), target.clone(), body);
         self.session.await_redirect(request.id, target);
         turn.out.push(Effect::Hook(Box::new(request)));
     }

@@ -1,9 +1,9 @@
 //! The verbs of a call: the runner has its turn, and what it decided becomes effects of the call.
 
-use super::session::Pending;
+use super::session::{Pending, Socket};
 use super::{AppFailure, Early, Phase, State, Turn};
 use crate::call::{ConferenceTarget, Effect, JoinConference, PlayId, TimerId};
-use crate::hook::{Alert, AlertKind, HookKind, payload};
+use crate::hook::{Alert, AlertKind, HookKind, ResolvedHook, payload};
 use crate::model::call::SipHeaders;
 use crate::verb::{
     self, Ask, AskKind, Clip, Conference, ConferenceEvent, Cx, Ear, Event, PlayReport, Progress,
@@ -78,12 +78,12 @@ impl State {
         }
     }
 
-    /// An HTTP application has nothing more to say.
+    /// An HTTP application has nothing more to say. One with an open socket may.
     fn on_exhausted(&mut self, turn: &mut Turn<'_>) {
         if self.on_child_exhausted(turn) {
             return;
         }
-        if self.session.redirect.is_some() {
+        if self.session.redirect.is_some() || self.session.socket == Socket::Open {
             return;
         }
         match self.phase {
@@ -215,12 +215,17 @@ impl State {
     }
 
     fn join(&mut self, run: RunId, room: Conference, turn: &mut Turn<'_>) {
-        let status = match room.status_hook.as_ref().map(|hook| self.session.resolve(hook)) {
+        let status = match room
+            .status_hook
+            .as_ref()
+            .map(|hook| self.session.resolve(hook).and_then(ResolvedHook::for_events))
+        {
             None => None,
             Some(Ok(hook)) => Some(ConferenceTarget {
                 hook,
                 secret: self.setup.webhook_secret.clone(),
                 events: room.status_events,
+                socket: None,
             }),
             Some(Err(error)) => {
                 turn.out.push(Effect::Alert(error.alert()));
@@ -262,7 +267,7 @@ impl State {
         };
         let kind = match ask.kind {
             AskKind::Action | AskKind::Prompt => HookKind::VerbHook,
-            AskKind::Redirect => HookKind::SessionRedirect,
+            AskKind::Redirect => self.redirect_kind(&target),
         };
         let body = payload::action(&self.base, ask.fields, ask.verb_id.as_deref());
         let request = self.request(kind, target.clone(), body);

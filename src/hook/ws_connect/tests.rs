@@ -174,7 +174,7 @@ async fn a_handshake_that_does_not_end_and_an_address_that_is_not_allowed() {
     let handshake_timeout = Duration::from_millis(50);
     let hasty = client_with(WsConfig { handshake_timeout, ..WsConfig::default() });
     let error = hasty.connect_ws(&target(&url, &["a"])).await.unwrap_err();
-    assert!(matches!(error, HookError::Timeout { phase: Phase::Headers, .. }), "{error}");
+    assert!(matches!(error, HookError::Connect { fault: ConnectFault::TimedOut, .. }), "{error}");
 
     let strict = HookClient::new(&HookConfig::default()).unwrap();
     let error = strict.connect_ws(&target(&url, &["a"])).await.unwrap_err();

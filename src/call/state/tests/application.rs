@@ -99,22 +99,6 @@ fn a_call_without_application_is_declined_and_no_alert_is_written() {
 }
 
 #[test]
-fn websocket_applications_are_refused_clearly() {
-    let mut setup = setup(Direction::Inbound);
-    setup.application.call_hook = Some(Hook::post("wss://app.example.com/hello"));
-    let mut story = Story::new(setup);
-    let log = story.tell(Input::Start);
-    assert_eq!(
-        log[..2],
-        [
-            "alert webhook-connection-failure: websocket applications are not supported yet: \
-             wss://app.example.com/hello",
-            "480 Temporarily Unavailable [X-Reason: websocket applications are not supported yet]",
-        ]
-    );
-}
-
-#[test]
 fn stored_verbs_win_over_the_hook_and_fail_like_an_answer() {
     let mut setup = setup(Direction::Inbound);
     setup.application.script = Some(Script::Json(r#"[{"verb":"sing"}]"#.into()));

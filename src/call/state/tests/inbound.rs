@@ -267,7 +267,7 @@ fn a_status_hook_that_cannot_be_asked_is_said_once() {
     let mut story = Story::new(setup);
     story.tell(Input::Start);
     let log = story.reply(lobby());
-    assert!(log[0].starts_with("alert webhook-connection-failure: websocket"), "{log:?}");
+    assert!(log[0].starts_with("alert webhook-connection-failure: hook cannot"), "{log:?}");
     assert_eq!(story.tell(Input::Answered), ["join lobby"]);
 }
 
