@@ -297,7 +297,9 @@ fn what_was_removed_with_hangup_is_gone_and_what_is_elsewhere_is_no_participant(
     let rooms = Rooms::new();
     let mut a = rooms.enter("agent", A_HZ, &json!({}));
     rooms.expect_room("started", |room| room["status"] == "in-progress");
-    rooms.script(&json!({ "/call#visitor": [{ "verb": "pause", "length": 60 }] }));
+    rooms.script(
+        &json!({ "/call#visitor": [{ "verb": "answer" }, { "verb": "pause", "length": 60 }] }),
+    );
     let visitor = quiet(&rooms, "visitor");
     rooms.expect_gone(&seat(&visitor));
     rooms.put(&seat(&visitor), &json!({ "mute_status": "mute" }), 404);

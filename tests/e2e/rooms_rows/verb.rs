@@ -316,9 +316,7 @@ fn who_hangs_up_while_waiting_is_forgotten_and_reported() {
     c.hang_up();
     rooms.expect_left(&c);
     rooms.expect_gone("/Conferences/desk");
-    let statuses: Vec<Value> =
-        rooms.bodies("/status").iter().map(|body| body["call_status"].clone()).collect();
-    assert_eq!(statuses, ["trying", "in-progress", "completed"]);
+    assert_eq!(rooms.app.statuses_to_the_end(), ["trying", "in-progress", "completed"]);
 }
 
 #[test]
