@@ -4,11 +4,15 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use support::wait;
 
 use crate::stage::{SOON, file};
+
+/// Longest wait for Node to have read its libraries, on a machine that is busy with other tests.
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running application. Dropping it kills it.
 pub(crate) struct NodeApp {
@@ -41,7 +45,7 @@ impl NodeApp {
             }
         });
         let mut app = Self { child, facts, url: String::new() };
-        let port = wait::until(SOON, || {
+        let port = wait::until(START_LIMIT, || {
             lock(&app.facts).iter().find(|fact| fact["event"] == "listening")?["port"].as_u64()
         });
         app.url = format!("http://127.0.0.1:{}", port.expect("the application listens"));

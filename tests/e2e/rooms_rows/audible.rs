@@ -164,6 +164,10 @@ fn who_hears_what_is_announced_and_what_is_whispered() {
     rooms.put(&seat(&four.c), &json!({ "announce": [news] }), 204);
     four.expect("announced to C", to_c);
     four.expect("after C's announcement", PLAIN);
+    rooms.put(&call(&four.c), &json!({ "whisper": news }), 202);
+    four.expect("whispered to C", to_c);
+    four.expect("after the whisper", PLAIN);
+
     let other = json!([{ "verb": "conference", "name": "x" }]);
     rooms.put("/Conferences/desk", &json!({ "announce": other }), 400);
     rooms.put(&seat(&four.c), &json!({ "announce": other }), 400);

@@ -149,7 +149,6 @@ fn commands_to_a_room_need_one_that_has_started_and_come_one_at_a_time() {
             json!({ "mute_status": "mute" }),
             json!({ "hold_status": "hold" }),
             json!({ "announce": news }),
-            json!({ "record": { "action": "start" } }),
         ]
     };
     rooms.post("/Conferences", &json!({ "name": "desk" })).sid().expect("201");
@@ -164,9 +163,6 @@ fn commands_to_a_room_need_one_that_has_started_and_come_one_at_a_time() {
         (json!({ "mute_status": "loud" }), 400),
         (json!({ "hold_status": 1 }), 400),
         (json!({ "announce": { "verb": "hangup" } }), 400),
-        (json!({ "record": { "action": "rewind" } }), 400),
-        (json!({ "record": { "action": "stop" } }), 422),
-        (json!({ "record": { "action": "resume" } }), 422),
     ] {
         rooms.put("/Conferences/desk", &bad, status);
     }
@@ -179,24 +175,6 @@ fn commands_to_a_room_need_one_that_has_started_and_come_one_at_a_time() {
     ] {
         rooms.put("/Conferences/desk", &status, 204);
         expect_heard(&status.to_string(), &tones, &[("A", &a, at_a), ("C", &c, at_c)]);
-    }
-}
-
-#[test]
-fn what_is_recorded_is_shown_and_goes_in_order() {
-    let rooms = Rooms::new();
-    let _a = rooms.enter("agent", A_HZ, &json!({}));
-    rooms.expect_room("started", |room| room["status"] == "in-progress");
-    for (action, state, again) in [
-        ("start", "on", 422),
-        ("pause", "paused", 422),
-        ("resume", "on", 422),
-        ("stop", "off", 422),
-    ] {
-        let record = json!({ "record": { "action": action } });
-        rooms.put("/Conferences/desk", &record, 204);
-        rooms.expect_room(action, |room| room["recording"]["state"] == state);
-        rooms.put("/Conferences/desk", &record, again);
     }
 }
 
