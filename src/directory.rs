@@ -5,6 +5,7 @@
 //! it into [`Live`], whose locks no media thread ever touches.
 
 mod balance;
+mod queues;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -14,6 +15,7 @@ use actix::prelude::*;
 use media::source::Pcm;
 
 use self::balance::{Balance, LOOK_EVERY, RoomWatch};
+use self::queues::{LiveQueues, Queues};
 use crate::call::CallSnapshot;
 use crate::call::actor::CallActor;
 use crate::conference::actor::{ConferenceActor, Identity, RoomId};
@@ -30,6 +32,7 @@ use crate::model::{AccountSid, Alert, CallSid, Conference, ConferenceSid};
 use crate::store::Store;
 
 pub use self::balance::ConferenceMoved;
+pub use self::queues::{EnterQueue, LiveQueue, QueueDefined, QueueEmpty, QueueGone};
 
 /// Ended calls kept readable at most, whatever the retention says.
 const MAX_ENDED: usize = 100_000;
@@ -82,6 +85,7 @@ pub struct Load {
 pub struct Live {
     calls: RwLock<HashMap<CallSid, LiveCall>>,
     conferences: RwLock<HashMap<ConferenceSid, LiveConference>>,
+    queues: RwLock<LiveQueues>,
 }
 
 impl Live {
@@ -182,6 +186,7 @@ pub struct DirectoryActor {
     store: Store,
     names: HashMap<(AccountSid, String), RoomId>,
     rooms: HashMap<RoomId, Room>,
+    queues: Queues,
     /// Counts the openings.
     opened: u64,
     balance: Balance,
@@ -218,6 +223,7 @@ impl DirectoryActor {
             store,
             names: HashMap::new(),
             rooms: HashMap::new(),
+            queues: Queues::default(),
             opened: 0,
             balance,
         }

@@ -11,6 +11,7 @@ pub mod hook;
 pub mod media_io;
 pub mod model;
 pub mod participant;
+pub mod queue;
 pub mod rate;
 pub mod routing;
 pub mod server;

@@ -41,6 +41,7 @@ mod password_settings;
 mod phone_numbers;
 mod portal;
 mod predefined_carriers;
+mod queued_calls;
 mod queues;
 mod quotas;
 mod recent_calls;

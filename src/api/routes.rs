@@ -5,8 +5,8 @@ use super::table::{Path, path};
 use super::{
     accounts, alerts, api_keys, app_env, applications, bucket_test, call_traces, calls, clients,
     conferences, limits, login, openapi, participants, password_settings, phone_numbers, portal,
-    predefined_carriers, queues, recent_calls, reference, registered_sip_users, sbcs, sip_gateways,
-    sip_realms, system_information, users, voip_carriers,
+    predefined_carriers, queued_calls, queues, recent_calls, reference, registered_sip_users, sbcs,
+    sip_gateways, sip_realms, system_information, users, voip_carriers,
 };
 
 /// Everything under `/v1`.
@@ -116,9 +116,13 @@ pub(super) fn routes() -> Vec<Path> {
             .get("Read a queue", queues::read)
             .put("Change a queue", queues::update)
             .delete("Delete a queue", queues::delete),
-        path("/Accounts/{a}/Queues/{queue}/Calls").get("List queued calls", queues::calls),
+        path("/Accounts/{a}/Queues/{queue}/Calls")
+            .get("List queued calls", queued_calls::list)
+            .post("Have a call wait in a queue", queued_calls::create),
         path("/Accounts/{a}/Queues/{queue}/Calls/{queued_call}")
-            .get("Read a queued call", queues::call),
+            .get("Read a queued call", queued_calls::read)
+            .put("Change what becomes of a queued call", queued_calls::update)
+            .delete("Take a call out of a queue", queued_calls::delete),
         path("/Accounts/{a}/RegisteredSipUsers")
             .get("List registered users", registered_sip_users::list)
             .post("Where users are registered", registered_sip_users::details),

@@ -86,6 +86,8 @@ pub enum Change {
     Gateway { before: Option<Box<SipGateway>>, after: Option<Box<SipGateway>> },
     /// Something else is laid down for a conference: look into the store.
     Conference { account: AccountSid, name: String },
+    /// The same of a queue.
+    Queue { account: AccountSid, name: String },
 }
 
 impl AppState {

@@ -10,11 +10,13 @@ mod hold;
 mod media;
 mod outgoing;
 mod playing;
+mod queue;
 mod requests;
 mod stay;
 mod tie;
 mod transfer;
 
+pub use self::queue::Assign;
 pub use self::requests::RequestAnswer;
 
 use std::collections::HashMap;
@@ -31,6 +33,7 @@ use self::hold::Holding;
 use self::media::{Media, offer_of, warning};
 use self::outgoing::Outgoing;
 use self::playing::Playing;
+use self::queue::Queueing;
 use self::requests::Requests;
 use self::stay::Stay;
 use self::tie::Tie;
@@ -61,6 +64,7 @@ pub struct CallActor {
     /// What is being fetched or played.
     playing: Vec<Playing>,
     stay: Option<Stay>,
+    queueing: Queueing,
     tie: Tie,
     family: Family,
     holding: Holding,
@@ -144,6 +148,7 @@ impl CallActor {
             timers: HashMap::new(),
             playing: Vec::new(),
             stay: None,
+            queueing: Queueing::default(),
             tie: Tie::default(),
             family: Family::default(),
             holding: Holding::default(),
@@ -220,6 +225,7 @@ impl CallActor {
                     self.tell_room(id, Mute { call: self.sid, muted });
                 }
                 Effect::MuteOthers { id, muted } => self.tell_room(id, MuteAll(muted)),
+                Effect::Queue(errand) => self.run_queue_errand(*errand, ctx),
                 Effect::Alert(alert) => {
                     tracing::warn!(call_sid = %self.sid, kind = alert.kind.as_str(), alert.message);
                     self.desk.alert(self.state.base_fields(), alert);
@@ -257,9 +263,13 @@ impl CallActor {
     }
 
     /// An ended call stays until its last hook was answered, since a failure of it is worth an alert,
-    /// and until the room it was entering has heard that it left.
+    /// and until the room or queue it was entering has heard that it left.
     fn stop_if_done(&self, ctx: &mut Context<Self>) {
-        if self.state.has_ended() && self.pending_hooks == 0 && self.stay.is_none() {
+        if self.state.has_ended()
+            && self.pending_hooks == 0
+            && self.stay.is_none()
+            && !self.queueing.is_entering()
+        {
             ctx.stop();
         }
     }

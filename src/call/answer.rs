@@ -23,7 +23,7 @@ pub fn facts(
 ) -> Arc<CallFacts> {
     let application_sid = match &admitted.answer {
         Answer::Application(found) => Some(found.sid),
-        Answer::Conference(_) | Answer::User(_) => None,
+        Answer::Conference(_) | Answer::Queue(_) | Answer::User(_) => None,
     };
     Arc::new(CallFacts {
         call_sid,

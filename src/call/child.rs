@@ -94,6 +94,7 @@ pub(super) async fn plan(
         facts,
         application: Application { speech, env_vars, ..Application::default() },
         webhook_secret,
+        queue_event_hook: account.queue_event_hook.as_ref().map(|stored| stored.hook.clone()),
         invite: None,
         customer_data: tag,
         limits: Limits { ring_timeout, time_limit: None, ..desk.limits() },

@@ -126,6 +126,7 @@ impl Desk {
             facts,
             application: application(&call.admitted.answer),
             webhook_secret: account.webhook_secret.clone(),
+            queue_event_hook: account.queue_event_hook.as_ref().map(|stored| stored.hook.clone()),
             invite: Some(answer::invite_text(&call.request, &call.flow)),
             customer_data: None,
             limits: self.limits(),
@@ -239,6 +240,7 @@ fn application(answer: &Answer) -> Application {
         Answer::Application(found) => of_record(found),
         // The gate lets only good names pass; a bad one would leave the call without application.
         Answer::Conference(name) => Application::conference(name).unwrap_or_default(),
+        Answer::Queue(name) => Application::queue(name).unwrap_or_default(),
         Answer::User(name) => Application::user(name.clone()),
     }
 }

@@ -1,5 +1,6 @@
 //! What a call wants done. The order of effects is the order in which they must happen.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::child::ChildOrder;
@@ -7,8 +8,11 @@ use super::refer::{Refer, Subscription};
 use super::{AnswerId, CallRecord};
 use crate::hook::{Alert, BaseFields, HookRequest, ResolvedHook};
 use crate::model::call::{SipHeaders, SipRequest};
+use crate::queue::news::EventTarget;
 use crate::sip_io::message::RequestId;
-use crate::verb::{ChildEvent, ChildId, Clip, DialOrder, Ear, Loops, RunId, StatusEventName};
+use crate::verb::{
+    ChildEvent, ChildId, Clip, DialOrder, Ear, Loops, QueueOrder, RunId, StatusEventName,
+};
 
 #[derive(Clone, Debug)]
 pub enum Effect {
@@ -122,6 +126,9 @@ pub enum Effect {
         muted: bool,
     },
 
+    /// Something of the queue that the call waits in.
+    Queue(Box<QueueErrand>),
+
     Alert(Alert),
     /// What reads show has changed: take a new [`State::snapshot`](super::State::snapshot).
     Publish,
@@ -173,6 +180,17 @@ pub struct JoinConference {
     pub webhook_secret: crate::model::Secret,
     /// The member, as events about it show it.
     pub base: BaseFields,
+}
+
+/// What a call wants of a queue of its account.
+#[derive(Clone, Debug)]
+pub struct QueueErrand {
+    pub run: RunId,
+    pub order: QueueOrder,
+    /// The call as it is now.
+    pub base: BaseFields,
+    /// Where the queue's events about this caller go.
+    pub events: Option<Arc<EventTarget>>,
 }
 
 /// A conference's status hook and the events it wants.

@@ -1,4 +1,4 @@
-//! What must not outlive its call: dialog, participant, seat in a room, entry in the live table, place
+//! What must not outlive its call: dialog, participant, seat in a room, place in a queue, entry in the live table, place
 //! among the calls its account may have.
 //!
 //! Dropped with the call's actor. When the actor ended in order, nothing is left to do; when it
@@ -21,6 +21,9 @@ use crate::directory::Live;
 use crate::model::CallSid;
 use crate::participant::actor::ParticipantActor;
 use crate::participant::message::Close;
+use crate::queue::actor::QueueActor;
+use crate::queue::line::Departure;
+use crate::queue::message::Leave as LeaveQueue;
 use crate::sip_io::message::{Action, Order};
 use crate::sip_io::stack::StackActor;
 use crate::verb::Farewell;
@@ -35,6 +38,7 @@ pub struct Guard {
     pub attempts: Vec<DialogId>,
     pub participant: Option<Addr<ParticipantActor>>,
     pub room: Option<Addr<ConferenceActor>>,
+    pub queue: Option<Addr<QueueActor>>,
     /// Where it talks with another call.
     pub bridge: Option<Addr<BridgeActor>>,
     /// Calls it has dialled.
@@ -55,6 +59,7 @@ impl Guard {
             attempts: Vec::new(),
             participant: None,
             room: None,
+            queue: None,
             bridge: None,
             children: Vec::new(),
             parent: None,
@@ -84,6 +89,10 @@ impl Guard {
         self.counted = None;
         if let Some(room) = self.room.take() {
             room.do_send(Leave { call: self.call, exit: Exit::Left, run: None, base: None });
+        }
+        if let Some(queue) = self.queue.take() {
+            let (call, why) = (self.call, Departure::HungUp);
+            queue.do_send(LeaveQueue { call, run: None, why, base: None });
         }
         if let Some(bridge) = self.bridge.take() {
             bridge.do_send(ExitBridge { call: self.call });

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::hook::{HookError, HookId, HookReply};
 use crate::model::call::SipHeaders;
 use crate::verb::{
-    BridgeChange, ChildEvent, ChildId, ChildName, ConferenceEvent, Flow, PlayReport, RunId,
+    BridgeChange, ChildEvent, ChildId, ChildName, ConferenceEvent, Flow, PlayReport, QueueEvent,
+    RunId,
 };
 
 use super::{FarEnd, InDialog, ParentWord, PlayId, TimerId};
@@ -103,6 +104,11 @@ pub enum Input {
         event: ConferenceEvent,
     },
 
+    /// From a queue, for that visit.
+    Queue {
+        id: RunId,
+        event: QueueEvent,
+    },
     /// From the bridge this call visits.
     Bridge {
         run: RunId,

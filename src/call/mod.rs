@@ -31,11 +31,13 @@ pub mod throttle;
 pub mod tries;
 mod ways;
 
-pub use effect::{ConferenceTarget, Effect, JoinConference, PlayId, TimerId, TransferOrder};
+pub use effect::{
+    ConferenceTarget, Effect, JoinConference, PlayId, QueueErrand, TimerId, TransferOrder,
+};
 pub use failure::AppFailure;
 pub use in_dialog::{AnswerId, Asked, InDialog};
 pub use input::Input;
 pub use record::{CallRecord, Termination};
 pub use setup::{Application, Limits, Script, Setup, Transfers};
 pub use snapshot::CallSnapshot;
-pub use state::{FarEnd, ParentWord, State, UpdateError};
+pub use state::{Assignment, FarEnd, ParentWord, State, UpdateError};

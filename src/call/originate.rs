@@ -108,6 +108,7 @@ impl Plan {
             facts,
             application: chosen(&create, application.as_ref()),
             webhook_secret: account.webhook_secret.clone(),
+            queue_event_hook: account.queue_event_hook.as_ref().map(|stored| stored.hook.clone()),
             invite: None,
             customer_data: create.tag.clone(),
             limits: Limits {

@@ -10,7 +10,7 @@ use crate::hook::CallFacts;
 use crate::hook::payload::InviteText;
 use crate::model::call::SpeechDefaults;
 use crate::model::{Hook, Secret};
-use crate::verb::{Conference, Dial, Verb, VerbKind};
+use crate::verb::{Conference, Dequeue, Dial, Verb, VerbKind};
 
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -18,6 +18,8 @@ pub struct Setup {
     pub application: Application,
     /// The account's webhook secret: signs every request of the call.
     pub webhook_secret: Secret,
+    /// Where the account wants to hear of its queues.
+    pub queue_event_hook: Option<Hook>,
     /// Inbound: the INVITE, shown to the application.
     pub invite: Option<InviteText>,
     /// REST create: the `tag`, customer data from the start.
@@ -103,6 +105,16 @@ impl Application {
     pub fn conference(name: &str) -> Result<Self, &'static str> {
         let room = VerbKind::Conference(Box::new(Conference::named(name)?));
         let verb = Verb { id: None, kind: room };
+        Ok(Self { script: Some(Script::Verbs(vec![verb])), ..Self::default() })
+    }
+
+    /// The same of the dial string `queue-<name>`.
+    ///
+    /// # Errors
+    /// What is wrong with the queue's name.
+    pub fn queue(name: &str) -> Result<Self, &'static str> {
+        let agent = VerbKind::Dequeue(Box::new(Dequeue::dialled(name)?));
+        let verb = Verb { id: None, kind: agent };
         Ok(Self { script: Some(Script::Verbs(vec![verb])), ..Self::default() })
     }
 }

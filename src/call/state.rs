@@ -3,12 +3,13 @@
 //!
 //! `state/ending.rs` has the ways out, `state/session.rs` the application side,
 //! `state/verbs.rs` what its verbs become, `state/in_dialog.rs` requests inside the dialog,
-//! `state/update.rs` the API's live control.
+//! `state/update.rs` the API's live control, `state/queue.rs` its visits to queues.
 
 mod child;
 mod dial;
 mod ending;
 mod in_dialog;
+mod queue;
 mod session;
 mod speech;
 mod update;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use child::ParentWord;
 pub use in_dialog::FarEnd;
+pub use queue::Assignment;
 pub use update::UpdateError;
 
 use std::sync::Arc;
@@ -181,6 +183,7 @@ impl State {
             Input::PlayDone { id, report } => self.on_play_done(id, report, turn),
             Input::PlayFailed { id, url, detail } => self.on_play_failed(id, url, detail, turn),
             Input::Conference { id, event } => self.on_conference(id, event, turn),
+            Input::Queue { id, event } => self.on_queue(id, event, turn),
             Input::Bridge { run, event } => self.on_bridge(run, event, turn),
             Input::Child { run, child, name, event } => {
                 self.on_child(run, child, name, event, turn);

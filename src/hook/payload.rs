@@ -1,11 +1,14 @@
 //! The bodies of hook requests (contract verbs.md §1.4, §1.5, §1.7, §3.5). Payload shapes live
 //! here only.
 
+mod queue;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
+pub use self::queue::{QueueChange, QueueStatus};
 pub use super::facts::{BaseFields, CallFacts};
 use super::queue::StatusPayload;
 use super::snake_case::wire_keys;

@@ -79,7 +79,16 @@ impl StatusSender {
         client: HookClient,
         on_failure: impl FnMut(HookError) + Send + 'static,
     ) -> Self {
-        let (events, waiting) = mpsc::channel(LINE_LENGTH);
+        Self::start_long(runtime, client, LINE_LENGTH, on_failure)
+    }
+
+    fn start_long(
+        runtime: &Handle,
+        client: HookClient,
+        length: usize,
+        on_failure: impl FnMut(HookError) + Send + 'static,
+    ) -> Self {
+        let (events, waiting) = mpsc::channel(length);
         let (last, reserved) = mpsc::channel(1);
         let (work, working) = watch::channel(());
         runtime.spawn(async move {
@@ -127,6 +136,21 @@ impl StatusHook {
         on_failure: impl FnMut(HookError) + Send + 'static,
     ) -> Self {
         StatusSender::start(client, on_failure).towards(target, secret)
+    }
+
+    /// The same for a place where very many come and go: so many events may wait.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start_long(
+        client: HookClient,
+        target: ResolvedHook,
+        secret: Secret,
+        length: usize,
+        on_failure: impl FnMut(HookError) + Send + 'static,
+    ) -> Self {
+        let sender = StatusSender::start_long(&Handle::current(), client, length, on_failure);
+        sender.towards(target, secret)
     }
 
     /// Puts one event into the line. Never waits; costs one allocation.

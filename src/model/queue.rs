@@ -31,7 +31,7 @@ impl Queue {
 }
 
 /// The settings in a create or an update.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct QueueInput {
     persistent: Patch<bool>,
     max_length: Patch<u32>,
@@ -64,6 +64,11 @@ impl QueueInput {
         fields.ignore(OUTPUT);
         fields.finish()?;
         Ok(input)
+    }
+
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.persistent.is_absent() && self.max_length.is_absent() && self.wait_hook.is_absent()
     }
 
     /// Property and URL of the hook it brings.

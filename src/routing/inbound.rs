@@ -123,12 +123,12 @@ pub enum Route {
     Application(ApplicationSid),
     /// The implicit single verb `conference`.
     Conference(String),
+    /// The implicit single verb `dequeue`.
+    Queue(String),
     /// The dialled number's application, if the account has it.
     OwnNumber,
     /// The client's settings forbid it: 403.
     NotAllowed,
-    /// Understood, but not offered: 480 with this X-Reason.
-    Unavailable(&'static str),
 }
 
 /// Where a client's call goes, by the user part it dialled.
@@ -143,12 +143,8 @@ pub fn route(dialled: &str, client: Permissions) -> Route {
             Route::NotAllowed
         };
     }
-    if dialled.starts_with("queue-") {
-        return if client.direct_queue {
-            Route::Unavailable("calling a queue is not supported yet")
-        } else {
-            Route::NotAllowed
-        };
+    if let Some(name) = dialled.strip_prefix("queue-").filter(|n| is_name(n)) {
+        return if client.direct_queue { Route::Queue(name.to_owned()) } else { Route::NotAllowed };
     }
     client.device_application.map_or(Route::OwnNumber, Route::Application)
 }
@@ -251,7 +247,8 @@ mod tests {
         let table = [
             (format!("app-{app}"), Route::Application(app)),
             ("conference-lobby".into(), Route::Conference("lobby".into())),
-            ("queue-x".into(), Route::Unavailable("calling a queue is not supported yet")),
+            ("queue-x".into(), Route::Queue("x".into())),
+            ("queue-".into(), Route::Application(device)),
             ("1000".into(), Route::Application(device)),
             ("app-nonsense".into(), Route::Application(device)),
             ("conference-".into(), Route::Application(device)),

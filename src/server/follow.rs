@@ -7,7 +7,7 @@ use actix::prelude::*;
 
 use crate::api::Change;
 use crate::call::actor::Hangup;
-use crate::directory::{ConferenceDefined, DirectoryActor, Live};
+use crate::directory::{ConferenceDefined, DirectoryActor, Live, QueueDefined};
 use crate::model::{Account, AccountSid, Client, FormerClient};
 use crate::sip_io::message::Revoke;
 use crate::sip_io::stack::StackActor;
@@ -44,6 +44,9 @@ pub(super) fn listener(
         if let Change::Conference { account, name } = &change {
             directory.do_send(ConferenceDefined { account: *account, name: name.clone() });
         }
+        if let Change::Queue { account, name } = &change {
+            directory.do_send(QueueDefined { account: *account, name: name.clone() });
+        }
         let Consequence { revoke: Some(revoke), hang_up } = consequence(&change) else { return };
         let (stack, live) = (stack.clone(), live.clone());
         control.spawn(async move {
@@ -70,7 +73,7 @@ fn concerns_trunks(change: &Change) -> bool {
         Change::Account { before, after } => {
             after.as_deref().is_none_or(|after| after.is_active != before.is_active)
         }
-        Change::Client { .. } | Change::Conference { .. } => false,
+        Change::Client { .. } | Change::Conference { .. } | Change::Queue { .. } => false,
     }
 }
 
@@ -78,9 +81,10 @@ fn consequence(change: &Change) -> Consequence {
     match change {
         Change::Account { before, after } => of_account(before, after.as_deref()),
         Change::Client { before, after } => of_client(before, after.as_deref()),
-        Change::Carrier { .. } | Change::Gateway { .. } | Change::Conference { .. } => {
-            Consequence::default()
-        }
+        Change::Carrier { .. }
+        | Change::Gateway { .. }
+        | Change::Conference { .. }
+        | Change::Queue { .. } => Consequence::default(),
     }
 }
 

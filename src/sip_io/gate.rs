@@ -47,6 +47,8 @@ pub struct Admitted {
 pub enum Answer {
     Application(Box<Application>),
     Conference(String),
+    /// An agent comes to the queue of that name.
+    Queue(String),
     /// Another user of the account, who is called in turn.
     User(String),
 }
@@ -334,9 +336,12 @@ impl Gate {
         let own = numbers.iter().find(|number| number.account_sid == Some(account.sid));
         let (sid, without) = match route(dialled, permissions) {
             Route::NotAllowed => return Ok(refuse(403, "this client may not dial that")),
-            Route::Unavailable(why) => return Ok(refuse(480, why)),
             Route::Conference(name) => {
                 let answer = Answer::Conference(name);
+                return Ok(by_client(account, client.username, client.media_encryption, answer));
+            }
+            Route::Queue(name) => {
+                let answer = Answer::Queue(name);
                 return Ok(by_client(account, client.username, client.media_encryption, answer));
             }
             Route::Application(sid) => (Some(sid), (404, "no such application")),

@@ -22,11 +22,12 @@ impl Queues<'_> {
         self.store.inner.queues.of(account)
     }
 
-    /// The one whose sid or name `segment` is; a sid is tried first.
-    pub fn find(&self, account: AccountSid, segment: &str) -> Option<Arc<Queue>> {
-        let shelf = &self.store.inner.queues;
-        let by_sid = QueueSid::parse(segment).and_then(|sid| shelf.get(account, sid));
-        by_sid.or_else(|| shelf.named(account, segment))
+    pub fn get(&self, account: AccountSid, sid: QueueSid) -> Option<Arc<Queue>> {
+        self.store.inner.queues.get(account, sid)
+    }
+
+    pub fn named(&self, account: AccountSid, name: &str) -> Option<Arc<Queue>> {
+        self.store.inner.queues.named(account, name)
     }
 
     /// # Errors
@@ -58,6 +59,13 @@ impl Queues<'_> {
         undisturbed(async move { store.queues().drop(scope, account, sid).await }).await
     }
 
+    /// The last call has left the queue: a definition that is not to stay is gone. At once; asks nobody.
+    /// Another that has the name by now stays.
+    pub fn expire(&self, account: AccountSid, name: &str, sid: QueueSid) {
+        let is_meant = |found: &Queue| found.sid == sid && !found.persistent;
+        self.store.inner.queues.take_if(account, name, is_meant);
+    }
+
     async fn add(&self, scope: Scope, record: Queue) -> Result<Arc<Queue>, Error> {
         let _turn = self.store.shelving().await;
         let shelf = &self.store.inner.queues;
@@ -78,7 +86,11 @@ impl Queues<'_> {
         let mut record = Queue::clone(&*shelf.get(account, sid).ok_or(Error::NotFound)?);
         input.apply(&mut record)?;
         self.save(scope, &record).await?;
-        Ok(shelf.put(record))
+        // It may have expired meanwhile: then it is not put back, unless it is in its table now.
+        match record.persistent {
+            true => Ok(shelf.put(record)),
+            false => shelf.put_back(record).ok_or(Error::NotFound),
+        }
     }
 
     async fn drop(&self, scope: Scope, account: AccountSid, sid: QueueSid) -> Result<(), Error> {

@@ -211,11 +211,6 @@ pub(crate) fn event_sid(account_sid: AccountSid, name: &str) -> String {
     format!("conf:{account_sid}:{name}")
 }
 
-/// The same of a queue's.
-pub(crate) fn queue_event_sid(account_sid: AccountSid, name: &str) -> String {
-    format!("queue:{account_sid}:{name}")
-}
-
 fn status_events(props: &mut Props<'_>) -> Result<Vec<StatusEventName>, VerbError> {
     const PROBLEM: &str = "must be an array of conference event names";
     let Some(value) = props.value("statusEvents") else { return Ok(Vec::new()) };

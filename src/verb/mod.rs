@@ -8,8 +8,10 @@
 mod answer;
 mod conference;
 mod config;
+mod dequeue;
 mod dial;
 mod dtmf;
+mod enqueue;
 mod error;
 mod hangup;
 mod leave;
@@ -18,6 +20,7 @@ mod pause;
 mod play;
 mod prompts;
 mod props;
+mod queue;
 mod redirect;
 mod runner;
 mod say;
@@ -28,19 +31,23 @@ mod synthesizer;
 mod tag;
 
 pub use answer::Answer;
+pub(crate) use conference::event_sid;
 pub use conference::{Conference, ConferenceEvent, LeaveReason, Refusal, StatusEventName};
-pub(crate) use conference::{event_sid, queue_event_sid};
 pub use config::{Config, SpeechSettings};
+pub use dequeue::Dequeue;
 pub use dial::{
     ChildCall, ChildEvent, ChildId, ChildName, Dial, DialOrder, Farewell, Flow, Held, Side,
 };
 pub use dtmf::Dtmf;
+pub use enqueue::Enqueue;
 pub use error::VerbError;
 pub use hangup::Hangup;
 pub use leave::Leave;
 pub use parse::{parse, parse_text};
 pub use pause::Pause;
 pub use play::{Clip, Ear, Loops, Play, PlayReport, Speech};
+pub(crate) use queue::queue_event_sid;
+pub use queue::{Outcome, QueueEvent, QueueOrder, Standing};
 pub use redirect::Redirect;
 pub use runner::{Progress, Runner};
 pub use say::Say;
@@ -69,8 +76,10 @@ pub enum VerbKind {
     Answer(Answer),
     Conference(Box<Conference>),
     Config(Box<Config>),
+    Dequeue(Box<Dequeue>),
     Dial(Box<Dial>),
     Dtmf(Dtmf),
+    Enqueue(Box<Enqueue>),
     Hangup(Hangup),
     Leave(Leave),
     Pause(Pause),
@@ -115,6 +124,8 @@ pub enum Event {
         detail: String,
     },
     Conference(ConferenceEvent),
+    /// From the queue this call is in.
+    Queue(QueueEvent),
     /// The call was answered, or 183 went out.
     Line,
     /// A call that was dialled reports; no name: it never came to be.
@@ -200,6 +211,11 @@ pub enum Effect {
     },
     LeaveConference {
         run: RunId,
+    },
+    /// Something of the queue that the verb waits in.
+    Queue {
+        run: RunId,
+        order: QueueOrder,
     },
     Dial {
         run: RunId,
@@ -353,6 +369,8 @@ impl Verb {
             VerbKind::Answer(_) | VerbKind::Leave(_) => Step::Done(None),
             VerbKind::Conference(verb) => verb.start(run, cx),
             VerbKind::Config(verb) => verb.start(cx),
+            VerbKind::Dequeue(verb) => verb.start(run, cx),
+            VerbKind::Enqueue(verb) => verb.start(run, cx),
             VerbKind::Dial(verb) => verb.start(run, cx),
             VerbKind::Dtmf(verb) => verb.start(run, cx),
             VerbKind::Hangup(verb) => verb.start(cx),
@@ -370,6 +388,8 @@ impl Verb {
     /// Whether an event of that name, which is not the verb's own, is for a part of it.
     fn owns(&self, to: RunId) -> bool {
         match &self.kind {
+            VerbKind::Dequeue(verb) => verb.owns(to),
+            VerbKind::Enqueue(verb) => verb.owns(to),
             VerbKind::Dial(verb) => verb.owns(to),
             _ => false,
         }
@@ -379,6 +399,8 @@ impl Verb {
     fn on_event(&mut self, event: Event, to: RunId, run: RunId, cx: &mut Cx<'_>) -> Step {
         match &mut self.kind {
             VerbKind::Conference(verb) => verb.on_event(&event, cx),
+            VerbKind::Dequeue(verb) => verb.on_event(event, to, run, cx),
+            VerbKind::Enqueue(verb) => verb.on_event(event, to, run, cx),
             VerbKind::Dial(verb) => verb.on_event(event, to, run, cx),
             VerbKind::Dtmf(verb) => verb.on_event(&event),
             VerbKind::Pause(verb) => verb.on_event(&event),
@@ -401,6 +423,8 @@ impl Verb {
     fn stop(&mut self, why: Stop, run: RunId, cx: &mut Cx<'_>) -> Option<Question> {
         match &mut self.kind {
             VerbKind::Conference(verb) => verb.stop(why, run, cx),
+            VerbKind::Dequeue(verb) => verb.stop(why, run, cx),
+            VerbKind::Enqueue(verb) => verb.stop(why, run, cx),
             VerbKind::Dial(verb) => verb.stop(why, run, cx),
             VerbKind::Dtmf(verb) => verb.stop(run, cx),
             VerbKind::Pause(verb) => verb.stop(run, cx),
@@ -425,6 +449,8 @@ impl Verb {
             VerbKind::Say(say) if say.early_media => Need::EarlyMedia,
             VerbKind::Answer(_)
             | VerbKind::Conference(_)
+            | VerbKind::Dequeue(_)
+            | VerbKind::Enqueue(_)
             | VerbKind::Play(_)
             | VerbKind::Say(_) => Need::Answer,
             VerbKind::Config(_)

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::props::Props;
 use super::{
-    Answer, Conference, Config, Dial, Dtmf, Hangup, Leave, Pause, Play, Redirect, Say, SipDecline,
-    SipRefer, SipRequestVerb, Tag, Verb, VerbError, VerbKind,
+    Answer, Conference, Config, Dequeue, Dial, Dtmf, Enqueue, Hangup, Leave, Pause, Play, Redirect,
+    Say, SipDecline, SipRefer, SipRequestVerb, Tag, Verb, VerbError, VerbKind,
 };
 
 /// Reads an application's answer. Both forms of a verb are taken, `{"verb": "pause", "length": 1}`
@@ -52,6 +52,8 @@ fn verb(index: usize, item: &Value, unused: &mut Vec<String>) -> Result<Verb, Ve
         "answer" => VerbKind::Answer(Answer),
         "conference" => VerbKind::Conference(Box::new(Conference::parse(&mut props)?)),
         "config" => VerbKind::Config(Box::new(Config::parse(&mut props)?)),
+        "dequeue" => VerbKind::Dequeue(Box::new(Dequeue::parse(&mut props)?)),
+        "enqueue" => VerbKind::Enqueue(Box::new(Enqueue::parse(&mut props)?)),
         "dial" => VerbKind::Dial(Box::new(Dial::parse(&mut props)?)),
         "dtmf" => VerbKind::Dtmf(Dtmf::parse(&mut props)?),
         "hangup" => VerbKind::Hangup(Hangup::parse(&mut props)?),
@@ -96,12 +98,14 @@ fn known(name: &str) -> Result<&'static str, VerbError> {
         .ok_or_else(|| VerbError::Unknown { verb: name.chars().take(MAX_NAME_CHARS).collect() })
 }
 
-const BUILT: [&str; 15] = [
+const BUILT: [&str; 17] = [
     "answer",
     "conference",
     "config",
+    "dequeue",
     "dial",
     "dtmf",
+    "enqueue",
     "hangup",
     "leave",
     "pause",
@@ -115,15 +119,13 @@ const BUILT: [&str; 15] = [
 ];
 
 /// Verbs of the contract that wait for their turn.
-const UNBUILT: [&str; 26] = [
+const UNBUILT: [&str; 24] = [
     "agent",
     "alert",
     "deepgram_s2s",
-    "dequeue",
     "dialogflow",
     "dub",
     "elevenlabs_s2s",
-    "enqueue",
     "gather",
     "google_s2s",
     "gptlive_s2s",

@@ -140,6 +140,27 @@ impl Runner {
         }
     }
 
+    /// Whether the call is in a queue as a caller.
+    pub fn waits_in_queue(&self) -> bool {
+        match &self.current {
+            Current::Active { verb, .. } => matches!(verb.kind, VerbKind::Enqueue(_)),
+            _ => false,
+        }
+    }
+
+    /// Whether the call talks with one other call.
+    pub fn is_bridged(&self) -> bool {
+        match &self.current {
+            Current::Active { verb, .. } => match &verb.kind {
+                VerbKind::Dequeue(agent) => agent.is_bridged(),
+                VerbKind::Dial(dial) => dial.peer().is_some(),
+                VerbKind::Enqueue(wait) => wait.is_bridged(),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// The `dial` under way.
     pub fn dial(&self) -> Option<(RunId, &Dial)> {
         match &self.current {

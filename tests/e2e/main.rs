@@ -36,6 +36,7 @@ mod phones_at_rest;
 mod portal;
 mod postgres;
 mod proxies;
+mod queues;
 mod rates;
 mod rooms;
 mod rooms_rows;

@@ -79,8 +79,14 @@ const ROOMS: &[(&str, &[&str])] = &[
             "conference::message",
             "conference::policy",
             "conference::rules",
+            "queue::actor",
+            "queue::line",
+            "queue::message",
+            "queue::news",
         ],
     ),
+    // Its actor is told where the agent's call has opened a bridge, and tells the caller's.
+    ("queue", &["bridge::actor", "directory", "hook", "model", "store", "verb"]),
     (
         "directory",
         &[
@@ -97,6 +103,9 @@ const ROOMS: &[(&str, &[&str])] = &[
             "conference::policy",
             "conference::rules",
             "conference::snapshot",
+            "queue::actor",
+            "queue::message",
+            "queue::snapshot",
         ],
     ),
     (
@@ -112,6 +121,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             // The guard of every URL, asked before one is saved, and what handlers fetch through it.
             "hook::HookClient",
             "media_io::quality",
+            // What a call is given to do over REST.
+            "call::Assignment",
             "call::CallSnapshot",
             "call::actor",
             "call::desk",
@@ -119,6 +130,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "conference::message",
             "conference::policy",
             "conference::snapshot",
+            "queue::message",
+            "queue::snapshot",
             "sip_io::registrations",
             "sip_io::stack",
             "sip_io::trunks",
@@ -169,6 +182,7 @@ const DECIDERS: &[&str] = &[
     "src/call/refer.rs",
     "src/call/tries.rs",
     "src/floor/playlist.rs",
+    "src/queue/line.rs",
     "src/rate.rs",
     "src/speech/cut.rs",
     "src/speech/pieces.rs",

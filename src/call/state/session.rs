@@ -124,6 +124,12 @@ impl Session {
         self.prompts.remove(at).map(|(_, run)| run)
     }
 
+    /// Whatever the application says now to what it was asked before is too late.
+    pub(super) fn forget_openings(&mut self) {
+        self.opening = None;
+        self.redirect = None;
+    }
+
     pub(super) fn await_redirect(&mut self, id: HookId, target: ResolvedHook) {
         self.redirect = Some((id, target));
     }

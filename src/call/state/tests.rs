@@ -5,6 +5,7 @@ mod dial;
 mod in_dialog;
 mod inbound;
 mod outbound;
+mod queue;
 mod speech;
 mod update;
 mod whatever_comes;
@@ -220,6 +221,7 @@ impl Story {
             Effect::LeaveConference { .. } => "leave".into(),
             Effect::MuteMember { muted, .. } => format!("mute {muted}"),
             Effect::MuteOthers { muted, .. } => format!("mute others {muted}"),
+            Effect::Queue(errand) => format!("queue {:?}", errand.order),
             Effect::Alert(alert) => format!("alert {}: {}", alert.kind.as_str(), alert.message),
             Effect::Publish => String::new(),
             Effect::Ended(record) => {
@@ -294,6 +296,7 @@ fn setup(direction: Direction) -> Setup {
             ..Application::default()
         },
         webhook_secret: Secret("wh_secret".into()),
+        queue_event_hook: Some(Hook::post("http://events.example.com/queue")),
         invite: None,
         customer_data: None,
         limits: Limits::default(),

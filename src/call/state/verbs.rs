@@ -152,6 +152,7 @@ impl State {
                     let base = Box::new(self.base.clone());
                     turn.out.push(Effect::LeaveConference { id: run, base });
                 }
+                verb::Effect::Queue { run, order } => self.queue(run, order, turn),
                 verb::Effect::Dial { run, order } => self.on_dial_order(run, order, turn),
                 verb::Effect::ExitBridge { run } => turn.out.push(Effect::ExitBridge { run }),
                 verb::Effect::SendDigits { digits, duration } => {

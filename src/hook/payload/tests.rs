@@ -98,6 +98,46 @@ fn base_fields_come_in_the_contracts_order() {
 }
 
 #[test]
+fn queue_events_are_told_in_snake_case_with_epoch_milliseconds() {
+    let caller = Arc::new(base(Direction::Inbound));
+    let mut agent = base(Direction::Outbound);
+    agent.customer_data = Some(Arc::new(Map::from_iter([("aB".to_owned(), json!(1))])));
+    let agent = Arc::new(agent);
+    let at = OffsetDateTime::from_unix_timestamp_nanos(1_700_000_000_123_456_789).unwrap();
+    let body = |event: QueueChange| {
+        let status =
+            QueueStatus { base: caller.clone(), queue: "support".into(), length: 2, at, event };
+        let all = Value::Object(status.to_json());
+        assert_eq!(all["call_sid"], caller.facts.call_sid.to_string());
+        assert_eq!((&all["queue"], &all["length"]), (&json!("support"), &json!(2)));
+        all
+    };
+    let join = body(QueueChange::Join);
+    assert_eq!(
+        (&join["event"], &join["join_time"]),
+        (&json!("join"), &json!(1_700_000_000_123_i64))
+    );
+    assert!(join.get("leave_reason").is_none() && join.get("leave_time").is_none());
+    for (change, reason) in [
+        (QueueChange::Abandoned, "abandoned"),
+        (QueueChange::Removed, "removed"),
+        (QueueChange::Dequeued(None), "dequeued"),
+        (QueueChange::Dequeued(Some(agent.clone())), "dequeued"),
+    ] {
+        let is_known = matches!(change, QueueChange::Dequeued(Some(_)));
+        let leave = body(change);
+        assert_eq!((&leave["event"], &leave["leave_reason"]), (&json!("leave"), &json!(reason)));
+        assert_eq!(leave["leave_time"], 1_700_000_000_123_i64);
+        assert!(leave.get("join_time").is_none());
+        assert_eq!(leave.get("dequeuer").is_some(), is_known);
+        if is_known {
+            assert_eq!(leave["dequeuer"]["direction"], "outbound");
+            assert_eq!(leave["dequeuer"]["customerData"], json!({"aB": 1}));
+        }
+    }
+}
+
+#[test]
 fn absent_values_are_left_out() {
     let mut outbound = base(Direction::Outbound);
     let facts = CallFacts {

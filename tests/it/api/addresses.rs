@@ -114,6 +114,16 @@ async fn no_hook_of_a_conference_or_a_queue_leads_into_the_servers_own_network()
         let good = json!({"name": "hall", "wait_hook": "https://1.1.1.1/"});
         api.post(&account.key, &list, good).await.expect(201);
     }
+    let calls = format!("/Accounts/{}/Queues/lobby/Calls", account.sid);
+    for url in FORBIDDEN {
+        for property in ["wait_hook", "action_hook"] {
+            let body = json!({"call_sid": NOBODY, property: url});
+            refused(&api.post(&account.key, &calls, body).await, property, url);
+        }
+        let change = json!({"call_hook": {"url": url}});
+        let path = format!("{calls}/{NOBODY}");
+        refused(&api.put(&account.key, &path, change).await, "call_hook", url);
+    }
     api.stop().await;
 }
 
@@ -158,7 +168,7 @@ async fn no_hook_of_a_call_leads_into_the_servers_own_network() {
 }
 
 /// What the tests above go through, by path.
-const HOOKS: [(&str, &[&str]); 14] = [
+const HOOKS: [(&str, &[&str]); 16] = [
     ("/Accounts", &["queue_event_hook", "registration_hook"]),
     ("/Accounts/{a}", &["queue_event_hook", "registration_hook"]),
     ("/Accounts/{a}/Applications", &["call_hook", "call_status_hook", "messaging_hook"]),
@@ -172,6 +182,8 @@ const HOOKS: [(&str, &[&str]); 14] = [
     ("/Accounts/{a}/Conferences/{conference}", &["status_hook", "wait_hook"]),
     ("/Accounts/{a}/Queues", &["wait_hook"]),
     ("/Accounts/{a}/Queues/{queue}", &["wait_hook"]),
+    ("/Accounts/{a}/Queues/{queue}/Calls", &["action_hook", "wait_hook"]),
+    ("/Accounts/{a}/Queues/{queue}/Calls/{queued_call}", &["call_hook"]),
     ("/Applications", &["call_hook", "call_status_hook", "messaging_hook"]),
     ("/Applications/{sid}", &["call_hook", "call_status_hook", "messaging_hook"]),
     ("/ServiceProviders", &["registration_hook"]),

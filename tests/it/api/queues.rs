@@ -1,4 +1,4 @@
-//! `…/Queues` (contract rest.md §3.1, §3.4, §3.5). Nothing waits in one yet.
+//! `…/Queues` (contract rest.md §3.1, §3.4, §3.5), as far as no call is needed.
 
 use serde_json::{Value, json};
 
@@ -117,6 +117,61 @@ async fn each_property_is_taken_or_refused_by_name() {
 }
 
 #[actix_web::test]
+async fn each_order_about_a_queued_call_is_taken_or_refused_by_name() {
+    let api = TestApi::start().await;
+    let provider = api.new_provider("p").await;
+    let account = api.new_account(&provider, "a").await;
+    let list = queues(&account);
+    api.post(&account.key, &list, json!({"name": "q"})).await.expect(201);
+    let calls = format!("{list}/q/Calls");
+    let one = format!("{calls}/{NOBODY}");
+    for (body, text) in [
+        (json!({}), "missing field call_sid"),
+        (json!({"call_sid": null}), "missing field call_sid"),
+        (json!({"call_sid": "x"}), "call_sid must be a sid (UUID)"),
+        (json!({"call_sid": NOBODY, "priority": -1}), "priority must be an integer in range"),
+        (json!({"call_sid": NOBODY, "priority": "high"}), "priority must be an integer"),
+        (json!({"call_sid": NOBODY, "wait_hook": 1}), "wait_hook must be an object or a URL"),
+        (
+            json!({"call_sid": NOBODY, "action_hook": "/x"}),
+            "action_hook url is not an absolute URL",
+        ),
+        (json!({"call_sid": NOBODY, "colour": "red"}), "unknown property colour"),
+    ] {
+        let refused = api.post(&account.key, &calls, body.clone()).await;
+        assert_eq!((refused.status, refused.msg().as_str()), (400, text), "{body}");
+    }
+    let one_of = "exactly one of priority, call_hook, dequeue_to is required";
+    for (body, text) in [
+        (json!({}), one_of),
+        (json!({"priority": 1, "call_hook": "https://a.example.com/"}), one_of),
+        (json!({"priority": 1.5}), "priority must be an integer"),
+        (json!({"call_hook": {}}), "call_hook url is missing"),
+        (json!({"dequeue_to": NOBODY}), "dequeue_to must be an object"),
+        (json!({"dequeue_to": {"call_sid": 1}}), "call_sid must be a sid (UUID)"),
+        (json!({"hangup": true}), "unknown property hangup"),
+    ] {
+        let refused = api.put(&account.key, &one, body.clone()).await;
+        assert_eq!((refused.status, refused.msg().as_str()), (400, text), "{body}");
+    }
+    // Nobody waits there, and without SIP there is no call to be put in.
+    api.put(&account.key, &one, json!({"priority": 1})).await.expect(404);
+    api.put(&account.key, &one, json!({"dequeue_to": {"call_sid": NOBODY}})).await.expect(404);
+    for path in [one.clone(), format!("{one}?hangup=true")] {
+        api.delete(&account.key, &path).await.expect(404);
+    }
+    api.post(&account.key, &calls, json!({"call_sid": NOBODY})).await.expect(480);
+    for malformed in [format!("{calls}/x"), format!("{calls}/undefined")] {
+        api.put(&account.key, &malformed, json!({"priority": 1})).await.expect(400);
+        api.delete(&account.key, &malformed).await.expect(400);
+    }
+    let nowhere = format!("{list}/nowhere/Calls");
+    api.post(&account.key, &nowhere, json!({"call_sid": NOBODY})).await.expect(404);
+    api.get(&account.key, &nowhere).await.expect(404);
+    api.stop().await;
+}
+
+#[actix_web::test]
 async fn lists_are_searched_with_wildcards() {
     let api = TestApi::start().await;
     let provider = api.new_provider("p").await;
@@ -162,9 +217,12 @@ async fn who_may_reach_an_account_reaches_its_queues_and_nobody_else() {
         }
         for body in [json!({"name": "mine"}), json!({"nonsense": 1})] {
             api.post(key, &list, body.clone()).await.expect(403);
-            api.put(key, &one, body).await.expect(403);
+            api.put(key, &one, body.clone()).await.expect(403);
+            api.post(key, &calls, body.clone()).await.expect(403);
+            api.put(key, &front, body).await.expect(403);
         }
         api.delete(key, &one).await.expect(403);
+        api.delete(key, &front).await.expect(403);
     }
     let elsewhere = format!("{}/{sid}", queues(&t.accounts[0][1]));
     api.get(&t.providers[0].key, &elsewhere).await.expect(404);
