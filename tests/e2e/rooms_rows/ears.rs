@@ -40,7 +40,7 @@ pub(super) fn expect_heard(state: &str, tones: &[f64], rows: &[Row<'_>]) {
                 };
                 is_so &= well;
                 let mark = if well { ' ' } else { '!' };
-                let _ = write!(shown, "{mark}{name} hears {hz} Hz at {level:.1} dB\n");
+                let _ = writeln!(shown, "{mark}{name} hears {hz} Hz at {level:.1} dB");
             }
         }
         is_so.then_some(())
