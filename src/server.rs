@@ -109,6 +109,7 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
         sdp_policy: Arc::new(policy::sdp_policy(&config)),
         store: store.clone(),
         hooks,
+        fetching: Arc::default(),
         prompts: Arc::default(),
         speech: speech_engine(&config),
         plane: plane.clone(),

@@ -59,11 +59,25 @@ impl BodyShape for CallUpdate {
                 "call_status_hook": reference("Hook"),
                 "call_status": word(&["completed", "no-answer"]),
                 "listen_status": word(&["pause", "silence", "resume"]),
+                "stream_status": word(&["pause", "silence", "resume"]),
                 "transcribe_status": word(&["pause", "resume"]),
                 "mute_status": word(&["mute", "unmute"]),
                 "conf_mute_status": word(&["mute", "unmute"]),
                 "conf_hold_status": word(&["hold", "unhold"]),
-                "conferenceParticipantAction": {"type": "object"},
+                "wait_hook": reference("Hook"),
+                "conferenceParticipantAction": {
+                    "type": "object",
+                    "required": ["action"],
+                    "properties": {
+                        "action": word(&[
+                            "tag", "untag", "coach", "uncoach", "mute", "unmute", "hold", "unhold", "kick",
+                        ]),
+                        "tag": {"type": "string", "maxLength": 64},
+                        "wait_hook": reference("Hook"),
+                    },
+                },
+                "room_say": {"type": "object", "description": "properties of a say verb"},
+                "room_play": {"type": "object", "description": "properties of a play verb"},
                 "whisper": {"type": ["object", "array"]},
                 "sip_request": {
                     "type": "object",

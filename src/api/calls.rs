@@ -21,10 +21,10 @@ use crate::call::originate::{Full, NotPlaced, Order};
 use crate::directory::LiveCall;
 use crate::media_io::quality::Quality;
 use crate::model::call::{
-    BadCall, CreateCall, TargetKind, UpdateCall, urls_in_create, urls_in_update,
+    BadCall, Command, CreateCall, TargetKind, UpdateCall, urls_in_create, urls_in_update,
 };
 use crate::model::{Account, AccountSid, CallSid, Scope};
-use crate::verb;
+use crate::verb::{self, Announcement, Conference};
 
 /// Places a call; answers when its INVITE is on the wire.
 pub(super) async fn create(
@@ -58,7 +58,7 @@ pub(super) async fn create(
 /// What is known of a call that is on its way.
 #[derive(Deserialize, Serialize, ToSchema)]
 pub(super) struct PlacedCall {
-    sid: CallSid,
+    pub(super) sid: CallSid,
     /// Of SIP.
     #[serde(rename = "callId")]
     call_id: String,
@@ -69,7 +69,12 @@ async fn place(
     account: Account,
     create: CreateCall,
 ) -> Result<PlacedCall, ApiError> {
-    let order = check(&state, account, create).await?;
+    let order = check(&state, account, create, None).await?;
+    order_call(&state, order).await
+}
+
+/// Answers when the INVITE of the call is on the wire.
+pub(super) async fn order_call(state: &AppState, order: Order) -> Result<PlacedCall, ApiError> {
     let doors = state.doors()?;
     let placed = doors.desk.place(&doors.stack, order).await?;
     let placed = placed.await.map_err(|_| ApiError::Unavailable)?;
@@ -77,7 +82,12 @@ async fn place(
 }
 
 /// What only the store and the verb grammar can tell about a well-formed request.
-async fn check(state: &AppState, account: Account, create: CreateCall) -> Result<Order, ApiError> {
+pub(super) async fn check(
+    state: &AppState,
+    account: Account,
+    create: CreateCall,
+    room: Option<Box<Conference>>,
+) -> Result<Order, ApiError> {
     if !account.is_active {
         return Err(ApiError::bad_request("the account is not active"));
     }
@@ -101,7 +111,7 @@ async fn check(state: &AppState, account: Account, create: CreateCall) -> Result
         let text = "missing or invalid to property: the account has no sip_realm";
         return Err(ApiError::bad_request(text));
     }
-    Ok(Order { account, create, application })
+    Ok(Order { account, create, application, room })
 }
 
 pub(super) async fn list(
@@ -167,6 +177,10 @@ pub(super) async fn update(
     let sid = CallSid::parse(sid).ok_or(ApiError::MalformedSid)?;
     let body = body.value()?;
     let update = UpdateCall::parse(&body)?;
+    if let Some(Command::Announce(name, prompts)) = &update.command {
+        let bad = |error| ApiError::bad_request(format!("{name}: {error}"));
+        Announcement::parse(prompts).map_err(bad)?;
+    }
     state.admit_urls(urls_in_update(&body)).await?;
     let call = state.doors()?.live.call(account, sid).ok_or(ApiError::NotFound)?;
     let gone = || ApiError::unprocessable(format!("call session is gone for call_sid {sid}"));

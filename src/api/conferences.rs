@@ -10,20 +10,23 @@ use actix_web::web::{Data, Path};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::announce::{announce, clips};
 use super::describe::{Param, ParamKind, QueryShape, body};
 use super::error::ApiError;
 use super::query::{PAGE, PAGE_SIZE};
 use super::reply::{Array, Created, Either, HookView, Json, Listed, NoContent, Reply, Wire};
 use super::{AppState, Body, Change, Principal, Query};
-use crate::conference::message::{End, MuteAll};
+use crate::conference::message::{End, HoldAll, MuteAll};
 use crate::conference::policy::Standing;
 use crate::conference::snapshot::ConferenceSnapshot;
 use crate::directory::LiveConference;
 use crate::hook::payload;
 use crate::model::{
-    AccountSid, Conference, ConferenceInput, ConferenceSid, ConferenceUpdate, RoomEvent, Timestamp,
+    AccountSid, CallSid, Conference, ConferenceInput, ConferenceSid, ConferenceUpdate, HoldOrder,
+    RoomEvent, RoomOrder, Timestamp,
 };
 use crate::store::{self, Listing};
+use crate::verb::Clip;
 
 body!(NewConference = ConferenceInput::create, "name": "lobby");
 body!(ConferenceChange = ConferenceInput::update);
@@ -160,21 +163,55 @@ pub(super) async fn update(
     body: Body<ConferenceChange>,
 ) -> Reply<NoContent> {
     let account = principal.reach_account(&state, &path.0).await?;
-    let ConferenceUpdate { settings, mute } = ConferenceInput::update(body.fields()?)?;
-    state.admit_urls(settings.urls()).await?;
+    let update = ConferenceInput::update(body.fields()?)?;
+    let order = update.order.clone().map(Order::read).transpose()?;
+    state.admit_urls(update.urls()).await?;
+    let ConferenceUpdate { settings, .. } = update;
     let room = find(&state, account, &path.1)?;
-    if mute.is_some() && room.status() != "in-progress" {
-        return Err(ApiError::unprocessable("the conference is not in progress"));
+    if let Some(order) = order {
+        // First: it may be refused, and then nothing is changed.
+        let live = room.live.as_ref().filter(|live| live.snapshot.started_at.is_some());
+        let not_yet = || ApiError::unprocessable("the conference is not in progress");
+        order.give(&state, live.ok_or_else(not_yet)?).await?;
     }
     if !settings.is_empty() {
         lay_down(&principal, &state, account, &room, settings).await?;
         state.announce(Change::Conference { account, name: room.name.clone() });
     }
-    if let (Some(muted), Some(live)) = (mute, room.live) {
-        // A room that has gone meanwhile has nobody left to mute.
-        let _ = live.actor.send(MuteAll(muted)).await;
-    }
     NoContent::reply()
+}
+
+/// An order as it is given to the live room.
+enum Order {
+    Mute(bool),
+    Hold(HoldOrder),
+    Announce(Vec<Clip>),
+    /// There is nothing yet that could record.
+    Record,
+}
+
+impl Order {
+    fn read(order: RoomOrder) -> Result<Self, ApiError> {
+        Ok(match order {
+            RoomOrder::Mute(muted) => Self::Mute(muted),
+            RoomOrder::Hold(hold) => Self::Hold(hold),
+            RoomOrder::Announce(verbs) => Self::Announce(clips(&verbs)?),
+            RoomOrder::Record(_) => Self::Record,
+        })
+    }
+
+    async fn give(self, state: &AppState, room: &LiveConference) -> Result<(), ApiError> {
+        // A room that has gone meanwhile has nobody left to be told.
+        match self {
+            Self::Mute(muted) => _ = room.actor.send(MuteAll(muted)).await,
+            Self::Hold(HoldOrder { held, wait_hook }) => {
+                _ = room.actor.send(HoldAll { held, wait_hook }).await;
+            }
+            Self::Announce(clips) => announce(state, room, None, clips)?,
+            Self::Record => return Err(ApiError::unprocessable("recording is not possible")),
+        }
+        Ok(())
+    }
 }
 
 async fn lay_down(
@@ -279,6 +316,38 @@ impl Room {
         self.snapshot().map_or("init", ConferenceSnapshot::status)
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether one more call may come in, and this one is not there yet.
+    ///
+    /// # Errors
+    /// 422, as its verb would be refused.
+    pub(super) fn admit(&self, call: Option<CallSid>) -> Result<(), ApiError> {
+        let refused = |text| Err(ApiError::unprocessable(text));
+        let live = self.snapshot();
+        if call.is_some_and(|call| live.is_some_and(|live| live.participant(call).is_some())) {
+            return refused("the call is in that conference already");
+        }
+        if self.defined.as_ref().is_some_and(|defined| defined.locked) {
+            return refused("the conference is locked");
+        }
+        let inside = live.map_or(0, |live| live.participants.len());
+        match self.max_participants() {
+            Some(most) if inside >= usize::try_from(most).unwrap_or(usize::MAX) => {
+                refused("the conference is full")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is laid down may be on its way to the room.
+    fn max_participants(&self) -> Option<u32> {
+        let laid_down = self.defined.as_ref().and_then(|defined| defined.max_participants);
+        laid_down.or_else(|| u32::try_from(self.snapshot()?.max_participants?).ok())
+    }
+
     pub(super) fn snapshot(&self) -> Option<&ConferenceSnapshot> {
         self.live.as_ref().map(|live| &*live.snapshot)
     }
@@ -335,10 +404,7 @@ impl ConferenceView {
             participant_count: count(Standing::Joined),
             waiting_count: count(Standing::Waiting),
             moderator_count: live.map_or(0, moderators),
-            // What is laid down may be on its way to the room.
-            max_participants: defined
-                .and_then(|defined| defined.max_participants)
-                .or_else(|| u32::try_from(live?.max_participants?).ok()),
+            max_participants: room.max_participants(),
             beep: defined.is_some_and(|defined| defined.beep.unwrap_or_default()),
             join_muted: defined.is_some_and(|defined| defined.join_muted.unwrap_or_default()),
             wait_hook: HookView::of_any(defined.and_then(|defined| defined.wait_hook.as_ref())),

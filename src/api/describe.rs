@@ -149,6 +149,14 @@ impl Operation {
         self.body = Some(reference(name));
     }
 
+    /// Says of a body what its reader cannot: a keyword in place of the list of what is required.
+    pub(super) fn amend(&mut self, name: &str, keyword: &str, value: Value) {
+        if let Some(Value::Object(schema)) = self.components.get_mut(name) {
+            schema.remove("required");
+            schema.insert(keyword.to_owned(), value);
+        }
+    }
+
     pub(super) fn answer(
         &mut self,
         status: u16,

@@ -23,6 +23,7 @@ mod throttle;
 
 mod accounts;
 mod alerts;
+mod announce;
 mod api_keys;
 mod app_env;
 mod applications;

@@ -1,31 +1,58 @@
-//! `…/Conferences/{conference}/Participants` (contract rest.md §3.3): list, read, mute, tag, remove.
+//! `…/Conferences/{conference}/Participants` (contract rest.md §3.3): list, read, add, change, remove.
 
 use std::sync::Arc;
 
 use actix_web::web::{Data, Path};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::announce::{announce, clips};
+use super::calls::{check, order_call};
 use super::conferences::find;
-use super::describe::{Param, ParamKind, QueryShape, body};
+use super::describe::{BodyShape, Operation, Param, ParamKind, QueryShape};
 use super::error::ApiError;
+use super::idempotency::IdempotencyKey;
 use super::query::{PAGE, PAGE_SIZE};
-use super::reply::{Json, Listed, NoContent, Reply, Wire};
+use super::reply::{Created, Json, Listed, NoContent, Reply, Wire};
 use super::state::AppState;
 use super::{Body, Principal, Query};
-use crate::conference::message::{Leave, Mute, Tag};
+use crate::call::actor::EnterRoom;
+use crate::conference::message::{Hold, Leave, Mute, SpeakOnlyTo, Tag};
 use crate::conference::policy::{Exit, Standing};
 use crate::conference::snapshot::{ConferenceSnapshot, ParticipantSnapshot};
 use crate::directory::{Live, LiveConference};
 use crate::media_io::quality::Quality;
-use crate::model::call::{CallStatus, Direction};
+use crate::model::call::{CallStatus, Direction, urls_in_participant};
 use crate::model::{
-    AccountSid, ApplicationSid, CallSid, ConferenceSid, Fields, Invalid, Patch, Timestamp,
+    Account, AccountSid, ApplicationSid, CallSid, ConferenceSid, Fields, HoldOrder, NewParticipant,
+    Part, ParticipantUpdate, Timestamp, Who,
 };
 use crate::store::Listing;
+use crate::verb::Conference;
 
-body!(ParticipantUpdate = Change::read, "mute_status": "mute");
+/// Either `call_sid` or `to` is required, which its reader says of one alone.
+pub(super) struct NewMember;
+
+impl BodyShape for NewMember {
+    fn describe(operation: &mut Operation) {
+        const NAME: &str = "NewParticipant";
+        operation.body_by_reader(NAME, &[], NewParticipant::read);
+        let ways = json!([{"required": ["call_sid"]}, {"required": ["to", "from"]}]);
+        operation.amend(NAME, "oneOf", ways);
+    }
+}
+
+/// Any of its properties will do.
+pub(super) struct MemberChange;
+
+impl BodyShape for MemberChange {
+    fn describe(operation: &mut Operation) {
+        const NAME: &str = "ParticipantUpdate";
+        operation.body_by_reader(NAME, &[], ParticipantUpdate::read);
+        operation.amend(NAME, "minProperties", json!(1));
+    }
+}
 
 const STANDINGS: &[&str] = &["joined", "waiting"];
 
@@ -88,49 +115,108 @@ pub(super) async fn read(
     Json::reply(&ParticipantView::new(&found, &room.snapshot, live, state.wire))
 }
 
-/// The body of an update.
-struct Change {
-    muted: Option<bool>,
-    tag: Patch<String>,
+/// Brings a call in: one that is up leaves what it runs for it, one that is to be placed comes when it
+/// is answered.
+pub(super) async fn create(
+    principal: Principal,
+    state: Data<AppState>,
+    path: Path<(String, String)>,
+    key: IdempotencyKey,
+    body: Body<NewMember>,
+) -> Reply<Created> {
+    let account = principal.require_account(&state, &path.0).await?;
+    let body = body.value()?;
+    let Value::Object(map) = &body else {
+        return Err(ApiError::bad_request("the body must be an object"));
+    };
+    let new = NewParticipant::read(Fields::new(map.clone()))?;
+    let (sid, urls) = (account.sid, urls_in_participant(&body));
+    let what = format!("participants of {}", path.1);
+    let add = {
+        let (state, segment) = (state.clone(), path.1.clone());
+        async move {
+            state.admit_urls(urls).await?;
+            add(&state, account, &segment, new).await
+        }
+    };
+    let added: CallSid = key.once(&state, sid, (&what, &body), add).await?;
+    Created::reply(&added)
 }
 
-impl Change {
-    fn read(mut fields: Fields) -> Result<Self, Invalid> {
-        for name in ["hold_status", "wait_hook", "speak_only_to", "announce"] {
-            fields.refuse(name, Invalid::NotYet(name))?;
+async fn add(
+    state: &AppState,
+    account: Account,
+    segment: &str,
+    new: NewParticipant,
+) -> Result<CallSid, ApiError> {
+    let room = find(state, account.sid, segment)?;
+    let verb = Box::new(entry(room.name(), new.part)?);
+    match new.who {
+        Who::Call(call) => {
+            let live = state.live().and_then(|live| live.call(account.sid, call));
+            let actor = live.ok_or(ApiError::NotFound)?.actor;
+            room.admit(Some(call))?;
+            let gone =
+                || ApiError::unprocessable(format!("call session is gone for call_sid {call}"));
+            let entered = actor.ok_or_else(gone)?.send(EnterRoom(verb)).await;
+            entered.map_err(|_| gone())?.map_err(|e| ApiError::unprocessable(e.to_string()))?;
+            Ok(call)
         }
-        let muted = fields.mute_status()?;
-        let tag = fields.text("member_tag", 64)?;
-        fields.finish()?;
-        if muted.is_none() && tag.is_absent() {
-            let text = "one of mute_status, member_tag is required";
-            return Err(Invalid::MissingAs { name: "mute_status", text });
+        Who::Placed(create) => {
+            room.admit(None)?;
+            let order = check(state, account, *create, Some(verb)).await?;
+            Ok(order_call(state, order).await?.sid)
         }
-        Ok(Self { muted, tag })
     }
 }
 
-/// Mutes or unmutes, and sets or clears the tag: all or nothing.
+/// The verb that takes part in that way.
+fn entry(name: &str, part: Part) -> Result<Conference, ApiError> {
+    let mut verb = Conference::named(name).map_err(ApiError::bad_request)?;
+    verb.start_on_enter = part.moderator;
+    verb.end_on_exit = part.end_on_exit;
+    verb.join_muted = part.join_muted;
+    verb.beep = part.beep;
+    verb.member_tag = part.member_tag;
+    verb.speak_only_to = part.speak_only_to;
+    verb.action_hook = part.action_hook;
+    Ok(verb)
+}
+
+/// Mutes, holds, tags, has somebody coach, announces: all or nothing.
 pub(super) async fn update(
     principal: Principal,
     state: Data<AppState>,
     path: Member,
-    body: Body<ParticipantUpdate>,
+    body: Body<MemberChange>,
 ) -> Reply<NoContent> {
     let account = principal.reach_account(&state, &path.0).await?;
     let call = CallSid::parse(&path.2).ok_or(ApiError::MalformedSid)?;
-    let Change { muted, tag } = Change::read(body.fields()?)?;
+    let change = ParticipantUpdate::read(body.fields()?)?;
+    let announcement = change.announce.as_ref().map(clips).transpose()?;
+    state.admit_urls(change.url()).await?;
     let (room, found) = member(&state, account, &path.1, call)?;
     if found.standing == Standing::Waiting {
         return Err(ApiError::unprocessable("the participant is still waiting"));
     }
+    // The one thing that may be refused, then what cannot be.
+    if let Some(clips) = announcement {
+        announce(&state, &room, Some(call), clips)?;
+    }
     // A room that has gone meanwhile has no participants: the same answer as a moment later.
     let gone = |_| ApiError::NotFound;
-    if let Some(muted) = muted {
+    if let Some(muted) = change.mute {
         room.actor.send(Mute { call, muted }).await.map_err(gone)?;
     }
-    if !tag.is_absent() {
-        room.actor.send(Tag { call, tag: tag.value() }).await.map_err(gone)?;
+    if let Some(HoldOrder { held, wait_hook }) = change.hold {
+        room.actor.send(Hold { call, held, wait_hook }).await.map_err(gone)?;
+    }
+    if !change.tag.is_absent() {
+        room.actor.send(Tag { call, tag: change.tag.value() }).await.map_err(gone)?;
+    }
+    if !change.speak_only_to.is_absent() {
+        let tag = change.speak_only_to.value();
+        room.actor.send(SpeakOnlyTo { call, tag }).await.map_err(gone)?;
     }
     NoContent::reply()
 }

@@ -104,7 +104,8 @@ pub(super) fn routes() -> Vec<Path> {
             .put("Change or control a conference", conferences::update)
             .delete("End a conference", conferences::delete),
         path("/Accounts/{a}/Conferences/{conference}/Participants")
-            .get("List participants", participants::list),
+            .get("List participants", participants::list)
+            .post("Add a participant", participants::create),
         path("/Accounts/{a}/Conferences/{conference}/Participants/{call_sid}")
             .get("Read a participant", participants::read)
             .put("Change a participant", participants::update)

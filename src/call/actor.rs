@@ -18,6 +18,7 @@ mod transfer;
 
 pub use self::queue::Assign;
 pub use self::requests::RequestAnswer;
+pub use self::stay::EnterRoom;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ use super::originate::{NoRoute, Placed, Plan};
 use super::route::Route;
 use super::tally::Counted;
 use super::{CallRecord, Effect, Input, PlayId, Setup, State, TimerId, UpdateError};
-use crate::conference::message::{Mute, MuteAll};
+use crate::conference::message::MuteAll;
 use crate::hook::{HookError, HookId, HookReply, HookRequest, StatusSender};
 use crate::model::call::{SipHeaders, UpdateCall};
 use crate::model::{CallSid, Encryption};
@@ -221,9 +222,8 @@ impl CallActor {
                     self.join(*join, ctx);
                 }
                 Effect::LeaveConference { id, base } => self.leave(id, *base),
-                Effect::MuteMember { id, muted } => {
-                    self.tell_room(id, Mute { call: self.sid, muted });
-                }
+                Effect::OrderMember { id, order } => self.order_member(id, order),
+                Effect::Announce { id, clips, audience } => self.announce(id, clips, audience),
                 Effect::MuteOthers { id, muted } => self.tell_room(id, MuteAll(muted)),
                 Effect::Queue(errand) => self.run_queue_errand(*errand, ctx),
                 Effect::Alert(alert) => {

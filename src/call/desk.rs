@@ -15,6 +15,7 @@ use sip::Reply;
 use tokio::sync::oneshot;
 
 use super::actor::CallActor;
+use super::announcer::Fetching;
 use super::originate::{NotPlaced, Order, Placed, Plan};
 use super::prompt::Source;
 use super::prompt_cache::PromptCache;
@@ -39,6 +40,9 @@ use crate::sip_io::trunks::Trunks;
 use crate::speech::Engine;
 use crate::store::Store;
 
+pub use super::announcer::{Announcement, TooMany};
+pub use super::effect::Audience;
+
 /// What a call needs of the rest of the server.
 pub struct DeskParts {
     pub config: Arc<Config>,
@@ -48,6 +52,8 @@ pub struct DeskParts {
     pub store: Store,
     pub hooks: HookClient,
     pub prompts: Arc<PromptCache>,
+    /// Announcements on their way to rooms.
+    pub fetching: Arc<Fetching>,
     pub speech: Engine,
     pub plane: Arc<MediaPlane>,
     pub ports: PortPool,

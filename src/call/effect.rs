@@ -7,7 +7,7 @@ use super::child::ChildOrder;
 use super::refer::{Refer, Subscription};
 use super::{AnswerId, CallRecord};
 use crate::hook::{Alert, BaseFields, HookRequest, ResolvedHook};
-use crate::model::call::{SipHeaders, SipRequest};
+use crate::model::call::{MemberOrder, SipHeaders, SipRequest};
 use crate::queue::news::EventTarget;
 use crate::sip_io::message::RequestId;
 use crate::verb::{
@@ -115,10 +115,17 @@ pub enum Effect {
         id: RunId,
         base: Box<BaseFields>,
     },
-    /// This member's audio towards the others.
-    MuteMember {
+    /// An order about this member, for its conference.
+    OrderMember {
         id: RunId,
-        muted: bool,
+        order: MemberOrder,
+    },
+    /// Heard once in this call's conference.
+    Announce {
+        id: RunId,
+        /// URLs are absolute.
+        clips: Vec<Clip>,
+        audience: Audience,
     },
     /// Every member of this call's conference that is no moderator.
     MuteOthers {
@@ -158,6 +165,14 @@ pub struct TransferOrder {
     pub subscription: Subscription,
 }
 
+/// Who hears an announcement in a conference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    Room,
+    /// The call it is about, alone.
+    Member,
+}
+
 /// One `play`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PlayId(pub RunId);
@@ -170,9 +185,15 @@ pub struct JoinConference {
     /// A moderator: starts the room on entering.
     pub start_on_enter: bool,
     pub end_on_exit: bool,
+    /// How long the others may stay when the last of those has gone.
+    pub grace: Duration,
     pub join_muted: bool,
     pub beep: bool,
     pub member_tag: Option<String>,
+    pub speak_only_to: Option<String>,
+    pub distribute_dtmf: bool,
+    /// Of the recording, if this member starts the room.
+    pub record_path: Option<String>,
     pub max_participants: Option<u32>,
     /// Where the room's events go if this member starts it.
     pub status: Option<ConferenceTarget>,

@@ -5,6 +5,7 @@
 //! The actor around it carries the effects out.
 
 pub mod actor;
+mod announcer;
 pub mod answer;
 mod child;
 pub mod desk;
@@ -32,7 +33,7 @@ pub mod tries;
 mod ways;
 
 pub use effect::{
-    ConferenceTarget, Effect, JoinConference, PlayId, QueueErrand, TimerId, TransferOrder,
+    Audience, ConferenceTarget, Effect, JoinConference, PlayId, QueueErrand, TimerId, TransferOrder,
 };
 pub use failure::AppFailure;
 pub use in_dialog::{AnswerId, Asked, InDialog};

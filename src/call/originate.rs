@@ -14,6 +14,7 @@ use crate::model::call::{CreateCall, Direction, TargetKind};
 use crate::model::{self, Account, CallSid};
 use crate::sip_io::stack::StackActor;
 use crate::store;
+use crate::verb::{Conference, Verb, VerbKind};
 
 pub use super::tally::Full;
 
@@ -23,6 +24,8 @@ pub struct Order {
     pub create: CreateCall,
     /// The application named by `application_sid`.
     pub application: Option<model::Application>,
+    /// What the call enters when it is answered, in place of an application.
+    pub room: Option<Box<Conference>>,
 }
 
 /// The call exists: its INVITE is on the wire, or it has failed.
@@ -77,7 +80,7 @@ impl Plan {
         order: Order,
         counted: Counted,
     ) -> Self {
-        let Order { account, create, application } = order;
+        let Order { account, create, application, room } = order;
         let call_sid = CallSid::random();
         let (to, trunk) = described(&create.to.kind, &account);
         let facts = Arc::new(CallFacts {
@@ -106,7 +109,7 @@ impl Plan {
         let remote_host = first.map(|attempt| attempt.invite.flow.peer.to_string());
         let setup = Setup {
             facts,
-            application: chosen(&create, application.as_ref()),
+            application: chosen(&create, application.as_ref(), room),
             webhook_secret: account.webhook_secret.clone(),
             queue_event_hook: account.queue_event_hook.as_ref().map(|stored| stored.hook.clone()),
             invite: None,
@@ -138,12 +141,18 @@ pub(super) fn described(kind: &TargetKind, account: &Account) -> (String, Option
 }
 
 /// A stored application replaces what the body says (contract rest.md §2.3.1).
-fn chosen(create: &CreateCall, application: Option<&model::Application>) -> Application {
+fn chosen(
+    create: &CreateCall,
+    application: Option<&model::Application>,
+    room: Option<Box<Conference>>,
+) -> Application {
+    let entry =
+        room.map(|room| Script::Verbs(vec![Verb { id: None, kind: VerbKind::Conference(room) }]));
     let application = application.map_or_else(
         || Application {
             call_hook: create.call_hook.clone(),
             status_hook: create.call_status_hook.clone(),
-            script: create.app_json.clone().map(Script::Json),
+            script: entry.or_else(|| create.app_json.clone().map(Script::Json)),
             speech: Some(create.speech.clone()),
             ..Application::default()
         },

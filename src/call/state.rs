@@ -3,13 +3,15 @@
 //!
 //! `state/ending.rs` has the ways out, `state/session.rs` the application side,
 //! `state/verbs.rs` what its verbs become, `state/in_dialog.rs` requests inside the dialog,
-//! `state/update.rs` the API's live control, `state/queue.rs` its visits to queues.
+//! `state/update.rs` the API's live control, `state/queue.rs` its visits to queues, `state/room.rs` what
+//! it is told as a member of a conference.
 
 mod child;
 mod dial;
 mod ending;
 mod in_dialog;
 mod queue;
+mod room;
 mod session;
 mod speech;
 mod update;
@@ -49,6 +51,8 @@ pub struct State {
     voice: speech::Voice,
     /// Until it goes its own way, if another call dialled it.
     kinship: Option<Kinship>,
+    /// The two in the bridge hear each other.
+    is_bridged: bool,
     /// What is played to who is held, while the call talks with another.
     hold_music: Option<String>,
     requests: Requests,
@@ -111,6 +115,7 @@ impl State {
             runner: Runner::default(),
             voice,
             kinship,
+            is_bridged: false,
             hold_music: None,
             requests,
             timers: Vec::new(),

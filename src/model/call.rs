@@ -4,6 +4,7 @@
 mod create;
 mod headers;
 mod input;
+mod member;
 mod sip_request;
 mod update;
 mod urls;
@@ -11,9 +12,10 @@ mod urls;
 pub use create::{CreateCall, DigestLogin, SpeechDefaults, Target, TargetKind};
 pub use headers::SipHeaders;
 pub use input::BadCall;
+pub use member::MemberOrder;
 pub use sip_request::{Content, SipRequest};
 pub use update::{CloseAs, Command, UpdateCall};
-pub use urls::{urls_in, urls_in_create, urls_in_update};
+pub use urls::{urls_in, urls_in_create, urls_in_participant, urls_in_update};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

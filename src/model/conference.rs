@@ -1,7 +1,9 @@
 //! A conference that REST defined, live or not (contract rest.md §3.2).
 
 use super::word::words;
-use super::{AccountSid, ConferenceSid, Fields, HookInput, Invalid, Patch, StoredHook, Timestamp};
+use super::{
+    AccountSid, ConferenceSid, Fields, HookInput, Invalid, Patch, RoomOrder, StoredHook, Timestamp,
+};
 
 words! {
     /// What a status hook can be told of a room.
@@ -74,8 +76,7 @@ pub struct ConferenceInput {
 #[derive(Debug)]
 pub struct ConferenceUpdate {
     pub settings: ConferenceInput,
-    /// Mutes or unmutes everybody but the moderators.
-    pub mute: Option<bool>,
+    pub order: Option<RoomOrder>,
 }
 
 const OUTPUT: &[&str] = &[
@@ -99,15 +100,13 @@ impl ConferenceInput {
     }
 
     /// # Errors
-    /// [`Invalid`] also for the orders that a live room cannot carry out yet.
+    /// [`Invalid`] also for more than one order.
     pub fn update(mut fields: Fields) -> Result<ConferenceUpdate, Invalid> {
         fields.refuse("conference_sid", Invalid::PrimaryKey("conference_sid"))?;
         fields.refuse("name", Invalid::Fixed("name"))?;
-        for order in ["hold_status", "announce", "record"] {
-            fields.refuse(order, Invalid::NotYet(order))?;
-        }
-        let mute = fields.mute_status()?;
-        Ok(ConferenceUpdate { settings: Self::read(fields)?, mute })
+        // First: a `wait_hook` beside `hold_status` is the order's, alone it is laid down.
+        let order = RoomOrder::read(&mut fields)?;
+        Ok(ConferenceUpdate { settings: Self::read(fields)?, order })
     }
 
     fn read(mut fields: Fields) -> Result<Self, Invalid> {
@@ -157,19 +156,14 @@ impl ConferenceInput {
     }
 }
 
-impl Fields {
-    /// `mute_status`, of conferences and participants.
-    pub fn mute_status(&mut self) -> Result<Option<bool>, Invalid> {
-        const CHOICES: &[&str] = &["mute", "unmute"];
-        match self.one_of("mute_status", CHOICES, |word| match word {
-            "mute" => Some(true),
-            "unmute" => Some(false),
+impl ConferenceUpdate {
+    /// Property and URL of every hook it brings.
+    pub fn urls(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let held = match &self.order {
+            Some(RoomOrder::Hold(order)) => order.url(),
             _ => None,
-        })? {
-            Patch::Absent => Ok(None),
-            Patch::Value(muted) => Ok(Some(muted)),
-            Patch::Null => Err(Invalid::NotOneOf { name: "mute_status", choices: CHOICES }),
-        }
+        };
+        self.settings.urls().chain(held)
     }
 }
 
@@ -218,11 +212,18 @@ mod tests {
     fn orders_are_told_from_settings() {
         let update = |body| ConferenceInput::update(fields(body));
         let muted = update(json!({"mute_status": "mute"})).unwrap();
-        assert!(muted.settings.is_empty() && muted.mute == Some(true));
+        assert!(muted.settings.is_empty() && muted.order == Some(RoomOrder::Mute(true)));
+        let hook = "https://a/w";
+        let held = update(json!({"hold_status": "hold", "wait_hook": hook})).unwrap();
+        assert!(held.settings.is_empty());
+        assert_eq!(held.urls().collect::<Vec<_>>(), [("wait_hook", hook)]);
+        let laid_down = update(json!({"wait_hook": hook})).unwrap();
+        assert!(!laid_down.settings.is_empty() && laid_down.order.is_none());
+        assert_eq!(laid_down.urls().collect::<Vec<_>>(), [("wait_hook", hook)]);
         assert!(!update(json!({"locked": false})).unwrap().settings.is_empty());
         for (body, text) in [
             (json!({"mute_status": "off"}), "mute_status must be mute or unmute"),
-            (json!({"hold_status": "hold"}), "hold_status is not supported yet"),
+            (json!({"hold_status": "on"}), "hold_status must be hold or unhold"),
             (json!({"name": "x"}), "name may not be modified"),
         ] {
             assert_eq!(update(body).unwrap_err().to_string(), text);

@@ -109,6 +109,9 @@ pub enum Invalid {
     /// A rule whose wording is part of the contract.
     #[error("{0}")]
     Rule(&'static str),
+    /// The words of another reader.
+    #[error("{0}")]
+    Said(String),
     /// A property refused by a grammar that explains itself.
     #[error("{name}: {reason}")]
     Grammar { name: &'static str, reason: String },

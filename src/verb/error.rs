@@ -10,6 +10,9 @@ pub enum VerbError {
     /// Neither `{"verb": "say", …}` nor `{"say": {…}}`. Positions count from 0.
     #[error("malformed jambonz payload: item {index} is not a verb")]
     NotAVerb { index: usize },
+    /// Among what is heard once, there is something else.
+    #[error("verb {index} is no say or play")]
+    NotAPrompt { index: usize },
     #[error("unknown verb {verb:?}")]
     Unknown { verb: String },
     /// A verb of the contract that this server cannot run yet.

@@ -5,6 +5,7 @@
 //! [`Runner`] walks the list. Nothing here waits, reads a clock or knows who carries effects out;
 //! `call/state.rs` drives this folder.
 
+mod announcement;
 mod answer;
 mod conference;
 mod config;
@@ -30,6 +31,7 @@ mod sip_request;
 mod synthesizer;
 mod tag;
 
+pub use announcement::Announcement;
 pub use answer::Answer;
 pub(crate) use conference::event_sid;
 pub use conference::{Conference, ConferenceEvent, LeaveReason, Refusal, StatusEventName};
@@ -388,6 +390,7 @@ impl Verb {
     /// Whether an event of that name, which is not the verb's own, is for a part of it.
     fn owns(&self, to: RunId) -> bool {
         match &self.kind {
+            VerbKind::Conference(verb) => verb.owns(to),
             VerbKind::Dequeue(verb) => verb.owns(to),
             VerbKind::Enqueue(verb) => verb.owns(to),
             VerbKind::Dial(verb) => verb.owns(to),
@@ -398,7 +401,7 @@ impl Verb {
     /// Takes an event for the verb itself, or with another `to` for a part that it [owns](Self::owns).
     fn on_event(&mut self, event: Event, to: RunId, run: RunId, cx: &mut Cx<'_>) -> Step {
         match &mut self.kind {
-            VerbKind::Conference(verb) => verb.on_event(&event, cx),
+            VerbKind::Conference(verb) => verb.on_event(event, to, run, cx),
             VerbKind::Dequeue(verb) => verb.on_event(event, to, run, cx),
             VerbKind::Enqueue(verb) => verb.on_event(event, to, run, cx),
             VerbKind::Dial(verb) => verb.on_event(event, to, run, cx),

@@ -43,6 +43,11 @@ pub fn parse_text(text: &str) -> Result<Vec<Verb>, VerbError> {
     parse(&value)
 }
 
+/// One verb of either form, wherever it stands.
+pub(super) fn parse_one(index: usize, item: &Value) -> Result<Verb, VerbError> {
+    verb(index, item, &mut Vec::new())
+}
+
 fn verb(index: usize, item: &Value, unused: &mut Vec<String>) -> Result<Verb, VerbError> {
     let (name, map) = name_and_properties(item).ok_or(VerbError::NotAVerb { index })?;
     let verb = known(name)?;

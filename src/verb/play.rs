@@ -50,6 +50,8 @@ pub enum Ear {
     Call,
     /// The call where it is now, also in a room or bridged; nobody else there.
     Seat,
+    /// The call where it is now; whom it talks with in a bridge is apart meanwhile.
+    Whisper,
 }
 
 /// How often something is played (contract verbs.md §3.0, D-18).

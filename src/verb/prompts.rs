@@ -62,6 +62,11 @@ impl Prompts {
         Self { hook, plan, stage: Stage::Silent }
     }
 
+    /// Who is asked.
+    pub(super) fn hook(&self) -> &Hook {
+        &self.hook
+    }
+
     /// Asks the hook what shall be heard.
     pub(super) fn ask(&mut self, fields: Map<String, Value>, cx: &mut Cx<'_>) {
         self.stop(cx);
@@ -245,7 +250,7 @@ mod tests {
     fn one_round_is_all_where_there_is_no_gap() {
         let mut waiter = Waiter::new(None);
         waiter.ask();
-        waiter.reply(json!([{"verb": "play", "url": "/a.wav"}]));
+        let _ = waiter.reply(json!([{"verb": "play", "url": "/a.wav"}]));
         assert_eq!(waiter.event(played()), (Round::Over, vec![]));
     }
 
@@ -281,7 +286,7 @@ mod tests {
     fn stopping_stops_what_is_heard_and_what_comes_late_is_not_theirs() {
         let mut waiter = Waiter::new(Some(GAP));
         waiter.ask();
-        waiter.reply(json!([{"verb": "play", "url": "/a.wav"}]));
+        let _ = waiter.reply(json!([{"verb": "play", "url": "/a.wav"}]));
         let run = RunId(waiter.runs);
         let ((), out) = waiter.step(Prompts::stop);
         assert_eq!(out, [Effect::StopPlay { run }]);

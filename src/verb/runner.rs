@@ -7,7 +7,8 @@
 use std::collections::VecDeque;
 
 use super::{
-    Ask, Cx, Dial, Effect, Event, Line, Need, Question, RunId, Step, Stop, Verb, VerbKind,
+    Ask, Conference, Cx, Dial, Effect, Event, Line, Need, Question, RunId, Step, Stop, Verb,
+    VerbKind,
 };
 
 #[derive(Debug, Default)]
@@ -131,9 +132,19 @@ impl Runner {
 
     /// The conference this call is in or waits for, and whether it has entered it.
     pub fn conference(&self) -> Option<(RunId, bool)> {
+        let (room, run) = self.room()?;
+        Some((run, room.is_joined()?))
+    }
+
+    /// The name of the conference this call is in, waits for or is about to enter.
+    pub fn conference_name(&self) -> Option<&str> {
+        self.room().map(|(room, _)| room.name.as_str())
+    }
+
+    fn room(&self) -> Option<(&Conference, RunId)> {
         match &self.current {
             Current::Active { verb, run } => match &verb.kind {
-                VerbKind::Conference(room) => Some((*run, room.is_joined())),
+                VerbKind::Conference(room) => Some((room, *run)),
                 _ => None,
             },
             _ => None,

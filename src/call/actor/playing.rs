@@ -6,6 +6,7 @@ use actix::prelude::*;
 use media::source::Pcm;
 
 use super::CallActor;
+use crate::bridge::message::Whisper;
 use crate::call::prompt::Unplayable;
 use crate::call::{Input, PlayId};
 use crate::participant::message::{Play, StopPlay};
@@ -47,9 +48,12 @@ impl CallActor {
     ) {
         match (fetched, self.participant()) {
             (Ok(clips), Some(participant)) => {
-                let (there, announce) = (ear == Ear::Seat, false);
+                let (there, announce) = (ear != Ear::Call, ear == Ear::Whisper);
                 let play = Play { id: run, clips, loops, seek_samples, there, announce };
-                participant.do_send(play);
+                match self.bridge().filter(|_| announce) {
+                    Some(bridge) => bridge.do_send(Whisper { call: self.sid, play }),
+                    None => participant.do_send(play),
+                }
             }
             (Ok(_), None) => {}
             (Err(Unplayable { url, detail }), _) => {

@@ -1,19 +1,24 @@
 //! The call's visits to conferences: from the wish to enter to the last word of the room.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
 use actix::prelude::*;
+use time::OffsetDateTime;
 
 use super::CallActor;
-use crate::call::{Input, JoinConference};
+use crate::call::desk::Announcement;
+use crate::call::{Audience, Input, JoinConference, UpdateError};
 use crate::conference::actor::ConferenceActor;
-use crate::conference::message::{ConferenceEvent, Guest, Happened, Join, Leave};
+use crate::conference::message::{
+    ConferenceEvent, Guest, Happened, Hold, Join, Leave, Mute, SpeakOnlyTo, Tag,
+};
 use crate::conference::policy::{Entry, Exit, Refusal};
 use crate::conference::rules::Starter;
 use crate::directory::Enter;
-use crate::hook::BaseFields;
-use crate::verb::{self, LeaveReason, RunId};
+use crate::hook::{Alert, AlertKind, BaseFields};
+use crate::model::call::MemberOrder;
+use crate::verb::{self, Clip, Conference, LeaveReason, RunId};
 
 /// A visit to a conference, wished for or going on.
 pub(super) struct Stay {
@@ -34,9 +39,9 @@ impl CallActor {
             join_muted: join.join_muted.then_some(true),
             beep: join.beep.then_some(true),
             tag: join.member_tag,
-            speak_only_to: None,
-            distribute_dtmf: false,
-            grace: Duration::ZERO,
+            speak_only_to: join.speak_only_to,
+            distribute_dtmf: join.distribute_dtmf,
+            grace: join.grace,
             max_participants: join.max_participants.and_then(|n| usize::try_from(n).ok()),
         };
         let guest = Guest {
@@ -97,6 +102,37 @@ impl CallActor {
         }
     }
 
+    /// Carries an order about this call to its room.
+    pub(super) fn order_member(&self, run: RunId, order: MemberOrder) {
+        let call = self.sid;
+        match order {
+            MemberOrder::Mute(muted) => self.tell_room(run, Mute { call, muted }),
+            MemberOrder::Hold { wait_hook } => {
+                self.tell_room(run, Hold { call, held: true, wait_hook });
+            }
+            MemberOrder::Unhold => self.tell_room(run, Hold { call, held: false, wait_hook: None }),
+            MemberOrder::Tag(tag) => self.tell_room(run, Tag { call, tag }),
+            MemberOrder::SpeakOnlyTo(tag) => self.tell_room(run, SpeakOnlyTo { call, tag }),
+            MemberOrder::Kick => {
+                let leave = Leave { call, exit: Exit::Kicked, run: Some(run), base: None };
+                self.tell_room(run, leave);
+            }
+        }
+    }
+
+    /// Has something heard in this call's room, by all or by this call alone.
+    pub(super) fn announce(&self, run: RunId, clips: Vec<Clip>, audience: Audience) {
+        let stay = self.stay.as_ref().filter(|stay| stay.run == run);
+        let Some(room) = stay.and_then(|stay| stay.room.clone()) else { return };
+        let account = self.state.base_fields().facts.account_sid;
+        let call = Some(self.sid);
+        let announcement = Announcement { account, room, call, clips, audience };
+        if let Err(too_many) = self.desk.announce(announcement) {
+            let alert = Alert::new(AlertKind::ErrorUpdatingCall, too_many.to_string());
+            self.desk.alert(self.state.base_fields(), alert);
+        }
+    }
+
     pub(super) fn tell_room<M>(&self, run: RunId, message: M)
     where
         M: Message<Result = ()> + Send + 'static,
@@ -109,6 +145,23 @@ impl CallActor {
     }
 }
 
+/// Leave whatever is running and enter that conference; nothing follows but what its action hook says.
+#[derive(Message)]
+#[rtype(result = "Result<(), UpdateError>")]
+pub struct EnterRoom(pub Box<Conference>);
+
+impl Handler<EnterRoom> for CallActor {
+    type Result = Result<(), UpdateError>;
+
+    fn handle(&mut self, EnterRoom(room): EnterRoom, ctx: &mut Context<Self>) -> Self::Result {
+        let mut effects = Vec::new();
+        let (now, wall) = (Instant::now(), OffsetDateTime::now_utc());
+        let entered = self.state.enter_room(now, wall, *room, &mut effects);
+        self.carry_out(effects, ctx);
+        entered
+    }
+}
+
 impl Handler<ConferenceEvent> for CallActor {
     type Result = ();
 
@@ -117,13 +170,12 @@ impl Handler<ConferenceEvent> for CallActor {
         let id = stay.run;
         let event = match event.happened {
             _ if event.run != id => return,
-            Happened::Waiting { .. } => verb::ConferenceEvent::Waiting,
+            Happened::Waiting { wait_hook } => verb::ConferenceEvent::Waiting { wait_hook },
+            Happened::Held { held, wait_hook } => verb::ConferenceEvent::Held { held, wait_hook },
             Happened::Joined => {
                 tracing::info!(call_sid = %self.sid, "call is in the conference");
                 verb::ConferenceEvent::Joined
             }
-            // Prompts for those on hold are the verb's.
-            Happened::Held { .. } => return,
             Happened::Refused(why) => {
                 self.stay = None;
                 verb::ConferenceEvent::Refused(match why {

@@ -132,6 +132,7 @@ impl State {
     /// Becomes a session of its own (contract verbs.md §1.9): what comes next is its alone.
     pub(super) fn grow_up(&mut self, turn: &mut Turn<'_>) {
         if self.kinship.is_some() {
+            self.is_bridged = false;
             turn.out.push(Effect::ExitBridge { run: RunId::OF_CHILD });
             self.tell_parent(ChildEvent::Left, turn);
             self.kinship = None;

@@ -1,19 +1,21 @@
 //! The calls this call has dialled (contract verbs.md §3.4): what its `dial` wants of them, and what they
 //! report.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::update::no_effect;
 use super::{Phase, State, Turn};
-use crate::call::Effect;
 use crate::call::child::{ChildOrder, Parent};
+use crate::call::{Effect, PlayId};
 use crate::hook::{HookKind, payload};
 use crate::model::call::Direction;
 use crate::model::{CallSid, Hook};
 use crate::verb::{
-    BridgeChange, ChildEvent, ChildId, ChildName, DialOrder, Event, Flow, Held, RunId, Side, Verb,
+    BridgeChange, ChildEvent, ChildId, ChildName, Clip, DialOrder, Ear, Event, Flow, Held, Loops,
+    RunId, Side, Verb,
 };
 
 impl State {
@@ -66,6 +68,7 @@ impl State {
     }
 
     pub(super) fn on_bridge(&mut self, run: RunId, change: BridgeChange, turn: &mut Turn<'_>) {
+        self.is_bridged = change == BridgeChange::Connected;
         if run == RunId::OF_CHILD {
             return self.on_child_bridge(change, turn);
         }
@@ -165,5 +168,12 @@ impl State {
         if let Some(verbs) = left {
             self.load(verbs, turn);
         }
+    }
+
+    /// Prompts for this call alone, which is apart from the other meanwhile.
+    pub(super) fn whisper_apart(&mut self, clips: Vec<Clip>, turn: &mut Turn<'_>) {
+        self.runs = self.runs.wrapping_add(1);
+        let (id, loops) = (PlayId(RunId(self.runs)), Loops::Times(NonZeroU32::MIN));
+        turn.out.push(Effect::Play { id, clips, loops, seek_samples: 0, ear: Ear::Whisper });
     }
 }

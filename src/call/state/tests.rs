@@ -6,6 +6,7 @@ mod in_dialog;
 mod inbound;
 mod outbound;
 mod queue;
+mod room;
 mod speech;
 mod update;
 mod whatever_comes;
@@ -19,7 +20,7 @@ use time::OffsetDateTime;
 use super::*;
 use crate::call::{Application, CallRecord, Limits, Script, Transfers};
 use crate::hook::{CallFacts, HookError, HookReply};
-use crate::model::call::UpdateCall;
+use crate::model::call::{MemberOrder, UpdateCall};
 use crate::model::{AccountSid, ApplicationSid, CallSid, Hook, Secret, ServiceProviderSid};
 use crate::sip_io::message::RequestId;
 use crate::verb;
@@ -193,13 +194,7 @@ impl Story {
                 self.alarms.retain(|(_, other)| *other != id);
                 String::new()
             }
-            Effect::Play { clips, .. } => {
-                let names = clips.iter().map(|clip| match clip {
-                    verb::Clip::Url(url) => url.as_str(),
-                    verb::Clip::Speech(speech) => speech.text.as_str(),
-                });
-                format!("play {}", names.collect::<Vec<_>>().join(" "))
-            }
+            Effect::Play { clips, .. } => format!("play {}", names(&clips)),
             Effect::StopPlay { .. } => "stop play".into(),
             Effect::SendRinging => "180".into(),
             Effect::CallChild { child, order, .. } => {
@@ -219,7 +214,11 @@ impl Story {
             Effect::MuteTie(muted) => format!("mute tie {muted}"),
             Effect::JoinConference(join) => format!("join {}", join.name),
             Effect::LeaveConference { .. } => "leave".into(),
-            Effect::MuteMember { muted, .. } => format!("mute {muted}"),
+            Effect::OrderMember { order: MemberOrder::Mute(muted), .. } => format!("mute {muted}"),
+            Effect::OrderMember { order, .. } => format!("{order:?}"),
+            Effect::Announce { clips, audience, .. } => {
+                format!("{audience:?} hears {}", names(&clips))
+            }
             Effect::MuteOthers { muted, .. } => format!("mute others {muted}"),
             Effect::Queue(errand) => format!("queue {:?}", errand.order),
             Effect::Alert(alert) => format!("alert {}: {}", alert.kind.as_str(), alert.message),
@@ -246,6 +245,14 @@ impl Story {
     fn last_hook(&self) -> Value {
         Value::Object(self.hooks.last().unwrap().body.clone())
     }
+}
+
+fn names(clips: &[verb::Clip]) -> String {
+    let names = clips.iter().map(|clip| match clip {
+        verb::Clip::Url(url) => url.as_str(),
+        verb::Clip::Speech(speech) => speech.text.as_str(),
+    });
+    names.collect::<Vec<_>>().join(" ")
 }
 
 /// `<status> <sip status>`, then who ended it and how long it was.

@@ -11,7 +11,7 @@ use super::{AppFailure, Phase, State, Turn};
 use crate::call::Effect;
 use crate::hook::{Alert, AlertKind, HookKind, payload};
 use crate::model::Hook;
-use crate::model::call::{CloseAs, Command, Direction, SipHeaders, UpdateCall};
+use crate::model::call::{CloseAs, Command, Direction, MemberOrder, SipHeaders, UpdateCall};
 use crate::sip_io::message::RequestId;
 
 /// Why an update is refused: always a 422.
@@ -19,6 +19,9 @@ use crate::sip_io::message::RequestId;
 pub enum UpdateError {
     #[error("current call state is incompatible with requested action {0}")]
     Incompatible(&'static str),
+    /// Of a call that is to enter a conference it is in.
+    #[error("the call is in that conference already")]
+    AlreadyIn,
     #[error("call session is gone for call_sid {0}")]
     Gone(crate::model::CallSid),
 }
@@ -44,8 +47,8 @@ impl State {
             Some(command) => self.obey(command, turn)?,
             None => None,
         };
-        if update.whisper {
-            no_effect("whisper", "it is not supported yet", turn);
+        if let Some(prompts) = &update.whisper {
+            self.whisper(prompts, turn);
         }
         Ok(sent)
     }
@@ -67,12 +70,17 @@ impl State {
             }
             Command::CallStatus(close) => self.close(close, turn)?,
             Command::Mute(muted) => match self.runner.conference() {
-                Some((id, _)) => turn.out.push(Effect::MuteMember { id, muted }),
+                Some((id, _)) => {
+                    let order = MemberOrder::Mute(muted);
+                    turn.out.push(Effect::OrderMember { id, order });
+                }
                 None if self.is_child() || self.runner.dial().is_some() => {
                     turn.out.push(Effect::MuteTie(muted));
                 }
                 None => no_effect("mute_status", "the call is not in a conference", turn),
             },
+            Command::Member(order) => self.order_member(order, turn),
+            Command::Announce(name, verb) => self.announce(name, &verb, turn),
             Command::ConferenceMute(muted) => match self.runner.conference() {
                 Some((id, true)) => turn.out.push(Effect::MuteOthers { id, muted }),
                 _ => no_effect("conf_mute_status", "the call is not in a conference", turn),

@@ -125,12 +125,7 @@ impl State {
                 }
                 verb::Effect::StopTimer { run } => self.stop_timer(TimerId::Verb(run), turn),
                 verb::Effect::Play { run, mut clips, loops, seek_samples, ear } => {
-                    for clip in &mut clips {
-                        match clip {
-                            Clip::Url(url) => *url = self.session.base.resolve_media(url),
-                            Clip::Speech(speech) => self.voice.settle(speech, turn),
-                        }
-                    }
+                    self.settle_clips(&mut clips, turn);
                     let id = PlayId(run);
                     turn.out.push(Effect::Play { id, clips, loops, seek_samples, ear });
                 }
@@ -154,7 +149,10 @@ impl State {
                 }
                 verb::Effect::Queue { run, order } => self.queue(run, order, turn),
                 verb::Effect::Dial { run, order } => self.on_dial_order(run, order, turn),
-                verb::Effect::ExitBridge { run } => turn.out.push(Effect::ExitBridge { run }),
+                verb::Effect::ExitBridge { run } => {
+                    self.is_bridged = false;
+                    turn.out.push(Effect::ExitBridge { run });
+                }
                 verb::Effect::SendDigits { digits, duration } => {
                     turn.out.push(Effect::SendDigits { digits, duration });
                 }
@@ -185,6 +183,16 @@ impl State {
             }
         }
         verdict
+    }
+
+    /// Completes what the session says of clips: where relative URLs lead, and the voice of texts.
+    pub(super) fn settle_clips(&mut self, clips: &mut [Clip], turn: &mut Turn<'_>) {
+        for clip in clips {
+            match clip {
+                Clip::Url(url) => *url = self.session.base.resolve_media(url),
+                Clip::Speech(speech) => self.voice.settle(speech, turn),
+            }
+        }
     }
 
     fn ask_answer(&mut self, turn: &mut Turn<'_>) {
@@ -221,9 +229,13 @@ impl State {
             name: room.name,
             start_on_enter: room.start_on_enter,
             end_on_exit: room.end_on_exit,
+            grace: room.grace,
             join_muted: room.join_muted,
             beep: room.beep,
             member_tag: room.member_tag,
+            speak_only_to: room.speak_only_to,
+            distribute_dtmf: room.distribute_dtmf,
+            record_path: room.record_path,
             max_participants: room.max_participants,
             status,
             webhook_secret: self.setup.webhook_secret.clone(),

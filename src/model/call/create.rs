@@ -92,6 +92,22 @@ impl CreateCall {
     /// # Errors
     /// [`BadCall`], whose text goes to the client with a 400.
     pub fn parse(body: &Value) -> Result<Self, BadCall> {
+        let call = Self::read(body)?;
+        if call.application_sid.is_none() && call.call_hook.is_none() && call.app_json.is_none() {
+            return Err(BadCall::NoApplication);
+        }
+        Ok(call)
+    }
+
+    /// The same of a call that needs no application: it enters a conference when it is answered.
+    ///
+    /// # Errors
+    /// As [`CreateCall::parse`].
+    pub fn into_room(body: &Value, status_hook: Option<Hook>) -> Result<Self, BadCall> {
+        Ok(Self { call_status_hook: status_hook, ..Self::read(body)? })
+    }
+
+    fn read(body: &Value) -> Result<Self, BadCall> {
         let body = Body::new(body).ok_or(BadCall::NotAnObject)?;
         let from = body.line("from")?.ok_or(BadCall::MissingFrom)?;
         if from.is_empty() {
@@ -121,9 +137,6 @@ impl CreateCall {
             refer_hook: body.hook("referHook")?,
         };
         check_unbuilt(body)?;
-        if call.application_sid.is_none() && call.call_hook.is_none() && call.app_json.is_none() {
-            return Err(BadCall::NoApplication);
-        }
         Ok(call)
     }
 }

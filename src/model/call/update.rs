@@ -2,21 +2,23 @@
 //!
 //! Exactly one command, or `whisper` alone, or both. Every command of the contract is known here
 //! and its payload is checked; those whose verb is not built yet arrive as
-//! [`Command::Unbuilt`] and have no effect beyond an alert.
+//! [`Command::Unbuilt`] and have no effect beyond an alert. Prompts are handed on as they came: their
+//! grammar is the verbs'.
 
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::input::Body;
+use super::member::{MemberOrder, hold_status, participant_action};
 use super::{BadCall, Content, SipRequest};
 use crate::model::Hook;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpdateCall {
     pub command: Option<Command>,
-    /// Prompts for this side alone, run after the command.
-    pub whisper: bool,
+    /// Prompts for this side alone, run after the command: a verb or an array of them.
+    pub whisper: Option<Value>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +34,10 @@ pub enum Command {
     Mute(bool),
     /// Every member of the call's conference that is no moderator.
     ConferenceMute(bool),
+    /// This call as a member of its conference.
+    Member(MemberOrder),
+    /// A verb for everybody in the call's conference; the property that had it.
+    Announce(&'static str, Value),
     /// Replaces the customer data.
     Tag(Map<String, Value>),
     /// In-dialog request; needs an answered call.
@@ -61,9 +67,9 @@ impl UpdateCall {
     pub fn parse(body: &Value) -> Result<Self, BadCall> {
         let body = Body::new(body).ok_or(BadCall::NotAnObject)?;
         let mut given = COMMANDS.iter().filter(|name| body.value(name).is_some());
-        let whisper = body.value("whisper").is_some();
+        let whisper = body.value("whisper").cloned();
         let command = match (given.next(), given.next(), given.next()) {
-            (None, ..) if whisper => None,
+            (None, ..) if whisper.is_some() => None,
             (None, ..) => return Err(no_command(body)),
             (Some(&name), None, _) => Some(command(body, name)?),
             (Some(&"call_hook"), Some(&"child_call_hook"), None) => {
@@ -101,6 +107,10 @@ fn command(body: Body<'_>, name: &'static str) -> Result<Command, BadCall> {
         },
         "mute_status" => Command::Mute(is_first(body, name, ["mute", "unmute"])?),
         "conf_mute_status" => Command::ConferenceMute(is_first(body, name, ["mute", "unmute"])?),
+        "conf_hold_status" => Command::Member(hold_status(body)?),
+        "conferenceParticipantAction" => Command::Member(participant_action(body)?),
+        "room_say" => Command::Announce("room_say", room_verb(body, "room_say", "say", "text")?),
+        "room_play" => Command::Announce("room_play", room_verb(body, "room_play", "play", "url")?),
         "tag" => match body.value(name).and_then(Value::as_object) {
             Some(tag) => Command::Tag(tag.clone()),
             None => return Err(BadCall::Invalid("tag data")),
@@ -127,12 +137,10 @@ fn check_unbuilt(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
     match name {
         "listen_status" | "stream_status" => one_of(&["pause", "silence", "resume"]),
         "transcribe_status" => one_of(&["pause", "resume"]),
-        "conf_hold_status" => one_of(&["hold", "unhold"]),
         "media_path" => one_of(&["no-media", "partial-media", "full-media"]),
         "noise_isolation_status" | "noiseIsolation_status" => {
             one_of(&["enable", "disable", "on", "off"])
         }
-        "conferenceParticipantAction" => participant_action(body, name),
         "record" => record(body, name),
         "dub" => {
             let dub = Body::new_in(body, name)?;
@@ -152,19 +160,23 @@ fn check_unbuilt(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
 
 impl<'a> Body<'a> {
     /// The object under a command's name.
-    fn new_in(body: Self, name: &'static str) -> Result<Self, BadCall> {
+    pub(super) fn new_in(body: Self, name: &'static str) -> Result<Self, BadCall> {
         body.value(name)
             .and_then(Self::new)
             .ok_or_else(|| BadCall::property(name, "must be an object"))
     }
 }
 
-fn word<'a>(body: Body<'a>, name: &'static str) -> Result<&'a str, BadCall> {
+pub(super) fn word<'a>(body: Body<'a>, name: &'static str) -> Result<&'a str, BadCall> {
     body.value(name).and_then(Value::as_str).ok_or(BadCall::Invalid(name))
 }
 
 /// True for the first word, false for the second; anything else is refused.
-fn is_first(body: Body<'_>, name: &'static str, words: [&str; 2]) -> Result<bool, BadCall> {
+pub(super) fn is_first(
+    body: Body<'_>,
+    name: &'static str,
+    words: [&str; 2],
+) -> Result<bool, BadCall> {
     let word = word(body, name)?;
     match words.iter().position(|w| *w == word) {
         Some(place) => Ok(place == 0),
@@ -193,17 +205,23 @@ fn sip_request(body: Body<'_>) -> Result<SipRequest, BadCall> {
     Ok(SipRequest { method, headers: request.headers("headers")?, content })
 }
 
-fn participant_action(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
-    let request = Body::new_in(body, name)?;
-    let action = request.text("action").ok().flatten().unwrap_or_default();
-    let tag = request.text("tag").ok().flatten();
-    if !PARTICIPANT_ACTIONS.contains(&action) {
-        return Err(BadCall::property(name, "has an unknown action"));
+/// The properties of a verb as the verb itself.
+fn room_verb(
+    body: Body<'_>,
+    name: &'static str,
+    verb: &str,
+    needed: &'static str,
+) -> Result<Value, BadCall> {
+    let given = Body::new_in(body, name)?;
+    if given.value(needed).is_none() {
+        return Err(BadCall::property(name, format!("needs a {needed}")));
     }
-    if matches!(action, "tag" | "coach") && tag.is_none_or(str::is_empty) {
-        return Err(BadCall::property(name, "needs a tag for this action"));
-    }
-    Ok(())
+    let mut object = Map::from_iter([("verb".to_owned(), Value::from(verb))]);
+    let properties = body.value(name).and_then(Value::as_object).into_iter().flatten();
+    // What to do with what sounds there is the hosted product's wish; here one follows the other.
+    let own = properties.filter(|(property, _)| !matches!(property.as_str(), "verb" | "replace"));
+    object.extend(own.map(|(property, value)| (property.clone(), value.clone())));
+    Ok(Value::Object(object))
 }
 
 fn record(body: Body<'_>, name: &'static str) -> Result<(), BadCall> {
@@ -286,8 +304,6 @@ const COMMANDS: [&str; 24] = [
     "room_play",
 ];
 
-const PARTICIPANT_ACTIONS: [&str; 9] =
-    ["tag", "untag", "coach", "uncoach", "mute", "unmute", "hold", "unhold", "kick"];
 const RECORD_ACTIONS: [&str; 4] =
     ["startCallRecording", "stopCallRecording", "pauseCallRecording", "resumeCallRecording"];
 const DUB_ACTIONS: [&str; 5] =
@@ -342,8 +358,15 @@ mod tests {
             ),
             (json!({"stream_status": "resume"}), Command::Unbuilt("stream_status")),
             (
-                json!({"conf_hold_status": "hold", "wait_hook": "/w"}),
-                Command::Unbuilt("conf_hold_status"),
+                json!({"room_say": {"text": "hi", "verb": "hangup"}}),
+                Command::Announce("room_say", json!({"verb": "say", "text": "hi"})),
+            ),
+            (
+                json!({"room_play": {"url": "http://a/b.wav", "id": "1", "replace": true}}),
+                Command::Announce(
+                    "room_play",
+                    json!({"verb": "play", "url": "http://a/b.wav", "id": "1"}),
+                ),
             ),
             (json!({"boostAudioSignal": "+6 dB"}), Command::Unbuilt("boostAudioSignal")),
             (
@@ -351,7 +374,7 @@ mod tests {
                 Command::Unbuilt("llm_tool_output"),
             ),
         ] {
-            let expected = UpdateCall { command: Some(command), whisper: false };
+            let expected = UpdateCall { command: Some(command), whisper: None };
             assert_eq!(UpdateCall::parse(&body), Ok(expected), "{body}");
         }
     }
@@ -360,9 +383,9 @@ mod tests {
     fn whisper_stands_alone_or_beside_one_command() {
         let say = json!({"verb": "say", "text": "hi"});
         let alone = UpdateCall::parse(&json!({"whisper": say})).unwrap();
-        assert_eq!(alone, UpdateCall { command: None, whisper: true });
+        assert_eq!(alone, UpdateCall { command: None, whisper: Some(say.clone()) });
         let both = UpdateCall::parse(&json!({"whisper": say, "mute_status": "mute"})).unwrap();
-        assert_eq!(both, UpdateCall { command: Some(Command::Mute(true)), whisper: true });
+        assert_eq!(both, UpdateCall { command: Some(Command::Mute(true)), whisper: Some(say) });
     }
 
     #[test]
@@ -394,7 +417,6 @@ mod tests {
             (json!({"call_status": 5}), "invalid call_status"),
             (json!({"mute_status": true}), "invalid mute_status"),
             (json!({"conf_mute_status": "quiet"}), "invalid conf_mute_status"),
-            (json!({"conf_hold_status": "x"}), "invalid conf_hold_status"),
             (json!({"listen_status": "x"}), "invalid listen_status"),
             (json!({"transcribe_status": "silence"}), "invalid transcribe_status"),
             (json!({"media_path": "x"}), "invalid media_path"),
@@ -427,14 +449,9 @@ mod tests {
             ),
             (json!({"record": {}}), "record needs an action"),
             (json!({"record": {"action": "startCallRecording"}}), "record needs a siprecServerURL"),
-            (
-                json!({"conferenceParticipantAction": {"action": "dance"}}),
-                "conferenceParticipantAction has an unknown action",
-            ),
-            (
-                json!({"conferenceParticipantAction": {"action": "tag"}}),
-                "conferenceParticipantAction needs a tag",
-            ),
+            (json!({"room_say": "hi"}), "room_say must be an object"),
+            (json!({"room_say": {}}), "room_say needs a text"),
+            (json!({"room_play": {"id": "1"}}), "room_play needs a url"),
             (json!({"dub": {"action": "addTrack"}}), "dub needs a known action and a track"),
             (json!({"boostAudioSignal": "loud"}), "boostAudioSignal must be a number"),
             (json!({"agent_update": 1}), "agent_update must be an object"),

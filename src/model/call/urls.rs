@@ -15,7 +15,11 @@ const IN_UPDATE: &[&str] = &[
     "wait_hook",
     "waitHook",
     "conferenceParticipantAction.wait_hook",
+    "conferenceParticipantAction.waitHook",
 ];
+
+/// Of `POST …/Participants`.
+const IN_PARTICIPANT: &[&str] = &["call_status_hook", "action_hook", "amd.actionHook"];
 
 /// Property and URL of every hook in the body of a create.
 pub fn urls_in_create(body: &Value) -> Vec<(&'static str, String)> {
@@ -25,6 +29,11 @@ pub fn urls_in_create(body: &Value) -> Vec<(&'static str, String)> {
 /// Property and URL of every hook in the body of an update.
 pub fn urls_in_update(body: &Value) -> Vec<(&'static str, String)> {
     urls_in(body, IN_UPDATE)
+}
+
+/// Property and URL of every hook in the body of a new participant.
+pub fn urls_in_participant(body: &Value) -> Vec<(&'static str, String)> {
+    urls_in(body, IN_PARTICIPANT)
 }
 
 /// Property and URL of those of `properties` that are there.

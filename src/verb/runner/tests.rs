@@ -221,7 +221,7 @@ fn a_member_that_is_removed_goes_on_with_its_call() {
         {"verb": "hangup"},
     ]));
     assert_eq!(walk.runner.conference(), Some((RunId(1), false)));
-    walk.event(1, Event::Conference(ConferenceEvent::Waiting));
+    walk.event(1, Event::Conference(ConferenceEvent::Waiting { wait_hook: None }));
     assert_eq!(walk.runner.conference(), Some((RunId(1), false)));
     walk.event(1, Event::Conference(ConferenceEvent::Joined));
     assert_eq!(walk.runner.conference(), Some((RunId(1), true)));

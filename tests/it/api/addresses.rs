@@ -154,6 +154,11 @@ async fn no_hook_of_a_call_leads_into_the_servers_own_network() {
                 (json!({"child_call_hook": hook}), "child_call_hook"),
                 (json!({"call_hook": "/next", "call_status_hook": hook}), "call_status_hook"),
                 (json!({"conf_hold_status": "hold", "wait_hook": hook}), "wait_hook"),
+                (json!({"conf_hold_status": "hold", "waitHook": hook}), "waitHook"),
+                (
+                    json!({"conferenceParticipantAction": {"action": "hold", "wait_hook": hook}}),
+                    "conferenceParticipantAction.wait_hook",
+                ),
             ] {
                 refused(&api.put(&account.key, &call, body.clone()).await, property, url);
                 refused(&api.post(&account.key, &call, body).await, property, url);
@@ -167,8 +172,37 @@ async fn no_hook_of_a_call_leads_into_the_servers_own_network() {
     api.stop().await;
 }
 
+#[actix_web::test]
+async fn no_hook_of_a_participant_leads_into_the_servers_own_network() {
+    let api = strict().await;
+    let provider = api.new_provider("p").await;
+    let account = api.new_account(&provider, "a").await;
+    let list = format!("/Accounts/{}/Conferences", account.sid);
+    api.post(&account.key, &list, json!({"name": "lobby"})).await.expect(201);
+    let participants = format!("{list}/lobby/Participants");
+    let to = json!({"from": "1", "to": {"type": "sip", "sipUri": "sip:a@b.example"}});
+    for url in FORBIDDEN {
+        for hook in [json!(url), json!({"url": url})] {
+            for property in ["action_hook", "call_status_hook"] {
+                let mut body = to.clone();
+                body[property] = hook.clone();
+                refused(&api.post(&account.key, &participants, body).await, property, url);
+            }
+            let mut body = to.clone();
+            body["amd"] = json!({"actionHook": hook});
+            refused(&api.post(&account.key, &participants, body).await, "amd.actionHook", url);
+            let held = json!({"hold_status": "hold", "wait_hook": hook});
+            for path in [format!("{list}/lobby"), format!("{participants}/{NOBODY}")] {
+                refused(&api.put(&account.key, &path, held.clone()).await, "wait_hook", url);
+            }
+        }
+    }
+    api.post(&account.key, &participants, to).await.expect(480);
+    api.stop().await;
+}
+
 /// What the tests above go through, by path.
-const HOOKS: [(&str, &[&str]); 16] = [
+const HOOKS: [(&str, &[&str]); 18] = [
     ("/Accounts", &["queue_event_hook", "registration_hook"]),
     ("/Accounts/{a}", &["queue_event_hook", "registration_hook"]),
     ("/Accounts/{a}/Applications", &["call_hook", "call_status_hook", "messaging_hook"]),
@@ -177,9 +211,20 @@ const HOOKS: [(&str, &[&str]); 16] = [
         "/Accounts/{a}/Calls",
         &["call_hook", "call_status_hook", "referHook", "sipRequestWithinDialogHook"],
     ),
-    ("/Accounts/{a}/Calls/{call_sid}", &["call_hook", "call_status_hook", "child_call_hook"]),
+    (
+        "/Accounts/{a}/Calls/{call_sid}",
+        &[
+            "call_hook",
+            "call_status_hook",
+            "child_call_hook",
+            "conferenceParticipantAction",
+            "wait_hook",
+        ],
+    ),
     ("/Accounts/{a}/Conferences", &["status_hook", "wait_hook"]),
     ("/Accounts/{a}/Conferences/{conference}", &["status_hook", "wait_hook"]),
+    ("/Accounts/{a}/Conferences/{conference}/Participants", &["action_hook", "call_status_hook"]),
+    ("/Accounts/{a}/Conferences/{conference}/Participants/{call_sid}", &["wait_hook"]),
     ("/Accounts/{a}/Queues", &["wait_hook"]),
     ("/Accounts/{a}/Queues/{queue}", &["wait_hook"]),
     ("/Accounts/{a}/Queues/{queue}/Calls", &["action_hook", "wait_hook"]),

@@ -178,9 +178,22 @@ async fn each_property_is_taken_or_refused_by_name() {
         (json!({"colour": "red"}), "unknown property colour"),
         (json!({"mute_status": "silence"}), "mute_status must be mute or unmute"),
         (json!({"mute_status": null}), "mute_status must be mute or unmute"),
-        (json!({"hold_status": "hold"}), "hold_status is not supported yet"),
-        (json!({"announce": {"verb": "say", "text": "hi"}}), "announce is not supported yet"),
-        (json!({"record": {"action": "start"}}), "record is not supported yet"),
+        (json!({"hold_status": "held"}), "hold_status must be hold or unhold"),
+        (json!({"hold_status": "hold", "wait_hook": 5}), "wait_hook must be an object or a URL"),
+        (json!({"announce": "hi"}), "announce must be a say or play verb, or an array of them"),
+        (json!({"announce": {"verb": "hangup"}}), "announce: verb 0 is no say or play"),
+        (
+            json!({"announce": [{"verb": "play", "url": "/a.wav"}]}),
+            "announce: /a.wav is not an absolute URL",
+        ),
+        (
+            json!({"record": {"action": "begin"}}),
+            "record needs an action: start, stop, pause or resume",
+        ),
+        (
+            json!({"mute_status": "mute", "record": {"action": "stop"}}),
+            "only one of mute_status, hold_status, announce and record may be given",
+        ),
         (json!([]), "the body must be an object"),
     ] {
         let refused = api.put(&account.key, &path, body.clone()).await;
@@ -188,9 +201,15 @@ async fn each_property_is_taken_or_refused_by_name() {
     }
     // An order needs a live room, and changes nothing without one.
     let before = api.get(&account.key, &path).await.json();
-    let order = json!({"mute_status": "mute", "max_participants": 9});
-    let refused = api.put(&account.key, &path, order).await.expect(422);
-    assert_eq!(refused.msg(), "the conference is not in progress");
+    for order in [
+        json!({"mute_status": "mute", "max_participants": 9}),
+        json!({"hold_status": "hold", "wait_hook": "https://a.example.com/w"}),
+        json!({"announce": {"verb": "play", "url": "https://a.example.com/a.wav"}}),
+        json!({"record": {"action": "start"}}),
+    ] {
+        let refused = api.put(&account.key, &path, order).await.expect(422);
+        assert_eq!(refused.msg(), "the conference is not in progress");
+    }
     assert_eq!(api.get(&account.key, &path).await.json(), before);
     api.stop().await;
 }
@@ -266,7 +285,8 @@ async fn who_may_reach_an_account_reaches_its_conferences_and_nobody_else() {
         }
         for body in [json!({"name": "mine"}), json!({"nonsense": 1})] {
             api.post(key, &list, body.clone()).await.expect(403);
-            api.put(key, &one, body).await.expect(403);
+            api.put(key, &one, body.clone()).await.expect(403);
+            api.post(key, &participants, body).await.expect(403);
         }
         api.delete(key, &one).await.expect(403);
     }

@@ -14,6 +14,7 @@ mod installation;
 mod isolation;
 mod limits;
 mod login;
+mod participants;
 mod phone_numbers;
 mod portal;
 mod properties;

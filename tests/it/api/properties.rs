@@ -199,7 +199,7 @@ impl Tenancy {
 }
 
 /// The schema of the body of an operation, looked up.
-fn body_schema(document: &Value, pattern: &str, method: &str) -> Value {
+pub(super) fn body_schema(document: &Value, pattern: &str, method: &str) -> Value {
     let body = &document["paths"][pattern][method]["requestBody"];
     resolve(document, &body["content"]["application/json"]["schema"]).clone()
 }
@@ -212,7 +212,7 @@ fn resolve<'d>(document: &'d Value, schema: &'d Value) -> &'d Value {
 }
 
 /// The properties that are looked at.
-fn writable(schema: &Value) -> Map<String, Value> {
+pub(super) fn writable(schema: &Value) -> Map<String, Value> {
     let properties = schema["properties"].as_object().unwrap().clone();
     let is_output = |property: &Value| {
         property["description"].as_str().is_some_and(|text| text.starts_with("output"))
@@ -221,7 +221,7 @@ fn writable(schema: &Value) -> Map<String, Value> {
 }
 
 /// Values that no property of this schema may have.
-fn wrong(schema: &Value) -> Vec<Value> {
+pub(super) fn wrong(schema: &Value) -> Vec<Value> {
     if schema["$ref"].is_string() {
         return vec![json!(7), json!("http://a"), json!([]), json!({"method": "GET"})];
     }

@@ -206,7 +206,14 @@ fn live_control_reaches_the_child_and_the_bridge() {
     assert_eq!(story.update(json!({"mute_status": "mute"})).unwrap(), ["mute tie true"]);
     let log = story.update(json!({"child_call_hook": "/own"})).unwrap();
     assert!(log[0].starts_with("alert"), "nobody talks yet: {log:?}");
+    let whisper = json!({"whisper": {"verb": "play", "url": "/w.wav"}});
+    assert!(
+        story.update(whisper.clone()).unwrap()[0].starts_with("alert"),
+        "nobody to be apart from"
+    );
     story.tell(child(ChildEvent::Accepted));
+    story.tell(Input::Bridge { run: RUN, event: verb::BridgeChange::Connected });
+    assert_eq!(story.update(whisper).unwrap(), ["play http://app.example.com/w.wav"]);
     let log = story.update(json!({"child_call_hook": "/own"})).unwrap();
     assert!(log[0].starts_with("Redirect { child: ChildId(0)"), "{log:?}");
     let log = story.tell(child(ChildEvent::Left));

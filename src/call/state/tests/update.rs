@@ -177,8 +177,6 @@ fn a_tag_replaces_the_customer_data() {
 fn commands_without_a_verb_to_act_on_have_no_effect_but_an_alert() {
     for body in [
         json!({"listen_status": "pause"}),
-        json!({"conf_hold_status": "hold", "wait_hook": "/wait"}),
-        json!({"whisper": {"verb": "say", "text": "hi"}}),
         json!({"record": {"action": "stopCallRecording"}}),
         json!({"child_call_hook": "/x"}),
     ] {

@@ -45,6 +45,9 @@ fn updates() -> Vec<Value> {
         json!({"mute_status": "mute"}),
         json!({"conf_mute_status": "mute"}),
         json!({"tag": {"a": 1}}),
+        json!({"conf_hold_status": "hold", "wait_hook": "/wait"}),
+        json!({"whisper": {"verb": "play", "url": "/a.wav"}}),
+        json!({"room_play": {"url": "/a.wav"}}),
     ]
 }
 
@@ -53,7 +56,9 @@ fn input() -> impl Strategy<Value = Input> {
     let report = PlayReport { played: Duration::from_secs(1), last_offset_samples: 1 };
     let events = vec![
         ConferenceEvent::Joined,
-        ConferenceEvent::Waiting,
+        ConferenceEvent::Waiting { wait_hook: Some(Hook::post("/wait")) },
+        ConferenceEvent::Held { held: true, wait_hook: Some(Hook::post("/hold")) },
+        ConferenceEvent::Held { held: false, wait_hook: None },
         ConferenceEvent::Left(LeaveReason::Kicked),
         ConferenceEvent::Refused(Refusal::Full),
     ];
