@@ -125,7 +125,8 @@ impl Engine {
         wanted: &Wanted,
     ) -> Result<Pcm, SpeechError> {
         let voices = self.0.voices.get_or_try_init(|| self.read_voices()).await?;
-        let voice = voices.choose(wanted).ok_or(SpeechError::Failed("it has no voices".into()))?;
+        let voice =
+            voices.choose(wanted).ok_or_else(|| SpeechError::Failed("it has no voices".into()))?;
         let mut arguments = ["--stdin", "--stdout", "-b", "1", "-v"].map(str::to_owned).to_vec();
         arguments.push(voice);
         arguments.extend(wanted.manner.arguments());

@@ -69,7 +69,7 @@ impl Voices {
         };
         let named = self.named(base);
         // `f2` alone: a variant of the language's voice. One that is not there changes nothing.
-        let variant = variant.or(Some(base).filter(|_| named.is_none()));
+        let variant = variant.or_else(|| Some(base).filter(|_| named.is_none()));
         let voice = match named {
             Some(voice) => voice,
             None => self.of_language(wanted.language.as_deref().unwrap_or(LAST_RESORT))?,
@@ -102,7 +102,7 @@ impl Voices {
             }
             rest = tag.rsplit_once('-').map(|(before, _)| before);
         }
-        self.speaking(LAST_RESORT).or(self.0.first())
+        self.speaking(LAST_RESORT).or_else(|| self.0.first())
     }
 
     /// Who speaks exactly this language best.

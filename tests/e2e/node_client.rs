@@ -1,93 +1,19 @@
 //! The public Node clients, unmodified: an application written with them answers a call, and scripts
 //! written with them make, change, list and end one. The programs stand in `tests/e2e/node`.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use support::rtp_peer::Voice;
 use support::{RtpPeer, SipPeer, wait};
 
+use crate::node_app::NodeApp;
 use crate::stage::{LEVEL_DB, SOON, Stage, file};
 
 /// Longest run of one script: it makes a call, waits for its answer and ends it.
 const SCRIPT_LIMIT: Duration = Duration::from_secs(40);
-
-/// A running `app.js`. Dropping it kills it.
-struct NodeApp {
-    child: Child,
-    facts: Arc<Mutex<Vec<Value>>>,
-    url: String,
-}
-
-impl NodeApp {
-    fn start(secret: &str) -> Self {
-        let mut child = Command::new("node")
-            .arg(file("node/app.js"))
-            .arg("0")
-            .env("WEBHOOK_SECRET", secret)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("node runs (Debian package nodejs)");
-        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let facts = Arc::new(Mutex::new(Vec::new()));
-        thread::spawn({
-            let facts = Arc::clone(&facts);
-            move || {
-                let facts = &facts;
-                lines
-                    .map_while(Result::ok)
-                    .filter_map(|line| serde_json::from_str(&line).ok())
-                    .for_each(|fact: Value| lock(facts).push(fact));
-            }
-        });
-        let mut app = Self { child, facts, url: String::new() };
-        let port = wait::until(SOON, || {
-            lock(&app.facts).iter().find(|fact| fact["event"] == "listening")?["port"].as_u64()
-        });
-        app.url = format!("http://127.0.0.1:{}", port.expect("app.js listens"));
-        app
-    }
-
-    /// Requests of one path so far, as `app.js` prints them.
-    fn requests(&self, path: &str) -> Vec<Value> {
-        let facts = lock(&self.facts);
-        facts.iter().filter(|fact| fact["path"] == path).cloned().collect()
-    }
-
-    /// Statuses of all events, once a final one has come.
-    fn statuses_to_the_end(&self) -> Vec<String> {
-        let statuses = || -> Vec<String> {
-            let told = self.requests("/status");
-            told.iter().filter_map(|r| Some(r["body"]["call_status"].as_str()?.into())).collect()
-        };
-        wait::expect("a final event at app.js", SOON, || {
-            statuses().last().is_some_and(|status| status == "completed" || status == "failed")
-        });
-        statuses()
-    }
-
-    fn assert_all_signed(&self) {
-        let facts = lock(&self.facts);
-        let refused: Vec<&Value> = facts
-            .iter()
-            .filter(|fact| fact["event"] == "request" && fact["signed"] != true)
-            .collect();
-        assert!(refused.is_empty(), "signatures refused: {refused:?}");
-    }
-}
-
-impl Drop for NodeApp {
-    fn drop(&mut self) {
-        // It may be gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// Runs `rest.js` against a target that answers.
 fn run_script(stage: &Stage, app: &NodeApp, target: &str, library: &str) -> Output {
@@ -116,7 +42,7 @@ fn run_script(stage: &Stage, app: &NodeApp, target: &str, library: &str) -> Outp
 /// A phone answers the script's call and is hung up by it.
 fn script_makes_a_call(library: &str, phone: impl FnOnce(&Stage) -> (SipPeer, String)) {
     let stage = Stage::new();
-    let app = NodeApp::start(&stage.tenant.webhook_secret().expect("a secret"));
+    let app = NodeApp::start("node/app.js", &stage.tenant.webhook_secret().expect("a secret"));
     let (mut phone, target) = phone(&stage);
     let answering = thread::spawn(move || {
         let rtp = RtpPeer::start(Voice::tone(450.0, LEVEL_DB));
@@ -158,7 +84,7 @@ fn the_node_sdk_calls_a_sip_uri_and_controls_the_call() {
 #[test]
 fn an_application_written_with_node_client_answers_a_call() {
     let stage = Stage::new();
-    let app = NodeApp::start(&stage.tenant.webhook_secret().expect("a secret"));
+    let app = NodeApp::start("node/app.js", &stage.tenant.webhook_secret().expect("a secret"));
     let call_hook = format!("{}/hello-conference?name=node", app.url);
     let status_hook = format!("{}/status", app.url);
     let application = stage.tenant.application("node", &call_hook, &status_hook);
@@ -177,8 +103,4 @@ fn an_application_written_with_node_client_answers_a_call() {
         app.requests("/conference-status").iter().any(|told| told["body"]["event"] == "end")
     });
     app.assert_all_signed();
-}
-
-fn lock(facts: &Mutex<Vec<Value>>) -> MutexGuard<'_, Vec<Value>> {
-    facts.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,129 @@
+// A voice application for rooms and queues, written with the public webhook library and told by each test
+// what to answer.
+//
+//   WEBHOOK_SECRET=… node rooms_app.js PORT          (PORT 0: any free one)
+//
+// Listens on 127.0.0.1 and prints one JSON line per fact on stdout, as app.js does:
+//
+//   {"event":"listening","port":40123}
+//   {"event":"request","number":1,"at":1700000000000,"path":"/wait","signed":true,"problem":null,"body":{…}}
+//
+// PUT /script with {"/call": [verbs], "/call#alice": [verbs], "/status": 204}: what is answered from now on.
+// A key with a name counts for calls from (else to) that user alone and wins. Verbs go through the library,
+// which checks them. What nobody scripted gets no verbs.
+//
+// GET /tone/HZ/MS.wav: a tone of that frequency and length at -16 dB.
+'use strict';
+
+const express = require('express');
+const { WebhookResponse } = require('@jambonz/node-client');
+const { WebhookResponse: SdkResponse } = require('@jambonz/sdk/webhook');
+
+const secret = process.env.WEBHOOK_SECRET;
+const port = Number(process.argv[2]);
+if (!secret || !Number.isInteger(port)) {
+  console.error('usage: WEBHOOK_SECRET=… node rooms_app.js PORT');
+  process.exit(2);
+}
+
+const verifiers = [
+  WebhookResponse.verifyJambonzSignature(secret),
+  SdkResponse.verifySignature(secret),
+];
+const print = (fact) => process.stdout.write(`${JSON.stringify(fact)}\n`);
+const script = new Map();
+let heard = 0;
+
+// The text of the first complaint of the libraries' verifiers, or null.
+function complaint(req, res) {
+  try {
+    for (const verify of verifiers) {
+      verify(req, res, (error) => {
+        if (error) throw error;
+      });
+    }
+    return null;
+  } catch (error) {
+    return error.message;
+  }
+}
+
+function response(verbs) {
+  const answer = new WebhookResponse();
+  for (const { verb, ...options } of verbs) answer[verb.replace(':', '_')](options);
+  return answer;
+}
+
+function wav(hz, ms) {
+  const rate = 8000;
+  const samples = Math.round((rate * ms) / 1000);
+  const file = Buffer.alloc(44 + 2 * samples);
+  file.write('RIFF', 0);
+  file.writeUInt32LE(36 + 2 * samples, 4);
+  file.write('WAVEfmt ', 8);
+  file.writeUInt32LE(16, 16);
+  file.writeUInt16LE(1, 20);
+  file.writeUInt16LE(1, 22);
+  file.writeUInt32LE(rate, 24);
+  file.writeUInt32LE(2 * rate, 28);
+  file.writeUInt16LE(2, 32);
+  file.writeUInt16LE(16, 34);
+  file.write('data', 36);
+  file.writeUInt32LE(2 * samples, 40);
+  const peak = 32768 * 10 ** (-16 / 20);
+  for (let n = 0; n < samples; n += 1) {
+    file.writeInt16LE(Math.round(peak * Math.sin((2 * Math.PI * hz * n) / rate)), 44 + 2 * n);
+  }
+  return file;
+}
+
+const app = express();
+app.disable('x-powered-by');
+
+app.get('/tone/:hz/:ms.wav', (req, res) => {
+  res.type('audio/wav').send(wav(Number(req.params.hz), Number(req.params.ms)));
+});
+
+app.use(express.json({ limit: '1mb' }));
+
+app.put('/script', (req, res) => {
+  for (const [key, answer] of Object.entries(req.body)) {
+    if (Array.isArray(answer)) response(answer); // what the library refuses is the test's mistake
+    script.set(key, answer);
+  }
+  res.json({});
+});
+
+app.use((req, res) => {
+  const problem = complaint(req, res);
+  heard += 1;
+  print({
+    event: 'request',
+    number: heard,
+    at: Date.now(),
+    path: req.path,
+    signed: problem === null,
+    problem,
+    body: req.body,
+  });
+  if (problem) return res.status(401).json({ msg: problem });
+  const users = [req.body.from, req.body.to].map((user) => `${req.path}#${user}`);
+  const key = [...users, req.path].find((known) => script.has(known));
+  const answer = script.get(key) || [];
+  if (typeof answer === 'number') return res.sendStatus(answer);
+  return res.json(response(answer));
+});
+
+app.use((error, req, res, next) => {
+  console.error(error.message);
+  if (res.headersSent) return next(error);
+  return res.status(400).json({ msg: error.message });
+});
+
+const server = app.listen(port, '127.0.0.1', () => {
+  print({ event: 'listening', port: server.address().port });
+});
+server.on('error', (error) => {
+  console.error(error.message);
+  process.exit(1);
+});
