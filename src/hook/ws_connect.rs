@@ -132,7 +132,7 @@ impl fmt::Debug for Dialer {
 
 /// What became of one attempt.
 enum Outcome {
-    Open(WsSocket),
+    Open(Box<WsSocket>),
     Elsewhere(Url),
 }
 
@@ -153,7 +153,7 @@ impl Dialer {
             let auth = target.auth.filter(|_| is_first_origin);
             let limit = self.0.config.handshake_timeout;
             match timeout(limit, self.attempt(&url, auth, target)).await {
-                Ok(Ok(Outcome::Open(socket))) => return Ok(socket),
+                Ok(Ok(Outcome::Open(socket))) => return Ok(*socket),
                 Ok(Ok(Outcome::Elsewhere(next))) => url = next,
                 Ok(Err(error)) => return Err(error),
                 Err(_) => {
@@ -211,7 +211,7 @@ impl Dialer {
             .max_frame_size(Some(longest));
         let inner =
             WebSocketStream::from_partially_read(wire, rest, Role::Client, Some(config)).await;
-        Ok(Outcome::Open(WsSocket { inner, subprotocol }))
+        Ok(Outcome::Open(Box::new(WsSocket { inner, subprotocol })))
     }
 
     /// The handshake as it goes on the wire; nothing for a URL that cannot be written.

@@ -165,7 +165,7 @@ impl Fields {
             Patch::Value(map) => map,
             Patch::Null => return Err(bad("must be an object")),
         };
-        let mut record = Fields::new(map);
+        let mut record = Self::new(map);
         const ACTIONS: &[&str] = &["start", "stop", "pause", "resume"];
         let action = record.one_of("action", ACTIONS, |word| Some(word.to_owned()));
         let path =

@@ -97,7 +97,7 @@ impl Archive {
     /// Room on the disk for us, in bytes; `None` if the system does not say.
     pub(super) fn free_bytes(&self) -> Option<u64> {
         let there = self.dir.ancestors().find(|folder| folder.is_dir());
-        sys::free_bytes(there.unwrap_or(Path::new(".")))
+        sys::free_bytes(there.unwrap_or_else(|| Path::new(".")))
     }
 
     fn folder(&self, account: AccountSid) -> PathBuf {

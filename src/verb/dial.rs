@@ -164,13 +164,12 @@ impl Dial {
                 }
             }
             Event::Bridge(BridgeChange::Failed) => return self.on_no_bridge(run, cx),
-            // The child says itself how it ended.
-            Event::Bridge(BridgeChange::Connected | BridgeChange::PeerLeft) => {}
             Event::Key { key, duration, is_relayed } => {
                 self.on_key(Side::Caller, key, duration, is_relayed, run, cx);
             }
             Event::Held(held) => self.on_held(Side::Caller, held, run, cx),
             Event::Timer => return self.on_timer(run, cx),
+            // Of a bridge that ended the child says itself how it did.
             _ => {}
         }
         Step::Wait

@@ -37,7 +37,7 @@ enum Stage {
     Silent,
     Asking(RunId),
     Running {
-        verb: Verb,
+        verb: Box<Verb>,
         run: RunId,
         rest: VecDeque<Verb>,
     },
@@ -96,7 +96,7 @@ impl Prompts {
             (Stage::Gap(_), Event::Timer) => Round::Again,
             (Stage::Running { mut verb, run, rest }, event) => {
                 let step = self.inside(cx, |cx| verb.on_event(event, run, run, cx));
-                self.after(step, verb, run, rest, cx)
+                self.after(&step, verb, run, rest, cx)
             }
             (stage, _) => {
                 self.stage = stage;
@@ -118,19 +118,19 @@ impl Prompts {
     }
 
     fn next(&mut self, mut rest: VecDeque<Verb>, cx: &mut Cx<'_>) -> Round {
-        let Some(mut verb) = rest.pop_front() else { return self.end_round(cx) };
+        let Some(verb) = rest.pop_front() else { return self.end_round(cx) };
         if let VerbKind::Leave(_) = verb.kind {
             return Round::Leave;
         }
-        let run = cx.fresh_run();
+        let (run, mut verb) = (cx.fresh_run(), Box::new(verb));
         let step = self.inside(cx, |cx| verb.start(run, cx));
-        self.after(step, verb, run, rest, cx)
+        self.after(&step, verb, run, rest, cx)
     }
 
     fn after(
         &mut self,
-        step: Step,
-        verb: Verb,
+        step: &Step,
+        verb: Box<Verb>,
         run: RunId,
         rest: VecDeque<Verb>,
         cx: &mut Cx<'_>,

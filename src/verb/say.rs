@@ -116,6 +116,7 @@ mod tests {
     use super::*;
     use crate::verb::{Need, Verb, VerbKind, parse};
 
+    #[allow(clippy::needless_pass_by_value, reason = "json! literals read best by value")]
     fn say(body: Value) -> Result<Say, VerbError> {
         match parse(&json!([{ "say": body }]))?.remove(0) {
             Verb { kind: VerbKind::Say(say), .. } => Ok(*say),

@@ -146,6 +146,7 @@ async fn status_events_tell_of_announcements_between_join_and_leave() {
         hook: Base::default().resolve(&Hook::post(application.url("/status"))).unwrap(),
         secret: Secret("s".to_owned()),
         events: names.iter().filter_map(|name| StatusEventName::parse(name)).collect(),
+        socket: None,
     }));
     let [a, b] = [450.0, 800.0].map(|hz| house.member(hz));
     let room = house.enter(&a, 1).await;

@@ -160,8 +160,8 @@ impl CallActor {
 
     pub(super) fn order_child(&mut self, run: RunId, order: DialOrder, ctx: &mut Context<Self>) {
         match order {
-            // The call's state has made a plan of it.
-            DialOrder::Call { .. } => {}
+            // The call's state has made a plan of the one, and has asked for the other.
+            DialOrder::Call { .. } | DialOrder::Tell { of: Side::Caller, .. } => {}
             DialOrder::Drop { child, why } => {
                 self.tell_child(run, child, FromParent::Drop(why));
                 self.forget_child(run, child);
@@ -192,8 +192,6 @@ impl CallActor {
             DialOrder::Tell { of: Side::Child(child), hook, fields } => {
                 self.say_to_child(run, child, ParentWord::Tell(hook, fields));
             }
-            // The call's state has asked.
-            DialOrder::Tell { of: Side::Caller, .. } => {}
         }
     }
 

@@ -27,7 +27,8 @@ impl Desk {
             tracing::error!(%error, "cannot look up the account of a call");
             unavailable.clone()
         })?;
-        let account = account.filter(|account| account.is_active).ok_or(unavailable.clone())?;
+        let account =
+            account.filter(|account| account.is_active).ok_or_else(|| unavailable.clone())?;
         let about = format!("call dialled by call {}", order.parent.facts.call_sid);
         let counted = self.let_out(&account, about).await.map_err(|why| {
             if let NotPlaced::Store(error) = why {

@@ -148,7 +148,7 @@ fn callee(item: &Value, common: ChildCall, props: &Props<'_>) -> Result<ChildCal
         BadCall::To(problem) => bad(&format!("is not valid: {problem}")),
         other => bad(&other.to_string()),
     })?;
-    to.proxy = to.proxy.or(common.to.proxy.clone());
+    to.proxy = to.proxy.or_else(|| common.to.proxy.clone());
     let mut headers = common.headers.clone();
     headers.merge(own_headers);
     let mut own_hook = match item.get("confirmHook").filter(|hook| !hook.is_null()) {

@@ -245,3 +245,24 @@ pub(super) fn quiet(rooms: &Rooms, user: &str) -> Caller {
     caller.rtp.say(Voice::Silence);
     caller
 }
+
+#[test]
+fn what_is_recorded_is_shown_and_goes_in_order() {
+    let rooms = Rooms::new();
+    let _a = rooms.enter("agent", A_HZ, &json!({}));
+    rooms.expect_room("started", |room| room["status"] == "in-progress");
+    for (bad, status) in [("rewind", 400), ("stop", 422), ("resume", 422), ("pause", 422)] {
+        rooms.put("/Conferences/desk", &json!({ "record": { "action": bad } }), status);
+    }
+    for (action, state, again) in [
+        ("start", "on", 422),
+        ("pause", "paused", 422),
+        ("resume", "on", 422),
+        ("stop", "off", 422),
+    ] {
+        let record = json!({ "record": { "action": action } });
+        rooms.put("/Conferences/desk", &record, 204);
+        rooms.expect_room(action, |room| room["recording"]["state"] == state);
+        rooms.put("/Conferences/desk", &record, again);
+    }
+}

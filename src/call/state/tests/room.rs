@@ -6,6 +6,7 @@ use crate::verb::{Conference, ConferenceEvent, LeaveReason, Refusal, RunId};
 
 const WAIT: &str = "http://app.example.com/wait";
 
+#[allow(clippy::needless_pass_by_value, reason = "json! literals read best by value")]
 fn room(options: Value) -> Value {
     let mut verb = json!({"verb": "conference", "name": "lobby", "actionHook": "/after"});
     for (name, value) in options.as_object().unwrap() {

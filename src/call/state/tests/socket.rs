@@ -21,6 +21,7 @@ fn waiting() -> Story {
 }
 
 impl Story {
+    #[allow(clippy::needless_pass_by_value, reason = "json! literals read best by value")]
     fn order(&mut self, verbs: Value, append: bool) -> Vec<String> {
         let verbs = verb::parse(&verbs).unwrap();
         let mut out = Vec::new();

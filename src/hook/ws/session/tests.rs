@@ -37,6 +37,7 @@ impl Story {
         self.session.send(message, self.now);
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "json! literals read best by value")]
     fn hear(&mut self, message: Value) {
         self.session.text(&message.to_string(), self.now);
     }
