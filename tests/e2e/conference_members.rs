@@ -31,7 +31,9 @@ fn stage(options: &[(&'static str, Value)]) -> Stage {
     stage.hooks.on_fn("/call", move |request| {
         let mut verb = json!({"verb": "conference", "name": "desk", "actionHook": left});
         let of_caller = options.iter().filter(|(name, _)| *name == request.text("from"));
-        for (name, value) in of_caller.flat_map(|(_, options)| options.as_object().unwrap()) {
+        for (name, value) in
+            of_caller.flat_map(|(_, options)| options.as_object().expect("an object"))
+        {
             verb[name] = value.clone();
         }
         Reply::Json(json!([verb, {"verb": "play", "url": "tone_stream://%(400,0,600)"}]))

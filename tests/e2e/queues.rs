@@ -60,8 +60,8 @@ fn expect_hears(listener: &Caller, hz: f64) {
 
 fn length(stage: &Stage) -> usize {
     let queues = stage.get("/Queues");
-    let queue = queues.as_array().unwrap().iter().find(|queue| queue["name"] == "support");
-    queue.map_or(0, |queue| queue["length"].as_u64().unwrap() as usize)
+    let queue = queues.as_array().expect("a list").iter().find(|queue| queue["name"] == "support");
+    queue.map_or(0, |queue| queue["length"].as_u64().expect("a number") as usize)
 }
 
 fn expect_length(stage: &Stage, expected: usize) {
@@ -81,7 +81,7 @@ fn events(stage: &Stage, least: usize) -> Vec<(String, String, u64, String)> {
     let text = |request: &HookRequest, name: &str| request.text(name).to_owned();
     told.iter()
         .map(|event| {
-            let length = event.json["length"].as_u64().unwrap();
+            let length = event.json["length"].as_u64().expect("a number");
             (text(event, "event"), text(event, "from"), length, text(event, "leave_reason"))
         })
         .collect()
