@@ -97,8 +97,10 @@ fn section(document: &Value, path: &str, method: &str, item: &Value, operation: 
 /// The properties of an object, of the objects of a list, or of the first kind there is.
 fn schema_table(text: &mut String, document: &Value, schema: &Value) {
     let schema = resolved(document, schema);
+    // What is one of several and says all its properties itself is shown as that.
     let (note, schema) = match (&schema["items"], &schema["oneOf"][0]) {
         (Value::Null, Value::Null) => ("", schema),
+        (Value::Null, _) if schema["properties"].is_object() => ("", schema),
         (Value::Null, first) => return schema_table(text, document, first),
         (items, _) => ("a list of", resolved(document, items)),
     };

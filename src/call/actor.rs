@@ -237,7 +237,10 @@ impl CallActor {
                 }
                 Effect::Dial { run, order } => self.order_child(run, order, ctx),
                 Effect::TellParent(event) => self.tell_parent(*event),
-                Effect::ExitBridge { run } => self.exit_bridge(run),
+                Effect::ExitBridge { run } => {
+                    self.exit_bridge(run);
+                    self.unhold(ctx);
+                }
                 Effect::SendDigits { digits, duration } => {
                     self.send_digits(SendDigits { digits, duration });
                 }

@@ -365,10 +365,10 @@ impl Handler<Join> for ConferenceActor {
 
     fn handle(&mut self, join: Join, ctx: &mut Context<Self>) {
         let Some(join) = self.here(join) else { return };
-        self.joins += 1;
         let call = join.entry.call;
         if let Some(inside) = self.guests.get(&call) {
             if inside.guest.run == join.member.run {
+                self.joins += 1;
                 join.member.tell(Happened::Refused(Refusal::AlreadyIn));
                 return;
             }
@@ -377,6 +377,8 @@ impl Handler<Join> for ConferenceActor {
             self.policy.on_exit(call, Exit::Left, &mut effects);
             self.carry_out(effects, ctx);
         }
+        // Not before: a room that is empty in between would be closed with this one on its way in.
+        self.joins += 1;
         // The hook and event list of the member that starts the room apply to all of it.
         if join.entry.moderator && !self.policy.is_started() {
             self.status = self.status_rule.target(&join.starter);

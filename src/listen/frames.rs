@@ -58,10 +58,13 @@ pub fn digit(key: char, length: Duration) -> String {
     json!({"event": "dtmf", "type": "dtmf", "dtmf": key.to_string(), "duration": units}).to_string()
 }
 
-/// Whether the peer asks us to go.
+/// Whether the peer asks us to go. Long messages are audio, which nobody reads here.
 pub fn is_disconnect(text: &str) -> bool {
-    serde_json::from_str::<Value>(text).is_ok_and(|message| message["type"] == "disconnect")
+    text.len() <= MAX_ORDER
+        && serde_json::from_str::<Value>(text).is_ok_and(|message| message["type"] == "disconnect")
 }
+
+const MAX_ORDER: usize = 4 * 1024;
 
 /// The taps of a call, as a stream reads them.
 #[derive(Debug)]

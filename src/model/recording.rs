@@ -77,12 +77,27 @@ pub struct RecordingPath(String);
 impl RecordingPath {
     /// Most bytes.
     pub const MAX: usize = 200;
+    const MAX_NAME: usize = 100;
     const MAX_FOLDERS: usize = 8;
+    /// What a file's own name may have beyond that: a part of its sid, and an ending.
+    const ADDED: usize = 16;
 
     /// # Errors
     /// What is wrong with it, to be read after the property's name.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        if text.is_empty() || text.len() > Self::MAX {
+        Self::read(text, Self::MAX, Self::MAX_NAME)
+    }
+
+    /// As a file was named of such a path.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn stored(text: &str) -> Result<Self, &'static str> {
+        Self::read(text, Self::MAX + Self::ADDED, Self::MAX_NAME + Self::ADDED)
+    }
+
+    fn read(text: &str, max: usize, max_name: usize) -> Result<Self, &'static str> {
+        if text.is_empty() || text.len() > max {
             return Err("must have 1 to 200 characters");
         }
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-+@=, ".contains(c);
@@ -92,7 +107,10 @@ impl RecordingPath {
         let mut names = text.split('/');
         // No empty name, so neither an absolute path; none that is hidden or leads up.
         let is_name = |name: &str| {
-            !name.is_empty() && !name.starts_with('.') && name.trim() == name && name.len() <= 100
+            !name.is_empty()
+                && !name.starts_with('.')
+                && name.trim() == name
+                && name.len() <= max_name
         };
         if names.clone().count() > Self::MAX_FOLDERS + 1 || !names.all(is_name) {
             return Err("must be a relative path of names that begin with no dot");

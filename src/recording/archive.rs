@@ -32,7 +32,7 @@ impl Archive {
     /// Where the file of a recording is. `None` if its path could lead elsewhere, which none does that
     /// was made here.
     pub fn file(&self, recording: &Recording) -> Option<PathBuf> {
-        let path = RecordingPath::parse(&recording.path).ok()?;
+        let path = RecordingPath::stored(&recording.path).ok()?;
         Some(self.folder(recording.account_sid).join(path.as_str()))
     }
 
@@ -68,7 +68,7 @@ impl Archive {
 
     /// Deletes a file, and the folders that are empty without it. That it is gone already is no error.
     pub(super) fn remove(&self, recording: &Recording) -> io::Result<()> {
-        let Some(file) = self.file(recording) else { return Ok(()) };
+        let file = self.file(recording).ok_or(io::ErrorKind::InvalidFilename)?;
         match fs::remove_file(&file) {
             Err(error) if !is_gone(&error) => return Err(error),
             Ok(()) | Err(_) => {}

@@ -94,12 +94,12 @@ impl Running {
         if !self.writer.push(&self.pcm, &mut self.out) {
             return Err(Stop::Limited("4 GiB, what a WAV file can hold"));
         }
-        let after = self.bytes + self.out.len() as u64;
-        if self.limits.bytes > 0 && after > self.limits.bytes {
-            return Err(Stop::Limited("max_bytes"));
-        }
         self.write_out()?;
         self.samples += (self.pcm.len() / self.channels) as u64;
+        // What the writer has counted is in the file: it is whole, and a little longer than it may be.
+        if self.limits.bytes > 0 && self.bytes >= self.limits.bytes {
+            return Err(Stop::Limited("max_bytes"));
+        }
         if now >= self.head_due {
             self.head_due = now + HEAD_EVERY;
             self.write_head().map_err(Stop::Failed)?;

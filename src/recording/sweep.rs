@@ -67,10 +67,17 @@ async fn sweep_once(store: &Store, archive: &Archive, before: Timestamp) -> Resu
         if found.is_empty() {
             return Ok(deleted);
         }
+        let before = deleted;
         for recording in &found {
-            delete(store, archive, recording).await?;
+            match delete(store, archive, recording).await {
+                Ok(()) => deleted += 1,
+                Err(error) => warn!(%error, path = recording.path, "an old recording stays"),
+            }
         }
-        deleted += found.len();
+        // Those that stay would be found again and again: the next pass tries them.
+        if deleted == before {
+            return Ok(deleted);
+        }
         sleep(PAUSE).await;
     }
 }

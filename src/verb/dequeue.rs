@@ -220,7 +220,8 @@ impl Dequeue {
                 *is_broken = true;
                 Step::Wait
             }
-            (BridgeChange::Failed, Stage::Meeting { bridge, .. }) if *bridge == to => {
+            (BridgeChange::Failed, Stage::Meeting { bridge, is_broken }) if *bridge == to => {
+                *is_broken = true;
                 order(run, QueueOrder::Failed, cx);
                 Step::Wait
             }

@@ -388,7 +388,9 @@ impl Dial {
         self.stop_music(cx);
         cx.out.push(Effect::StopTimer { run });
         self.drop_children(|_| true, Farewell::NotWanted, run, cx);
-        self.unbridge(run, cx);
+        // Also when there is none: an order to be muted goes with it.
+        self.is_bridged = false;
+        cx.out.push(Effect::ExitBridge { run });
     }
 
     fn drop_children(

@@ -95,8 +95,14 @@ impl Prompts {
             (Stage::Asking(_), Event::Prompts(_)) => Round::Over,
             (Stage::Gap(_), Event::Timer) => Round::Again,
             (Stage::Running { mut verb, run, rest }, event) => {
-                let step = self.inside(cx, |cx| verb.on_event(event, run, run, cx));
-                self.after(&step, verb, run, rest, cx)
+                match self.inside(cx, |cx| verb.on_event(event, run, run, cx)) {
+                    Step::Wait => {
+                        self.stage = Stage::Running { verb, run, rest };
+                        Round::GoesOn
+                    }
+                    // A prompt has no action hook.
+                    Step::Done(_) | Step::End => self.next(rest, cx),
+                }
             }
             (stage, _) => {
                 self.stage = stage;
@@ -118,31 +124,17 @@ impl Prompts {
     }
 
     fn next(&mut self, mut rest: VecDeque<Verb>, cx: &mut Cx<'_>) -> Round {
-        let Some(verb) = rest.pop_front() else { return self.end_round(cx) };
-        if let VerbKind::Leave(_) = verb.kind {
-            return Round::Leave;
-        }
-        let (run, mut verb) = (cx.fresh_run(), Box::new(verb));
-        let step = self.inside(cx, |cx| verb.start(run, cx));
-        self.after(&step, verb, run, rest, cx)
-    }
-
-    fn after(
-        &mut self,
-        step: &Step,
-        verb: Box<Verb>,
-        run: RunId,
-        rest: VecDeque<Verb>,
-        cx: &mut Cx<'_>,
-    ) -> Round {
-        match step {
-            Step::Wait => {
-                self.stage = Stage::Running { verb, run, rest };
-                Round::GoesOn
+        while let Some(verb) = rest.pop_front() {
+            if let VerbKind::Leave(_) = verb.kind {
+                return Round::Leave;
             }
-            // A prompt has no action hook.
-            Step::Done(_) | Step::End => self.next(rest, cx),
+            let (run, mut verb) = (cx.fresh_run(), Box::new(verb));
+            if self.inside(cx, |cx| verb.start(run, cx)) == Step::Wait {
+                self.stage = Stage::Running { verb, run, rest };
+                return Round::GoesOn;
+            }
         }
+        self.end_round(cx)
     }
 
     fn end_round(&mut self, cx: &mut Cx<'_>) -> Round {

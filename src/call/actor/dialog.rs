@@ -81,7 +81,10 @@ impl CallActor {
             Happened::Cancelled { reason: reason_header } => {
                 self.input(Input::CancelledByCaller { reason_header }, ctx);
             }
-            Happened::Acked { body } => self.on_acked(body, ctx),
+            Happened::Acked { body } => {
+                self.on_acked(body, ctx);
+                self.note_hold(ctx);
+            }
             Happened::Pracked => self.on_proved(),
             Happened::Reinvite(request) => {
                 self.on_reinvite(&request);

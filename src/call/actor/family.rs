@@ -248,6 +248,8 @@ impl Handler<FromParent> for CallActor {
 
     fn handle(&mut self, word: FromParent, ctx: &mut Context<Self>) {
         match word {
+            // It has gone its own way meanwhile.
+            FromParent::Drop(_) if self.guard.parent.is_none() => {}
             FromParent::Drop(why) => {
                 self.guard.parent = None;
                 let mut headers = SipHeaders::default();

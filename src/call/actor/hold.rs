@@ -46,6 +46,23 @@ impl CallActor {
         self.offer_again(ctx);
     }
 
+    /// The call is with nobody any more who could hold it.
+    pub(super) fn unhold(&mut self, ctx: &mut Context<Self>) {
+        if self.holding.wanted.is_some_and(|(flow, _)| !(flow.sends && flow.receives)) {
+            self.reoffer(Flow { sends: true, receives: true }, ctx);
+        }
+    }
+
+    /// Another far end is there instead: what was said to the one before is not known to it, nor has it
+    /// said anything.
+    pub(super) fn on_other_far_end(&mut self, ctx: &mut Context<Self>) {
+        self.holding.is_offering = false;
+        self.note_hold(ctx);
+        if self.holding.wanted.is_some_and(|(flow, _)| !(flow.sends && flow.receives)) {
+            self.offer_again(ctx);
+        }
+    }
+
     fn offer_again(&mut self, _: &mut Context<Self>) {
         let Some((flow, _)) = self.holding.wanted else { return };
         if self.holding.is_offering || !self.state.is_answered() {

@@ -18,25 +18,25 @@ pub(super) type Way = (Loops, u64, Ear);
 /// Something that is being fetched or played.
 pub(super) struct Playing {
     run: RunId,
-    /// The participant has it, and will say when it is through.
-    is_fetched: bool,
+    /// What fetches it, until the participant has it, who will say when it is through.
+    fetching: Option<SpawnHandle>,
 }
 
 impl CallActor {
     pub(super) fn play(&mut self, run: RunId, clips: Vec<Clip>, way: Way, ctx: &mut Context<Self>) {
-        if self.playing.len() == MAX_PLAYING {
-            self.playing.remove(0);
+        // Of a whisper too many nobody hears; what verbs play is one thing at a time.
+        if self.playing.len() >= MAX_PLAYING && way.2 == Ear::Whisper {
+            return;
         }
-        self.playing.push(Playing { run, is_fetched: false });
         let source = self.desk.source(self.state.base_fields().facts.account_sid);
         let fetching = async move { source.fetch_all(&clips).await };
-        ctx.spawn(fetching.into_actor(self).map(move |fetched, this, ctx| {
-            // Stopped or replaced while the files were on their way.
+        let fetching = ctx.spawn(fetching.into_actor(self).map(move |fetched, this, ctx| {
             if let Some(playing) = this.playing.iter_mut().find(|playing| playing.run == run) {
-                playing.is_fetched = true;
+                playing.fetching = None;
                 this.fetched(run, fetched, way, ctx);
             }
         }));
+        self.playing.push(Playing { run, fetching: Some(fetching) });
     }
 
     fn fetched(
@@ -64,10 +64,17 @@ impl CallActor {
     }
 
     pub(super) fn stop_play(&mut self, run: RunId, ctx: &mut Context<Self>) {
-        let Some(playing) = self.playing.iter().find(|playing| playing.run == run) else { return };
+        let Some(playing) = self.playing.iter_mut().find(|playing| playing.run == run) else {
+            return;
+        };
+        let fetching = playing.fetching.take();
         match self.participant() {
-            Some(participant) if playing.is_fetched => participant.do_send(StopPlay(run)),
+            Some(participant) if fetching.is_none() => participant.do_send(StopPlay(run)),
             _ => {
+                // Nor is it spoken any more.
+                if let Some(fetching) = fetching {
+                    ctx.cancel_future(fetching);
+                }
                 self.forget_play(run);
                 let report = PlayReport::default();
                 self.input(Input::PlayDone { id: PlayId(run), report }, ctx);

@@ -104,8 +104,15 @@ impl CallActor {
                 let sender = self.session_socket(&request.target, ctx);
                 let open = self.sockets.session.as_ref();
                 if let Some(owner) = open.and_then(|open| open.owner.as_ref()) {
-                    // The answer comes to the owner of the socket, who passes it on.
-                    owner.do_send(AskFor { call: ctx.address(), request });
+                    // The answer comes to the owner of the socket, who passes it on, unless it is gone.
+                    let (call, url) = (ctx.address(), request.target.shown());
+                    let told = owner.send(AskFor { call: call.clone(), request });
+                    actix::spawn(async move {
+                        if told.await.is_err() {
+                            let result = Err(HookError::Abandoned { url });
+                            call.do_send(HookAnswered { id, result });
+                        }
+                    });
                     return None;
                 }
                 sender
@@ -247,13 +254,18 @@ impl CallActor {
                 self.state
                     .update(now, wall, update, &mut effects)
                     .map_err(|error| error.to_string())?;
-                // What has no effect is an alert over REST, and said here as well.
-                for effect in &effects {
-                    if let Effect::Alert(alert) = effect
+                // What has no effect is an alert over REST, and said here as well; alerts have a bound.
+                for effect in std::mem::take(&mut effects) {
+                    if let Effect::Alert(alert) = &effect
                         && alert.kind == AlertKind::ErrorUpdatingCall
                     {
                         self.say_error(&command.name, &alert.message);
+                        self.sockets.refused += 1;
+                        if self.sockets.refused > MAX_REFUSED {
+                            continue;
+                        }
                     }
+                    effects.push(effect);
                 }
             }
         }

@@ -123,6 +123,7 @@ impl CallActor {
         self.agree(agreed);
         let is_client = transfer.is_some_and(|transfer| transfer.is_client);
         self.input(Input::Transferred(Some(FarEnd { remote_host, is_client })), ctx);
+        self.on_other_far_end(ctx);
         self.lose_requests(ctx);
     }
 
@@ -209,6 +210,7 @@ impl CallActor {
             let remote_host = replacing.flow.peer.to_string();
             let far = FarEnd { remote_host, is_client: replacing.is_client };
             self.input(Input::Transferred(Some(far)), ctx);
+            self.on_other_far_end(ctx);
             self.lose_requests(ctx);
         }
     }

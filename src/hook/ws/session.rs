@@ -205,6 +205,11 @@ impl Session {
         if std::mem::replace(&mut self.is_closing, true) {
             return;
         }
+        // After a loss what opens the session is not among the pending.
+        let opening = self.opener.as_mut().and_then(|opener| opener.unanswered.take());
+        if let Some(id) = opening.filter(|id| !self.pending.iter().any(|p| p.id == *id)) {
+            self.reply(id, Ok(NOTHING));
+        }
         for pending in std::mem::take(&mut self.pending) {
             self.reply(pending.id, Ok(NOTHING));
         }
@@ -268,6 +273,10 @@ impl Session {
         }
         self.link = Link::Over;
         let unanswered = self.opener.as_mut().and_then(|opener| opener.unanswered.take());
+        if let Some(id) = unanswered.filter(|id| !self.pending.iter().any(|p| p.id == *id)) {
+            let error = self.abandoned();
+            self.reply(id, Err(error));
+        }
         for pending in std::mem::take(&mut self.pending) {
             let error = Some(self.abandoned()).filter(|_| unanswered == Some(pending.id));
             self.reply(pending.id, error.map_or(Ok(NOTHING), Err));

@@ -36,7 +36,9 @@ impl Hold {
             let music = music.filter(|_| is_held && by_child);
             // Who is to hear music cannot be told that nothing is sent.
             flow.sends |= music.is_some();
-            self.play_music(music, cx);
+            if by_child {
+                self.play_music(music, cx);
+            }
             return Some(flow);
         };
         match (is_held, self.prompts.is_some()) {
