@@ -19,7 +19,7 @@ use crate::model::{
     AccountSid, CallSid, ConferenceSid, Recording, RecordingSid, RecordingState, SoundFormat,
     Timestamp,
 };
-use crate::recording;
+use crate::recording::delete as delete_recording;
 use crate::store::{Page, RecordOfCall, RecordingQuery};
 
 /// How a list is narrowed.
@@ -81,7 +81,7 @@ pub(super) async fn delete(
 ) -> Reply<NoContent> {
     let recording = find(&principal, &state, &path).await?;
     require_over(&recording)?;
-    recording::delete(&state.store, &state.archive, &recording).await?;
+    delete_recording(&state.store, &state.archive, &recording).await?;
     NoContent::reply()
 }
 
@@ -104,7 +104,7 @@ pub(super) async fn delete_of_call(
 ) -> Reply<NoContent> {
     let found = find_of_call(&principal, &state, &path).await;
     let recording = found.map_err(ApiError::with_status)?;
-    let deleted = recording::delete(&state.store, &state.archive, &recording).await;
+    let deleted = delete_recording(&state.store, &state.archive, &recording).await;
     deleted.map_err(|error| ApiError::from(error).with_status())?;
     NoContent::reply()
 }

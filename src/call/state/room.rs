@@ -44,19 +44,10 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn order_member(&mut self, order: MemberOrder, turn: &mut Turn<'_>) {
+    pub(super) fn order_member(&mut self, name: &str, order: MemberOrder, turn: &mut Turn<'_>) {
         match self.member() {
             Some(id) => turn.out.push(Effect::OrderMember { id, order }),
-            None => {
-                let name = match order {
-                    MemberOrder::Hold { .. } | MemberOrder::Unhold => "hold",
-                    MemberOrder::Mute(_) => "mute",
-                    MemberOrder::Tag(_) => "tag",
-                    MemberOrder::SpeakOnlyTo(_) => "coach",
-                    MemberOrder::Kick => "kick",
-                };
-                no_effect(name, OUTSIDE, turn);
-            }
+            None => no_effect(name, OUTSIDE, turn),
         }
     }
 

@@ -79,7 +79,7 @@ impl State {
                 }
                 None => no_effect("mute_status", "the call is not in a conference", turn),
             },
-            Command::Member(order) => self.order_member(order, turn),
+            Command::Member(name, order) => self.order_member(name, order, turn),
             Command::Announce(name, verb) => self.announce(name, &verb, turn),
             Command::ConferenceMute(muted) => match self.runner.conference() {
                 Some((id, true)) => turn.out.push(Effect::MuteOthers { id, muted }),

@@ -82,7 +82,7 @@ mod tests {
     #[allow(clippy::needless_pass_by_value, reason = "json! literals read best by value")]
     fn order(body: Value) -> Result<MemberOrder, String> {
         match UpdateCall::parse(&body) {
-            Ok(UpdateCall { command: Some(Command::Member(order)), whisper: None }) => Ok(order),
+            Ok(UpdateCall { command: Some(Command::Member(_, order)), whisper: None }) => Ok(order),
             Ok(other) => panic!("{other:?}"),
             Err(bad) => Err(bad.to_string()),
         }

@@ -35,7 +35,8 @@ pub enum Command {
     /// Every member of the call's conference that is no moderator.
     ConferenceMute(bool),
     /// This call as a member of its conference.
-    Member(MemberOrder),
+    /// Under the name of its property.
+    Member(&'static str, MemberOrder),
     /// A verb for everybody in the call's conference; the property that had it.
     Announce(&'static str, Value),
     /// Replaces the customer data.
@@ -110,8 +111,8 @@ fn command(body: Body<'_>, name: &'static str) -> Result<Command, BadCall> {
         },
         "mute_status" => Command::Mute(is_first(body, name, ["mute", "unmute"])?),
         "conf_mute_status" => Command::ConferenceMute(is_first(body, name, ["mute", "unmute"])?),
-        "conf_hold_status" => Command::Member(hold_status(body)?),
-        "conferenceParticipantAction" => Command::Member(participant_action(body)?),
+        "conf_hold_status" => Command::Member(name, hold_status(body)?),
+        "conferenceParticipantAction" => Command::Member(name, participant_action(body)?),
         "room_say" => Command::Announce("room_say", room_verb(body, "room_say", "say", "text")?),
         "room_play" => Command::Announce("room_play", room_verb(body, "room_play", "play", "url")?),
         "tag" => match body.value(name).and_then(Value::as_object) {

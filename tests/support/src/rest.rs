@@ -91,6 +91,17 @@ impl Rest {
         read("GET", path, request.call())
     }
 
+    /// What is no text: status, content type and body.
+    ///
+    /// # Errors
+    /// As [`Rest::get`].
+    pub fn get_bytes(&self, path: &str) -> Result<(u16, String, Vec<u8>)> {
+        let mut response = self.authorized(self.agent.get(self.url(path))).call()?;
+        let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+        let kind = kind.unwrap_or_default().to_owned();
+        Ok((response.status().as_u16(), kind, response.body_mut().read_to_vec()?))
+    }
+
     /// # Errors
     /// As [`Rest::get`].
     pub fn delete(&self, path: &str) -> Result<Answer> {
