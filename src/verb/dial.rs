@@ -388,9 +388,7 @@ impl Dial {
         self.stop_music(cx);
         cx.out.push(Effect::StopTimer { run });
         self.drop_children(|_| true, Farewell::NotWanted, run, cx);
-        // Also when there is none: an order to be muted goes with it.
-        self.is_bridged = false;
-        cx.out.push(Effect::ExitBridge { run });
+        self.unbridge(run, cx);
     }
 
     fn drop_children(
