@@ -35,7 +35,7 @@ WITHOUT_EFFECT = {
     "conf_mute_status": "mute",
     "conf_hold_status": "unhold",
     "conferenceParticipantAction": {"action": "coach", "tag": "agents"},
-    "media_path": "full-media",
+    "media_path": "partial-media",
     "room_say": {"text": "hello"},
 }
 
