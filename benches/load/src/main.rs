@@ -30,6 +30,7 @@ mod search;
 mod seat;
 mod signalling;
 mod spread;
+mod stalls;
 mod table;
 mod target;
 mod voice;

@@ -4,7 +4,7 @@
 //!
 //! What happened is read from the account's queue events, which the server sends in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -39,6 +39,8 @@ const OVERTAKING: u64 = 2_000;
 /// Put through by then (p99), of those for whom an agent waits.
 const BRIDGED_MS: f64 = 50.0;
 const PATIENCE: Duration = Duration::from_secs(180);
+/// So long after the last BYE a call may still be counted.
+const ENDING: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Serialize)]
 pub(crate) struct RaceReport {
@@ -105,6 +107,7 @@ pub(crate) fn run(args: &Args, agents: u32) -> Result<RaceReport> {
         queue: tenant.path(&format!("/Queues/{QUEUE}")),
         events,
         log: Log::default(),
+        came: BTreeSet::new(),
         ends: Vec::new(),
         removals: Vec::new(),
         random: 0x9E37_79B9_7F4A_7C15,
@@ -134,19 +137,21 @@ pub(crate) fn run(args: &Args, agents: u32) -> Result<RaceReport> {
     let ended = |how: &str| {
         waits.iter().filter(|w| w.left.as_ref().is_some_and(|(left, _)| left == how)).count()
     };
-    let lost =
-        callers.saturating_sub(waits.len()) + waits.iter().filter(|w| w.left.is_none()).count();
-    let failures: Vec<String> =
-        race.run.callers().iter().filter_map(|caller| caller.failure.clone()).collect();
     // A removed caller has no verb left: the server ends its call.
-    let failures: Vec<String> =
-        failures.into_iter().filter(|why| !why.starts_with("ended by the server")).collect();
+    let failure_of = |caller: &Caller| {
+        caller.failure.clone().filter(|why| !why.starts_with("ended by the server"))
+    };
+    let failures: Vec<String> = race.run.callers().iter().filter_map(failure_of).collect();
+    // Whose call was never answered cannot have come to the queue: that is a failed call.
+    let answered = |number: &usize| race.run.callers()[*number].set_up.is_some();
+    let untold = (0..callers).filter(answered).filter(|n| !race.came.contains(n)).count();
+    let lost = untold + waits.iter().filter(|wait| wait.left.is_none()).count();
     let left = race.rest.get(&race.queue)?.json["length"].as_u64().unwrap_or(0);
     let out_of_order = out_of_order(waits);
     let (bridged_twice, put_through) = (race.log.bridged_twice, ended("dequeued"));
     let (gave_up, removed) = (ended("abandoned"), ended("removed"));
     run.hang_up(&target)?;
-    let counted = tenant.rest.get(&tenant.path("/CallCount"))?.json;
+    let calls_left = calls_left(tenant)?;
     drop(hooks);
     let mut report = RaceReport {
         tool: concat!("trunkline-load ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -163,13 +168,26 @@ pub(crate) fn run(args: &Args, agents: u32) -> Result<RaceReport> {
         failed_calls: failures.len(),
         failures: failures.into_iter().take(5).collect(),
         left_in_queue: left,
-        calls_left: ["inbound", "outbound"].iter().filter_map(|side| counted[side].as_u64()).sum(),
+        calls_left,
         singles: single.len(),
         bridged_ms: Spread::of(single.into_iter()),
         passed: false,
     };
     report.passed = report.faults().is_empty();
     Ok(report)
+}
+
+/// Calls that do not end, though everybody has hung up.
+fn calls_left(tenant: &Tenant) -> Result<u64> {
+    let asked = Instant::now();
+    loop {
+        let counted = tenant.rest.get(&tenant.path("/CallCount"))?.json;
+        let left = ["inbound", "outbound"].iter().filter_map(|side| counted[side].as_u64()).sum();
+        if left == 0 || asked.elapsed() > ENDING {
+            return Ok(left);
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Callers of `wait-P` wait with priority P, whoever calls `agent` serves the queue until he hangs up.
@@ -213,6 +231,8 @@ struct Race<'a> {
     queue: String,
     events: Receiver<Value>,
     log: Log,
+    /// Of whom the queue told that they came.
+    came: BTreeSet<usize>,
     /// Whose call ends when.
     ends: Vec<(Instant, usize)>,
     /// Who is removed over REST when.
@@ -292,7 +312,12 @@ impl Race<'_> {
     /// What the queue tells of.
     fn take(&mut self, event: &Value) {
         let Some(left) = self.log.take(event) else {
-            if event["event"] == "join" && self.below(REMOVED) == 0 {
+            if event["event"] != "join" {
+                return;
+            }
+            let call_id = event["call_id"].as_str();
+            self.came.extend(call_id.and_then(|call_id| self.run.number_of(call_id)));
+            if self.below(REMOVED) == 0 {
                 let after = self.some(WAIT);
                 let sid = event["call_sid"].as_str().unwrap_or_default().to_owned();
                 self.removals.push((Instant::now() + after, sid));

@@ -13,6 +13,10 @@ use crate::spread::Histogram;
 
 /// Time between two packets of a server that keeps its pace.
 const PTIME: Duration = Duration::from_millis(20);
+/// The longest time between two packets that a listener does not hear: two frames.
+pub(crate) const LONG_GAP: Duration = Duration::from_millis(40);
+/// Longer ones kept per caller.
+const LONG_GAPS: usize = 2_000;
 /// Frames kept of a sampled caller: ten seconds.
 const CAPTURED_FRAMES: usize = 500;
 
@@ -31,6 +35,8 @@ pub(crate) struct Window {
     last_at: SystemTime,
     pub(crate) packets: u64,
     pub(crate) longest_gap: Duration,
+    /// Gaps over [`LONG_GAP`], from packet to packet; a few thousand at most.
+    pub(crate) long_gaps: Vec<(SystemTime, SystemTime)>,
     stream: Option<Stream>,
     /// How fast the clock of the last stream ran, in ppm.
     pub(crate) fast_ppm: Option<f64>,
@@ -66,6 +72,7 @@ impl Reception {
             last_at: start,
             packets: 0,
             longest_gap: Duration::ZERO,
+            long_gaps: Vec::new(),
             stream: None,
             fast_ppm: None,
             lost: 0,
@@ -153,6 +160,9 @@ impl Window {
         // Stamps of two sockets' queues may run backwards by microseconds: no gap then.
         let gap = at.duration_since(self.last_at).unwrap_or_default();
         self.longest_gap = self.longest_gap.max(gap);
+        if gap > LONG_GAP && self.long_gaps.len() < LONG_GAPS {
+            self.long_gaps.push((self.last_at, at));
+        }
         self.last_at = self.last_at.max(at);
         gap
     }
@@ -205,6 +215,14 @@ mod tests {
         assert_eq!(run(&[(300, 1), (600, 2)]).longest_gap, Duration::from_millis(400));
         assert_eq!(run(&[(500, 1), (900, 2)]).longest_gap, Duration::from_millis(500));
         assert_eq!(run(&[]).longest_gap, Duration::from_millis(1_000));
+    }
+
+    #[test]
+    fn long_gaps_are_kept_with_their_times() {
+        let window = run(&[(30, 1), (71, 2), (111, 3), (980, 4)]);
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
+        let at = |ms| start + Duration::from_millis(ms);
+        assert_eq!(window.long_gaps, [(at(30), at(71)), (at(111), at(980))]);
     }
 
     #[test]
