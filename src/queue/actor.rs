@@ -430,10 +430,9 @@ impl Handler<Settle> for QueueActor {
         let has_changed = rules.wait_hook != self.rules.wait_hook;
         self.line.set_max_length(rules.max_length);
         self.rules = rules;
-        // Who waits in silence may have something to hear now.
         if has_changed {
             for (call, guest) in &self.callers {
-                self.tell(guest, QueueEvent::Standing(self.standing(*call)), None, None);
+                self.tell(guest, QueueEvent::HookChanged(self.standing(*call)), None, None);
             }
         }
     }

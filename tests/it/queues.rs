@@ -10,16 +10,16 @@ use trunkline::hook::{Base, BaseFields};
 use trunkline::model::{CallSid, Hook, Secret};
 use trunkline::queue::actor::QueueActor;
 use trunkline::queue::line::Departure;
-use trunkline::queue::message::{Arrive, Guest, Leave, QueueTold, Wish};
+use trunkline::queue::message::{Arrive, Guest, Leave, QueueTold, Rules, Settle, Wish};
 use trunkline::queue::news::EventTarget;
-use trunkline::verb::RunId;
+use trunkline::verb::{QueueEvent, RunId};
 
 use crate::media_house::{House, SOON, facts};
 
 const NAME: &str = "support";
 
-/// Stands for a call.
-struct Told;
+/// Stands for a call: keeps what it is told.
+struct Told(Arc<Mutex<Vec<QueueEvent>>>);
 
 impl Actor for Told {
     type Context = Context<Self>;
@@ -28,34 +28,43 @@ impl Actor for Told {
 impl Handler<QueueTold> for Told {
     type Result = ();
 
-    fn handle(&mut self, _: QueueTold, _: &mut Context<Self>) {}
+    fn handle(&mut self, told: QueueTold, _: &mut Context<Self>) {
+        self.0.lock().unwrap().push(told.event);
+    }
 }
 
 /// Who waits.
 struct Caller {
     call: CallSid,
     queue: Addr<QueueActor>,
+    told: Arc<Mutex<Vec<QueueEvent>>>,
 }
 
 impl Caller {
     async fn comes(house: &House, events: Option<Arc<EventTarget>>) -> Self {
-        let call = CallSid::random();
+        let (call, told) = (CallSid::random(), Arc::<Mutex<Vec<QueueEvent>>>::default());
         let guest = Guest {
             call,
             run: RunId(1),
             base: Arc::new(BaseFields::new(Arc::new(facts(call, house.account)))),
-            told: Told.start().recipient(),
+            told: Told(told.clone()).start().recipient(),
             events,
         };
         let arrival = Arrive { guest, wish: Wish::Wait { priority: 0 } };
         let enter = EnterQueue { account: house.account, name: NAME.to_owned(), arrival };
         let queue = house.directory.send(enter).await.unwrap().unwrap();
-        Self { call, queue }
+        Self { call, queue, told }
     }
 
     async fn goes(self) {
         let (call, why) = (self.call, Departure::HungUp);
         self.queue.send(Leave { call, run: None, why, base: None }).await.unwrap();
+    }
+
+    /// Waits until it is told something of that kind.
+    async fn hears(&self, what: impl Fn(&QueueEvent) -> bool) {
+        let heard = || self.told.lock().unwrap().iter().any(&what);
+        assert!(eventually(heard).await, "heard only {:?}", self.told.lock().unwrap());
     }
 }
 
@@ -102,4 +111,24 @@ async fn events_of_a_queue_that_is_opened_anew_come_after_those_of_its_former_li
     let (first, second) = (first_sid.as_str(), second_sid.as_str());
     assert_eq!(told, [("join", first), ("leave", first), ("join", second)]);
     assert_eq!(*began.lock().unwrap(), [first, first, second]);
+}
+
+#[actix_web::test]
+async fn another_wait_hook_is_told_apart_from_where_a_caller_stands() {
+    let house = House::new().await;
+    let caller = Caller::comes(&house, None).await;
+    caller.hears(|event| matches!(event, QueueEvent::Joined(_))).await;
+    let hook = Some(Hook::post("http://q.example.com/wait"));
+    let rules = Rules { max_length: None, wait_hook: hook.clone() };
+    caller.queue.send(Settle(rules.clone())).await.unwrap();
+    caller
+        .hears(|event| matches!(event, QueueEvent::HookChanged(now) if now.wait_hook == hook))
+        .await;
+    // The same again, with another length, changes nothing of what is heard.
+    caller.queue.send(Settle(Rules { max_length: Some(9), ..rules })).await.unwrap();
+    caller.queue.send(Settle(Rules::default())).await.unwrap();
+    caller
+        .hears(|event| matches!(event, QueueEvent::HookChanged(now) if now.wait_hook.is_none()))
+        .await;
+    assert_eq!(caller.told.lock().unwrap().len(), 3);
 }
