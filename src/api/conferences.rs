@@ -264,13 +264,10 @@ pub(super) async fn delete(
     if let Some(defined) = &room.defined {
         undo(state.store.conferences().delete(principal.scope, account, defined.sid).await)?;
     }
-    if let (Some(room), Some(live)) = (room.live, state.live()) {
+    if let Some(room) = room.live {
         if query.is_set("hangup") {
             for participant in &room.snapshot.participants {
-                let call = live.call(account, participant.call);
-                if let Some(actor) = call.and_then(|call| call.actor) {
-                    actor.do_send(crate::call::actor::Hangup);
-                }
+                state.hang_up(account, participant.call);
             }
         }
         // A room that is gone by now has ended as asked.
