@@ -305,7 +305,10 @@ impl Actor for DirectoryActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_interval(SWEEP_EVERY, |this, _| this.sweep());
+        ctx.run_interval(SWEEP_EVERY, |this, _| {
+            this.sweep();
+            this.tidy_queue_news();
+        });
         ctx.run_interval(LOOK_EVERY, |this, _| this.look_at_load());
     }
 }

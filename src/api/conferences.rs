@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::announce::{announce, clips};
+use super::definitions::{adopt, undo};
 use super::describe::{Param, ParamKind, QueryShape, body};
 use super::error::ApiError;
 use super::query::{PAGE, PAGE_SIZE};
@@ -25,14 +26,11 @@ use crate::model::{
     AccountSid, CallSid, Conference, ConferenceInput, ConferenceSid, ConferenceUpdate, HoldOrder,
     RecordOrder, RoomEvent, RoomOrder, Timestamp,
 };
-use crate::store::{self, Listing};
+use crate::store::{Definition, Listing};
 use crate::verb::Clip;
 
 body!(NewConference = ConferenceInput::create, "name": "lobby");
 body!(ConferenceChange = ConferenceInput::update);
-
-/// What the name of a live room is refused with, as that of a defined one is.
-const TAKEN: &str = "a conference with this name already exists in the account";
 
 const STATUSES: &[&str] = &["init", "waiting", "in-progress"];
 
@@ -132,17 +130,9 @@ pub(super) async fn create(
     let live = state.live().and_then(|live| live.conference_named(account, &made.name));
     if live.is_some_and(|live| live.snapshot.sid != made.sid) {
         undo(conferences.delete(principal.scope, account, made.sid).await)?;
-        return Err(ApiError::unprocessable(TAKEN));
+        return Err(ApiError::unprocessable(Conference::TAKEN));
     }
     Created::reply(&made.sid)
-}
-
-/// What is gone by itself need not be taken back.
-fn undo(deleted: Result<(), store::Error>) -> Result<(), ApiError> {
-    match deleted {
-        Ok(()) | Err(store::Error::NotFound) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 pub(super) async fn read(
@@ -232,24 +222,12 @@ async fn lay_down(
         conferences.update(scope, account, defined.sid, settings).await?;
         return Ok(());
     }
-    // A room that a verb opened: what is laid down for it now goes with it, unless it is to stay.
-    let mut record = Conference::new(account, &*room.name);
-    (record.sid, record.created_at, record.persistent) = (room.sid, room.created_at, false);
-    settings.clone().apply(&mut record)?;
-    match conferences.create(scope, record).await {
-        // Another request was quicker with the same room.
-        Err(store::Error::Duplicate(_)) => {
-            conferences.update(scope, account, room.sid, settings).await?;
-        }
-        made => _ = made?,
-    }
-    // It may have ended at this moment, and will not take the definition along.
-    let is_live = state.live().is_some_and(|live| live.conference(account, room.sid).is_some());
-    if !is_live {
-        undo(conferences.delete(scope, account, room.sid).await)?;
-        return Err(ApiError::NotFound);
-    }
-    Ok(())
+    // What is laid down for it now goes with it, unless it is to stay.
+    let &Room { sid, created_at, .. } = room;
+    let new = Conference::new(account, &*room.name);
+    let opened = Conference { sid, created_at, persistent: false, ..new };
+    let is_live = || state.live().is_some_and(|live| live.conference(account, sid).is_some());
+    adopt(&conferences, scope, opened, settings, is_live).await
 }
 
 /// Ends the room: its calls go on with their next verb, or hang up. What was laid down is gone.
@@ -264,13 +242,10 @@ pub(super) async fn delete(
     if let Some(defined) = &room.defined {
         undo(state.store.conferences().delete(principal.scope, account, defined.sid).await)?;
     }
-    if let (Some(room), Some(live)) = (room.live, state.live()) {
+    if let Some(room) = room.live {
         if query.is_set("hangup") {
             for participant in &room.snapshot.participants {
-                let call = live.call(account, participant.call);
-                if let Some(actor) = call.and_then(|call| call.actor) {
-                    actor.do_send(crate::call::actor::Hangup);
-                }
+                state.hang_up(account, participant.call);
             }
         }
         // A room that is gone by now has ended as asked.

@@ -34,6 +34,7 @@ mod call_traces;
 mod calls;
 mod clients;
 mod conferences;
+mod definitions;
 mod jwt;
 mod limits;
 mod login;

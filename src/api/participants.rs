@@ -13,7 +13,7 @@ use super::conferences::find;
 use super::describe::{BodyShape, Operation, Param, ParamKind, QueryShape};
 use super::error::ApiError;
 use super::idempotency::IdempotencyKey;
-use super::query::{PAGE, PAGE_SIZE};
+use super::query::{PAGE, PAGE_SIZE, Removal};
 use super::reply::{Created, Json, Listed, NoContent, Reply, Wire};
 use super::state::AppState;
 use super::{Body, Principal, Query};
@@ -65,17 +65,6 @@ impl QueryShape for Asked {
         PAGE_SIZE,
         Param::optional("status", ParamKind::OneOf(STANDINGS), "inside, or waiting for the start"),
     ];
-}
-
-/// What becomes of a call that is removed.
-pub(super) struct Removal;
-
-impl QueryShape for Removal {
-    const PARAMS: &'static [Param] = &[Param::optional(
-        "hangup",
-        ParamKind::Flag,
-        "hang it up, instead of going on with its next verb",
-    )];
 }
 
 type Member = Path<(String, String, String)>;
@@ -232,10 +221,7 @@ pub(super) async fn delete(
     let call = CallSid::parse(&path.2).ok_or(ApiError::MalformedSid)?;
     let (room, _) = member(&state, account, &path.1, call)?;
     if query.is_set("hangup") {
-        let live = state.live().and_then(|live| live.call(account, call));
-        if let Some(actor) = live.and_then(|live| live.actor) {
-            actor.do_send(crate::call::actor::Hangup);
-        }
+        state.hang_up(account, call);
     }
     let leave = Leave { call, exit: Exit::Kicked, run: None, base: None };
     room.actor.send(leave).await.map_err(|_| ApiError::NotFound)?;

@@ -63,6 +63,17 @@ pub(super) const START: Param = Param::optional("start", ParamKind::Date, "not b
 
 pub(super) const END: Param = Param::optional("end", ParamKind::Date, "not after this");
 
+/// What becomes of a call that is taken out of a conference or a queue.
+pub(super) struct Removal;
+
+impl QueryShape for Removal {
+    const PARAMS: &'static [Param] = &[Param::optional(
+        "hangup",
+        ParamKind::Flag,
+        "hang it up, instead of going on with its next verb",
+    )];
+}
+
 impl<Q: 'static> FromRequest for Query<Q> {
     type Error = Infallible;
     type Future = Ready<Result<Self, Infallible>>;

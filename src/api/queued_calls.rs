@@ -11,14 +11,15 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::describe::{BodyShape, Operation, Param, ParamKind, QueryShape, body};
+use super::describe::{BodyShape, Operation, body};
 use super::error::ApiError;
 use super::idempotency::IdempotencyKey;
+use super::query::Removal;
 use super::queues::{Found, find};
 use super::reply::{Array, CreatedAs, Json, NoContent, Reply, Wire};
 use super::{AppState, Body, Principal, Query};
 use crate::call::Assignment;
-use crate::call::actor::{Assign, CallActor, Hangup};
+use crate::call::actor::{Assign, CallActor};
 use crate::directory::{Live, LiveQueue};
 use crate::model::call::{CallStatus, Direction};
 use crate::model::{
@@ -44,17 +45,6 @@ impl BodyShape for QueuedCallUpdate {
             schema.insert("maxProperties".to_owned(), 1.into());
         }
     }
-}
-
-/// What becomes of a call that is removed.
-pub(super) struct Removal;
-
-impl QueryShape for Removal {
-    const PARAMS: &'static [Param] = &[Param::optional(
-        "hangup",
-        ParamKind::Flag,
-        "hang it up, instead of going on with its next verb",
-    )];
 }
 
 type Waiting = Path<(String, String, String)>;
@@ -221,10 +211,7 @@ pub(super) async fn delete(
     let removed = live.actor.send(Remove { call, call_hook: None }).await;
     removed.map_err(|_| ApiError::NotFound)?.map_err(|_| ApiError::NotFound)?;
     if query.is_set("hangup") {
-        let found = state.live().and_then(|live| live.call(account, call));
-        if let Some(actor) = found.and_then(|call| call.actor) {
-            actor.do_send(Hangup);
-        }
+        state.hang_up(account, call);
     }
     NoContent::reply()
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+use super::definitions::{adopt, undo};
 use super::describe::{Param, ParamKind, QueryShape, body};
 use super::error::ApiError;
 use super::query::{PAGE, PAGE_SIZE};
@@ -20,14 +21,11 @@ use crate::directory::LiveQueue;
 use crate::model::glob::Glob;
 use crate::model::{AccountSid, Queue, QueueInput, QueueSid, Timestamp};
 use crate::queue::message::Clear;
-use crate::store::{self, Listing};
+use crate::store::{Definition, Listing};
 use crate::verb;
 
 body!(NewQueue = QueueInput::create, "name": "support");
 body!(QueueUpdate = QueueInput::update);
-
-/// What the name of a live queue is refused with, as that of a defined one is.
-const TAKEN: &str = "a queue with this name already exists in the account";
 
 /// Which queues, and how much of them.
 pub(super) struct Asked;
@@ -138,18 +136,10 @@ pub(super) async fn create(
     let live = state.live().and_then(|live| live.queue_named(account, &made.name));
     if live.is_some_and(|live| live.board.sid != made.sid) {
         undo(queues.delete(principal.scope, account, made.sid).await)?;
-        return Err(ApiError::unprocessable(TAKEN));
+        return Err(ApiError::unprocessable(Queue::TAKEN));
     }
     state.announce(Change::Queue { account, name: made.name.clone() });
     Created::reply(&made.sid)
-}
-
-/// What is gone by itself need not be taken back.
-fn undo(deleted: Result<(), store::Error>) -> Result<(), ApiError> {
-    match deleted {
-        Ok(()) | Err(store::Error::NotFound) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 pub(super) async fn read(
@@ -192,24 +182,12 @@ async fn lay_down(
         queues.update(scope, account, defined.sid, input).await?;
         return Ok(());
     }
-    // A queue that a verb opened: what is laid down for it now goes with it, unless it is to stay.
-    let mut record = Queue::new(account, &*queue.name);
-    (record.sid, record.created_at, record.persistent) = (queue.sid, queue.created_at, false);
-    input.clone().apply(&mut record)?;
-    match queues.create(scope, record).await {
-        // Another request was quicker with the same queue.
-        Err(store::Error::Duplicate(_)) => {
-            queues.update(scope, account, queue.sid, input).await?;
-        }
-        made => _ = made?,
-    }
-    // It may have ended at this moment, and will not take the definition along.
-    let is_live = state.live().is_some_and(|live| live.queue(account, queue.sid).is_some());
-    if !is_live {
-        undo(queues.delete(scope, account, queue.sid).await)?;
-        return Err(ApiError::NotFound);
-    }
-    Ok(())
+    // What is laid down for it now goes with it, unless it is to stay.
+    let &Found { sid, created_at, .. } = queue;
+    let new = Queue::new(account, &*queue.name);
+    let opened = Queue { sid, created_at, persistent: false, ..new };
+    let is_live = || state.live().is_some_and(|live| live.queue(account, sid).is_some());
+    adopt(&queues, scope, opened, input, is_live).await
 }
 
 /// Deletes what is laid down; with `force` those who wait go on with their next verb.

@@ -16,6 +16,7 @@ use super::reply::Wire;
 use super::snapshot::Snapshots;
 use super::system::Metrics;
 use super::throttle::Throttle;
+use crate::call::actor::Hangup;
 use crate::call::desk::Desk;
 use crate::config::Config;
 use crate::directory::Live;
@@ -23,7 +24,7 @@ use crate::hook::HookClient;
 use crate::model::account::random_text;
 use crate::model::application::VerbCheck;
 use crate::model::{
-    Account, AccountSid, Client, FormerClient, Sbc, Secret, SipGateway, VoipCarrier,
+    Account, AccountSid, CallSid, Client, FormerClient, Sbc, Secret, SipGateway, VoipCarrier,
 };
 use crate::recording::Archive;
 use crate::sip_io::registrations::Registrations;
@@ -156,6 +157,14 @@ impl AppState {
     /// What is live; nothing is where no calls can be placed.
     pub(super) fn live(&self) -> Option<&Live> {
         Some(&self.doors.as_deref()?.live)
+    }
+
+    /// Hangs up a call of the account, if it is live.
+    pub(super) fn hang_up(&self, account: AccountSid, call: CallSid) {
+        let found = self.live().and_then(|live| live.call(account, call));
+        if let Some(actor) = found.and_then(|call| call.actor) {
+            actor.do_send(Hangup);
+        }
     }
 
     /// Who is told of a [`Change`], after it is committed. Must not block.

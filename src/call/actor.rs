@@ -244,7 +244,7 @@ impl CallActor {
                 Effect::SendDigits { digits, duration } => {
                     self.send_digits(SendDigits { digits, duration });
                 }
-                Effect::MuteTie(muted) => self.mute_tie(muted),
+                Effect::MuteTie { run, muted } => self.mute_tie(run, muted),
                 Effect::JoinConference(join) => {
                     tracing::info!(call_sid = %self.sid, conference = join.name, "call enters");
                     self.join(*join, ctx);

@@ -7,12 +7,13 @@ use serde_json::{Map, Value};
 
 use super::desk::{Desk, Keep, RecordingWish};
 use super::originate::{Plan, described};
+use super::route::Attempt;
 use super::tally::Counted;
 use super::ways::Search;
 use super::{Application, Limits, Setup};
 use crate::hook::{self, CallFacts, ResolvedHook};
 use crate::model::call::{CreateCall, Direction, SpeechDefaults, TargetKind};
-use crate::model::{Account, CallSid, Hook, Secret};
+use crate::model::{Account, CallSid, Encryption, Hook, Secret};
 use crate::sip_io::message::Fields;
 use crate::sip_io::stack::StackActor;
 use crate::verb::ChildCall;
@@ -78,13 +79,7 @@ pub(super) async fn plan(
     let search = Search { desk, account: &account, create: &create, call: call_sid };
     let mut route = search.run().await;
     for attempt in route.iter_mut().flat_map(|route| route.stages.iter_mut().flatten()) {
-        attempt.encryption = encryption.or(attempt.encryption);
-        let headers = &mut attempt.invite.headers;
-        for (name, value) in &identity {
-            if !headers.iter().any(|(have, _)| have.eq_ignore_ascii_case(name)) {
-                headers.push((name.clone(), value.clone()));
-            }
-        }
+        complete(attempt, encryption, &identity);
     }
     let first = route.as_ref().ok().and_then(|route| route.stages.first()?.first());
     let remote_host = first.map(|attempt| attempt.invite.flow.peer.to_string());
@@ -107,6 +102,17 @@ pub(super) async fn plan(
     let recording = RecordingWish::of(&account, None, Some(false));
     let keep = Keep { trunk, records: !account.disable_cdrs, recording };
     Plan { counted, setup, keep, stack, route }
+}
+
+/// What the verb says of encryption beats what is known of the target; headers it gives beat who is calling.
+fn complete(attempt: &mut Attempt, encryption: Option<Encryption>, identity: &Fields) {
+    attempt.encryption = encryption.or(attempt.encryption);
+    let headers = &mut attempt.invite.headers;
+    for (name, value) in identity {
+        if !headers.iter().any(|(have, _)| have.eq_ignore_ascii_case(name)) {
+            headers.push((name.clone(), value.clone()));
+        }
+    }
 }
 
 /// RFC 3325 §7: an identity that is to stay private goes to carriers only, who keep it so.
@@ -141,5 +147,66 @@ fn create(call: ChildCall, from: String) -> CreateCall {
         speech: SpeechDefaults::default(),
         request_hook: None,
         refer_hook: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sip::{Flow, Invite, NameAddr, Uri};
+
+    fn attempt() -> Attempt {
+        let address = "192.0.2.1:5060".parse().unwrap();
+        let uri = Uri::of_addr(Some("bob"), address);
+        let name = NameAddr::new(uri.clone());
+        Attempt::direct(Invite::new(uri, Flow::udp(address, address), name.clone(), name))
+    }
+
+    fn fields(fields: &[(&str, &str)]) -> Fields {
+        fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn who_is_really_calling_is_said_unless_the_verb_has_said_so() {
+        let identity =
+            fields(&[("P-Asserted-Identity", "<sip:+4711@carrier>"), ("Privacy", "none")]);
+        let mut plain = attempt();
+        complete(&mut plain, None, &identity);
+        assert_eq!(plain.invite.headers, identity);
+        let mut said = attempt();
+        said.invite.headers = fields(&[("p-asserted-identity", "<sip:desk@own>")]);
+        complete(&mut said, None, &identity);
+        let expected = fields(&[("p-asserted-identity", "<sip:desk@own>"), ("Privacy", "none")]);
+        assert_eq!(said.invite.headers, expected);
+    }
+
+    #[test]
+    fn a_private_identity_is_known_to_carriers_only() {
+        let asserted = ("P-Asserted-Identity", "<sip:+4711@carrier>");
+        for (privacy, is_private) in
+            [("id", true), ("none", false), ("header; id", true), ("None", false)]
+        {
+            let identity = fields(&[asserted, ("Privacy", privacy)]);
+            assert_eq!(known_to(true, identity.clone()), identity);
+            let shown = if is_private { Vec::new() } else { identity.clone() };
+            assert_eq!(known_to(false, identity), shown, "{privacy}");
+        }
+        let open = fields(&[asserted]);
+        assert_eq!(known_to(false, open.clone()), open);
+    }
+
+    #[test]
+    fn what_a_dial_says_of_encryption_beats_what_is_known_of_the_target() {
+        for (said, known, is) in [
+            (Some(Encryption::Required), None, Some(Encryption::Required)),
+            (Some(Encryption::Required), Some(Encryption::Off), Some(Encryption::Required)),
+            (None, Some(Encryption::Off), Some(Encryption::Off)),
+            (None, None, None),
+        ] {
+            let mut attempt = attempt();
+            attempt.encryption = known;
+            complete(&mut attempt, said, &Fields::new());
+            assert_eq!(attempt.encryption, is);
+        }
     }
 }

@@ -116,8 +116,11 @@ pub enum Effect {
         digits: String,
         duration: Duration,
     },
-    /// Whether the other in the bridge hears this call.
-    MuteTie(bool),
+    /// Whether the other hears this call in the bridge of that run, now or once they are in it.
+    MuteTie {
+        run: RunId,
+        muted: bool,
+    },
 
     JoinConference(Box<JoinConference>),
     /// Leaves the conference, or the wait for it. No event comes back.

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 use super::{DirectoryActor, Live, read, write};
-use crate::model::{AccountSid, CallSid, QueueSid};
-use crate::queue::actor::{QueueActor, QueueId, Surroundings};
+use crate::model::{AccountSid, Alert, CallSid, QueueSid};
+use crate::queue::actor::{QueueActor, QueueId};
 use crate::queue::message::{Arrive, Close, Rules, Settle};
+use crate::queue::news::{NewsLines, QueueNews};
 use crate::queue::snapshot::Board;
 
 /// A queue as REST sees it.
@@ -51,6 +52,7 @@ pub(super) struct Queues {
     open: HashMap<QueueId, Open>,
     /// Counts the openings.
     opened: u64,
+    news: NewsLines,
 }
 
 struct Open {
@@ -72,15 +74,17 @@ impl DirectoryActor {
         let rules = defined.as_deref().map(Rules::of).unwrap_or_default();
         let sid = defined.map_or_else(QueueSid::random, |defined| defined.sid);
         let board = Arc::new(Board::new(sid, account, name));
-        let (hooks, store) = (self.hooks.clone(), self.store.clone());
-        let around = Surroundings { directory, hooks, store };
-        let actor = QueueActor::launch(id, board.clone(), rules, around);
+        let actor = QueueActor::launch(id, board.clone(), rules, directory);
         let live = LiveQueue { board: board.clone(), actor: actor.clone() };
         shown.entry(account).or_default().insert(name.to_owned(), live);
         drop(shown);
         self.queues.open.insert(id, Open { board, actor, arrivals: 0 });
         self.queues.names.insert((account, name.to_owned()), id);
         id
+    }
+
+    pub(super) fn tidy_queue_news(&mut self) {
+        self.queues.news.tidy();
     }
 
     /// The queue is over, and if it `was_used` so is what was laid down for it and is not to stay.
@@ -182,5 +186,17 @@ impl Handler<QueueDefined> for DirectoryActor {
         if let Some(queue) = id.and_then(|id| self.queues.open.get(id)) {
             queue.actor.do_send(Settle(defined.as_deref().map(Rules::of).unwrap_or_default()));
         }
+    }
+}
+
+/// Events of queues are sent from here, since this outlives the queue.
+impl Handler<QueueNews> for DirectoryActor {
+    type Result = ();
+
+    fn handle(&mut self, news: QueueNews, _: &mut Context<Self>) {
+        let (store, account) = (self.store.clone(), news.account);
+        self.queues.news.send(news, &self.hooks, move |error| {
+            store.alerts().write(Alert::of_hook(account, None, error.alert()));
+        });
     }
 }

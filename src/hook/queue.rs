@@ -7,7 +7,7 @@
 //! status hook may change; [`StatusHook`] adds a fixed address and serves a conference.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
@@ -48,6 +48,8 @@ struct Line {
     /// The reserved place.
     last: mpsc::Sender<Box<dyn Errand>>,
     refused: AtomicU64,
+    /// Events in the line, with the one that is being delivered.
+    under_way: Arc<AtomicUsize>,
     /// Closed when the task has ended.
     work: watch::Sender<()>,
 }
@@ -79,10 +81,22 @@ impl StatusSender {
         client: HookClient,
         on_failure: impl FnMut(HookError) + Send + 'static,
     ) -> Self {
-        Self::start_long(runtime, client, LINE_LENGTH, on_failure)
+        Self::open(runtime, client, LINE_LENGTH, on_failure)
     }
 
-    fn start_long(
+    /// As [`StatusSender::start`], for a place where very many come and go: so many events may wait.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start_long(
+        client: HookClient,
+        length: usize,
+        on_failure: impl FnMut(HookError) + Send + 'static,
+    ) -> Self {
+        Self::open(&Handle::current(), client, length, on_failure)
+    }
+
+    fn open(
         runtime: &Handle,
         client: HookClient,
         length: usize,
@@ -91,11 +105,14 @@ impl StatusSender {
         let (events, waiting) = mpsc::channel(length);
         let (last, reserved) = mpsc::channel(1);
         let (work, working) = watch::channel(());
+        let under_way = Arc::<AtomicUsize>::default();
+        let courier = Courier { client, on_failure, under_way: under_way.clone() };
         runtime.spawn(async move {
-            deliver(waiting, reserved, client, on_failure).await;
+            deliver(waiting, reserved, courier).await;
             drop(working);
         });
-        Self { line: Arc::new(Line { events, last, refused: AtomicU64::new(0), work }) }
+        let refused = AtomicU64::new(0);
+        Self { line: Arc::new(Line { events, last, refused, under_way, work }) }
     }
 
     /// Puts one event into the line. Never waits.
@@ -118,6 +135,11 @@ impl StatusSender {
         self.line.refused.load(Ordering::Relaxed)
     }
 
+    /// Whether each event that was put in is delivered or has failed.
+    pub fn is_idle(&self) -> bool {
+        self.line.under_way.load(Ordering::Relaxed) == 0
+    }
+
     /// Waits until the last event is delivered or has failed; for an orderly shutdown.
     pub async fn finished(&self) {
         self.line.work.closed().await;
@@ -136,21 +158,6 @@ impl StatusHook {
         on_failure: impl FnMut(HookError) + Send + 'static,
     ) -> Self {
         StatusSender::start(client, on_failure).towards(target, secret)
-    }
-
-    /// The same for a place where very many come and go: so many events may wait.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    pub fn start_long(
-        client: HookClient,
-        target: ResolvedHook,
-        secret: Secret,
-        length: usize,
-        on_failure: impl FnMut(HookError) + Send + 'static,
-    ) -> Self {
-        let sender = StatusSender::start_long(&Handle::current(), client, length, on_failure);
-        sender.towards(target, secret)
     }
 
     /// Puts one event into the line. Never waits; costs one allocation.
@@ -182,7 +189,9 @@ impl StatusHook {
 
 impl Line {
     fn put(&self, place: &mpsc::Sender<Box<dyn Errand>>, errand: Box<dyn Errand>) {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
         if place.try_send(errand).is_err() {
+            self.under_way.fetch_sub(1, Ordering::Relaxed);
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -208,13 +217,11 @@ impl Errand for HookRequest {
 }
 
 /// The task behind a line.
-async fn deliver(
+async fn deliver<F: FnMut(HookError)>(
     mut waiting: mpsc::Receiver<Box<dyn Errand>>,
     mut reserved: mpsc::Receiver<Box<dyn Errand>>,
-    client: HookClient,
-    on_failure: impl FnMut(HookError),
+    mut courier: Courier<F>,
 ) {
-    let mut courier = Courier { client, on_failure };
     let last = loop {
         tokio::select! {
             biased;
@@ -236,6 +243,7 @@ async fn deliver(
 struct Courier<F> {
     client: HookClient,
     on_failure: F,
+    under_way: Arc<AtomicUsize>,
 }
 
 impl<F: FnMut(HookError)> Courier<F> {
@@ -244,6 +252,7 @@ impl<F: FnMut(HookError)> Courier<F> {
         if let Err(error) = self.client.ask(&target, &secret, &body).await {
             (self.on_failure)(error);
         }
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -206,6 +206,17 @@ mod tests {
     }
 
     #[test]
+    fn a_file_may_be_named_a_little_longer_than_was_asked_for() {
+        let asked = format!("{}/{}", "f".repeat(99), "n".repeat(100));
+        let named = format!("{asked}-12345678.wav");
+        assert!(RecordingPath::parse(&asked).is_ok() && RecordingPath::parse(&named).is_err());
+        assert!(RecordingPath::stored(&named).is_ok());
+        for bad in [&format!("{named}-12345678.wav"), "../a", "/a", "a/../b"] {
+            assert!(RecordingPath::stored(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn the_ending_chooses_the_format() {
         for (path, format, stem) in [
             ("a", None, "a"),

@@ -1,7 +1,7 @@
 //! The queue actor: one per queue that has somebody in it, on the control arbiter.
 //!
-//! [`Line`] decides; this shell tells the calls, keeps the [`Board`] that REST reads and sends the
-//! events. The agent's call opens the bridge, the caller's is led into it, and what both report decides
+//! [`Line`] decides; this shell tells the calls, keeps the [`Board`] that REST reads and tells the
+//! directory of events. The agent's call opens the bridge, the caller's is led into it, and what both report decides
 //! the offer; one that takes too long has failed.
 
 use std::collections::HashMap;
@@ -16,34 +16,25 @@ use super::message::{
     Arrive, Clear, Close, Failed, Guest, Leave, Look, Met, Opened, Promise, QueueTold, Release,
     Remove, Rules, SetPriority, Settle, Wish,
 };
-use super::news::{EventTarget, NewsLine};
+use super::news::{EventTarget, QueueNews};
 use super::snapshot::Board;
 use crate::bridge::actor::BridgeActor;
 use crate::directory::{DirectoryActor, QueueEmpty, QueueGone};
+use crate::hook::BaseFields;
 use crate::hook::payload::{QueueChange, QueueStatus};
-use crate::hook::{BaseFields, HookClient};
-use crate::model::{Alert, CallSid, Hook};
-use crate::store::Store;
+use crate::model::{CallSid, Hook};
 use crate::verb::{QueueEvent, Standing};
 
 /// Names a queue in the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct QueueId(pub u64);
 
-/// What a queue needs of the rest of the server.
-#[derive(Clone)]
-pub struct Surroundings {
-    pub directory: Addr<DirectoryActor>,
-    pub hooks: HookClient,
-    pub store: Store,
-}
-
 pub struct QueueActor {
     id: QueueId,
     /// Told along, since a call may hear from the queue before it has its address.
     address: Option<Addr<Self>>,
     board: Arc<Board>,
-    around: Surroundings,
+    directory: Addr<DirectoryActor>,
     line: Line,
     rules: Rules,
     callers: HashMap<CallSid, Guest>,
@@ -52,7 +43,6 @@ pub struct QueueActor {
     limits: HashMap<Attempt, SpawnHandle>,
     /// Who is taken out right now over the API, for another application.
     redirect: Option<Hook>,
-    news: NewsLine,
     /// Arrivals taken from the mailbox: the directory compares it with those it sent.
     arrivals: u64,
     was_used: bool,
@@ -74,20 +64,19 @@ impl QueueActor {
         id: QueueId,
         board: Arc<Board>,
         rules: Rules,
-        around: Surroundings,
+        directory: Addr<DirectoryActor>,
     ) -> Addr<Self> {
         Self {
             id,
             address: None,
             board,
-            around,
+            directory,
             line: Line::new(rules.max_length),
             rules,
             callers: HashMap::new(),
             agents: HashMap::new(),
             limits: HashMap::new(),
             redirect: None,
-            news: NewsLine::default(),
             arrivals: 0,
             was_used: false,
             is_closed: false,
@@ -141,7 +130,7 @@ impl QueueActor {
                     let (queue, arrivals) = (self.id, self.arrivals);
                     let was_used = self.was_used;
                     let empty = QueueEmpty { queue, arrivals, was_used };
-                    self.around.directory.do_send(empty);
+                    self.directory.do_send(empty);
                 }
             }
         }
@@ -166,7 +155,7 @@ impl QueueActor {
     }
 
     fn report(
-        &mut self,
+        &self,
         events: Option<Arc<EventTarget>>,
         base: Arc<BaseFields>,
         event: QueueChange,
@@ -174,11 +163,9 @@ impl QueueActor {
         at: OffsetDateTime,
     ) {
         let Some(target) = events else { return };
-        let status = QueueStatus { base, queue: self.board.name.clone(), length, at, event };
-        let (store, account) = (self.around.store.clone(), self.board.account);
-        self.news.send(&target, status, &self.around.hooks, move |error| {
-            store.alerts().write(Alert::of_hook(account, None, error.alert()));
-        });
+        let (account, queue) = (self.board.account, self.board.name.clone());
+        let status = QueueStatus { base, queue, length, at, event };
+        self.directory.do_send(QueueNews { account, target, status });
     }
 
     fn standing(&self, caller: CallSid) -> Standing {
@@ -280,7 +267,7 @@ impl Drop for QueueActor {
         for guest in self.callers.values().chain(self.agents.values()) {
             self.tell(guest, QueueEvent::Lost, None, None);
         }
-        self.around.directory.do_send(QueueGone(self.id));
+        self.directory.do_send(QueueGone(self.id));
     }
 }
 
@@ -443,10 +430,9 @@ impl Handler<Settle> for QueueActor {
         let has_changed = rules.wait_hook != self.rules.wait_hook;
         self.line.set_max_length(rules.max_length);
         self.rules = rules;
-        // Who waits in silence may have something to hear now.
         if has_changed {
             for (call, guest) in &self.callers {
-                self.tell(guest, QueueEvent::Standing(self.standing(*call)), None, None);
+                self.tell(guest, QueueEvent::HookChanged(self.standing(*call)), None, None);
             }
         }
     }

@@ -17,6 +17,7 @@ mod column;
 mod conferences;
 mod database;
 mod default_tenant;
+mod definitions;
 mod demo;
 mod error;
 mod idempotency;
@@ -61,14 +62,13 @@ pub use applications::Applications;
 pub use backup::{Backup, back_up};
 pub use calls::{CallQuery, Calls};
 pub use clients::Clients;
-pub use conferences::Conferences;
+pub use definitions::{Definition, Definitions};
 pub use demo::{Demo, DemoSecrets, DemoUser};
 pub use error::Error;
 pub use idempotency::{FirstRequest, Idempotency};
 pub use limits::Limits;
 pub use page::{Listing, Page, Window};
 pub use phone_numbers::{PhoneNumberQuery, PhoneNumbers};
-pub use queues::Queues;
 pub use quotas::Owned;
 pub use recordings::{RecordOfCall, RecordingQuery, Recordings};
 pub use registrations::{Registered, Registrations};
@@ -264,12 +264,12 @@ impl Store {
     }
 
     /// What REST laid down for rooms.
-    pub fn conferences(&self) -> Conferences<'_> {
-        Conferences { store: self }
+    pub fn conferences(&self) -> Definitions<'_, Conference> {
+        Definitions::new(self)
     }
 
-    pub fn queues(&self) -> Queues<'_> {
-        Queues { store: self }
+    pub fn queues(&self) -> Definitions<'_, Queue> {
+        Definitions::new(self)
     }
 
     pub fn clients(&self) -> Clients<'_> {

@@ -28,7 +28,7 @@ const KEY_BYTES: usize = 32;
 /// Marks the scheme, so that another can follow.
 const SCHEME: &str = "s1:";
 
-pub(super) struct Seal {
+pub struct Seal {
     key: LessSafeKey,
     random: SystemRandom,
 }

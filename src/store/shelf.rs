@@ -13,8 +13,8 @@ use crate::model::{AccountSid, Conference, ConferenceSid, Queue, QueueSid};
 pub(super) const MAX_OF_ACCOUNT: usize = 20_000;
 
 /// What a shelf needs to know of what lies on it.
-pub(super) trait Shelved {
-    type Sid: Copy + fmt::Debug + Eq + Hash;
+pub trait Shelved {
+    type Sid: Copy + fmt::Debug + Eq + Hash + Send + Sync + 'static;
 
     fn sid(&self) -> Self::Sid;
     fn account(&self) -> AccountSid;
@@ -55,7 +55,7 @@ impl Shelved for Queue {
 
 /// All definitions of one kind. An account reads its own alone: it is an argument of every question.
 #[derive(Debug)]
-pub(super) struct Shelf<T: Shelved>(RwLock<HashMap<AccountSid, Board<T>>>);
+pub struct Shelf<T: Shelved>(RwLock<HashMap<AccountSid, Board<T>>>);
 
 /// One account's: names are unique and never change.
 #[derive(Debug)]

@@ -26,7 +26,7 @@ impl Changes {
 
 /// Dropped before [`Tx::commit`] it is rolled back.
 #[derive(Debug)]
-pub(super) struct Tx {
+pub struct Tx {
     inner: Transaction<'static, Db>,
     changes: Option<Changes>,
 }

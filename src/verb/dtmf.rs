@@ -55,3 +55,37 @@ const MAX_KEYS: usize = 64;
 const MAX_MS: f64 = 8000.0;
 const BETWEEN: Duration = Duration::from_millis(250);
 const AFTERWARDS: Duration = Duration::from_millis(750);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::verb::{Verb, VerbKind, parse};
+
+    #[allow(clippy::needless_pass_by_value, reason = "json! literals read best by value")]
+    fn read(body: Value) -> Result<(String, u64), VerbError> {
+        let mut verbs = parse(&json!([{"dtmf": body}]))?;
+        let Some(Verb { kind: VerbKind::Dtmf(dtmf), .. }) = verbs.pop() else { panic!("one") };
+        Ok((dtmf.digits, u64::try_from(dtmf.duration.as_millis()).unwrap()))
+    }
+
+    #[test]
+    fn keys_are_read_in_either_case_and_last_half_a_second_unless_said() {
+        for (body, expected) in [
+            (json!({"dtmf": "0123456789*#"}), ("0123456789*#", 500)),
+            (json!({"dtmf": "aBcDwW1"}), ("ABCDww1", 500)),
+            (json!({"dtmf": "1", "duration": 200}), ("1", 200)),
+            (json!({"dtmf": "1", "duration": "200"}), ("1", 200)),
+            (json!({"dtmf": "1", "duration": 0}), ("1", 500)),
+            (json!({"dtmf": "1", "duration": 1e12}), ("1", 8000)),
+        ] {
+            assert_eq!(read(body.clone()), Ok((expected.0.to_owned(), expected.1)), "{body}");
+        }
+        for bad in [json!({}), json!({"dtmf": ""}), json!({"dtmf": "1-2"}), json!({"dtmf": "E"})] {
+            assert!(read(bad.clone()).is_err(), "{bad}");
+        }
+        assert!(read(json!({"dtmf": "1".repeat(MAX_KEYS)})).is_ok());
+        assert!(read(json!({"dtmf": "1".repeat(MAX_KEYS + 1)})).is_err());
+    }
+}

@@ -141,6 +141,11 @@ impl Enqueue {
             }
             (QueueEvent::Refused, _) => return Step::Done(self.question("error", cx)),
             (QueueEvent::Standing(standing), Stage::Waiting) => self.prompt(&standing, cx),
+            // Who has one of his own listens on.
+            (QueueEvent::HookChanged(standing), Stage::Waiting) if self.wait_hook.is_none() => {
+                self.hush(cx);
+                self.prompt(&standing, cx);
+            }
             (QueueEvent::Called, Stage::Waiting) => {
                 self.hush(cx);
                 let bridge = cx.fresh_run();

@@ -47,6 +47,8 @@ pub enum QueueEvent {
     Refused,
     /// Where the caller is now.
     Standing(Standing),
+    /// Another wait hook is laid down for the queue, or none any more.
+    HookChanged(Standing),
     /// An agent has opened a bridge for him.
     Called,
     /// The agent could not be reached; the caller is where he was.

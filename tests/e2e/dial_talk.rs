@@ -27,15 +27,22 @@ fn wav(stage: &Stage, path: &str, seconds: f64) {
 /// Bob holds alice or takes her back.
 fn offer(pair: &mut Pair, direction: &str) -> Message {
     let text = sdp::pcmu(pair.bob_rtp.local_addr()).replace("sendrecv", direction);
-    let mut request = pair.bob_call.dialog.request("INVITE");
+    let request = pair.bob_call.dialog.request("INVITE").with("Contact", pair.bob.contact());
+    offer_as(pair, request.with_body("application/sdp", text), None)
+}
+
+/// A re-INVITE of bob's, with its offer, or with an answer to ours in the ACK.
+fn offer_as(pair: &mut Pair, mut request: Message, answer: Option<&str>) -> Message {
     request.headers.insert(0, ("Via".to_owned(), pair.bob.via()));
-    let request = request.with("Contact", pair.bob.contact());
-    let request = request.with_body("application/sdp", text);
     let response = pair.bob.transact(&request);
     assert_eq!(response.code(), Some(200), "{}", pair.bob.history());
     let mut ack = pair.bob_call.dialog.request("ACK");
     ack.set("CSeq", format!("{} ACK", request.cseq().map_or(0, |(number, _)| number)));
     ack.headers.insert(0, ("Via".to_owned(), pair.bob.via()));
+    if let Some(direction) = answer {
+        let text = sdp::pcmu(pair.bob_rtp.local_addr()).replace("sendrecv", direction);
+        ack = ack.with_body("application/sdp", text);
+    }
     pair.bob.send(&ack);
     response
 }
@@ -101,6 +108,24 @@ fn hold_is_passed_on_to_the_other_phone() {
     wait_to_hear(&pair.alice.rtp, BOB_HZ);
     pair.alice.hang_up();
     pair.bob.expect_bye(SOON);
+}
+
+#[test]
+fn who_was_held_is_taken_back_when_the_dial_is_over() {
+    let stage = Stage::new();
+    wav(&stage, "/after.wav", 0.5);
+    dialling(&stage, json!({}));
+    stage.hooks.on_json("/done", json!([{"verb": "play", "url": "/after.wav", "loop": 20}]));
+    let mut pair = talking(&stage);
+    // By the answer to an offer that we were asked for.
+    let request = pair.bob_call.dialog.request("INVITE").with("Contact", pair.bob.contact());
+    let asked = offer_as(&mut pair, request, Some("sendonly"));
+    assert!(sdp::remote_audio(&asked.body).is_some(), "our offer");
+    assert_eq!(reoffered(&mut pair), "sendonly");
+    assert_eq!(pair.bob.hang_up(&mut pair.bob_call).code(), Some(200));
+    assert_eq!(reoffered(&mut pair), "sendrecv");
+    wait_to_hear(&pair.alice.rtp, HELD_HZ);
+    pair.alice.hang_up();
 }
 
 #[test]

@@ -3,12 +3,14 @@
 
 use std::sync::Barrier;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use support::message::Message;
 use support::rtp_peer::Voice;
 use support::{RtpPeer, SipPeer, wait};
 
+use crate::dial::{dialling, registered, results};
 use crate::stage::{Caller, LEVEL_DB, SOON, Stage};
 
 /// Sets a limit of the account.
@@ -82,6 +84,22 @@ fn a_call_beyond_the_accounts_limit_is_refused_until_another_has_ended() {
     assert_eq!(carol.hang_up(&mut call).code(), Some(200));
     let Caller { sip: mut bob, call: mut bobs, .. } = bob;
     assert_eq!(bob.hang_up(&mut bobs).code(), Some(200));
+    expect_count(&stage, 0, 0);
+}
+
+#[test]
+fn a_call_that_a_dial_may_not_place_fails_with_503_and_the_caller_goes_on() {
+    let stage = Stage::new();
+    limit(&stage, "voice_call_session", 1);
+    dialling(&stage, json!({}));
+    let mut bob = registered(&stage, "bob");
+    let mut alice = stage.caller("alice", 450.0);
+    assert_eq!(results(&stage.hooks), (json!("failed"), json!(503)));
+    assert_eq!(alice.sip.expect_bye(SOON).header("X-Next"), Some("reached"));
+    assert!(bob.hears_no("INVITE", Duration::from_millis(50)), "bob is not rung");
+    let told = alerts(&stage, "account-call-limit");
+    let detail = told[0]["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("dialled") && detail.contains(&alice.call_sid), "{detail}");
     expect_count(&stage, 0, 0);
 }
 

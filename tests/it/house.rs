@@ -93,7 +93,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     // Its actor is told where the agent's call has opened a bridge, and tells the caller's.
-    ("queue", &["bridge::actor", "directory", "hook", "model", "store", "verb"]),
+    ("queue", &["bridge::actor", "directory", "hook", "model", "verb"]),
     (
         "directory",
         &[
@@ -113,6 +113,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "conference::snapshot",
             "queue::actor",
             "queue::message",
+            "queue::news",
             "queue::snapshot",
         ],
     ),

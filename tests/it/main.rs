@@ -8,6 +8,7 @@ mod bridges;
 mod house;
 mod media_house;
 mod postgres;
+mod queues;
 mod recordings;
 mod room_orders;
 mod rooms;

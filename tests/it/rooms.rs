@@ -137,6 +137,22 @@ async fn after_a_move_members_come_go_and_are_muted_as_before() {
 }
 
 #[actix_web::test]
+async fn a_room_whose_only_member_comes_again_is_not_closed_in_between() {
+    let house = House::new().await;
+    let [a, b] = [450.0, 800.0].map(|hz| house.member(hz));
+    let room = house.enter(&a, 1).await;
+    wait::expect("a has joined", SOON, || a.has(&Happened::Joined));
+    assert_eq!(house.enter(&a, 2).await, room);
+    wait::expect("a has joined twice", SOON, || {
+        a.told().stays.iter().filter(|event| event.happened == Happened::Joined).count() == 2
+    });
+    // By now the directory has heard whatever the room said of it: it is asked after that.
+    assert_eq!(house.enter(&b, 1).await, room, "it is the same room");
+    wait_until_all_hear_all(&[&a, &b]);
+    assert!(!a.has(&Happened::Left(Exit::Ended)));
+}
+
+#[actix_web::test]
 async fn a_call_that_comes_again_before_its_leave_arrived_is_let_in() {
     let house = House::new().await;
     let [a, b] = [450.0, 800.0].map(|hz| house.member(hz));

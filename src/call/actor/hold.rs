@@ -25,18 +25,31 @@ pub(super) struct Holding {
     is_offering: bool,
 }
 
+impl Holding {
+    /// What was agreed with the far end: what goes through it now, if it holds or does no more.
+    fn note(&mut self, agreed: Direction) -> Option<Flow> {
+        // What we do not offer it cannot take.
+        let ours = self.wanted.map(|(flow, _)| flow);
+        let receives = agreed.sends() || ours.is_some_and(|flow| !flow.sends);
+        let sends = agreed.receives() || ours.is_some_and(|flow| !flow.receives);
+        let by_far_end = !receives;
+        let has_changed = std::mem::replace(&mut self.by_far_end, by_far_end) != by_far_end;
+        has_changed.then_some(Flow { sends, receives })
+    }
+
+    /// Whether it was offered less than all.
+    fn is_by_us(&self) -> bool {
+        self.wanted.is_some_and(|(flow, _)| !(flow.sends && flow.receives))
+    }
+}
+
 impl CallActor {
     /// After an offer of the far end: whether it holds now, or does no more.
     pub(super) fn note_hold(&mut self, ctx: &mut Context<Self>) {
         let agreed = self.media.session.as_ref().and_then(|session| session.agreed());
         let Some(direction) = agreed.map(|agreed| agreed.direction) else { return };
-        // What we do not offer it cannot take.
-        let ours = self.holding.wanted.map(|(flow, _)| flow);
-        let receives = direction.sends() || ours.is_some_and(|flow| !flow.sends);
-        let sends = direction.receives() || ours.is_some_and(|flow| !flow.receives);
-        let by_far_end = !receives;
-        if std::mem::replace(&mut self.holding.by_far_end, by_far_end) != by_far_end {
-            self.input(Input::Held { flow: Flow { sends, receives } }, ctx);
+        if let Some(flow) = self.holding.note(direction) {
+            self.input(Input::Held { flow }, ctx);
         }
     }
 
@@ -48,7 +61,7 @@ impl CallActor {
 
     /// The call is with nobody any more who could hold it.
     pub(super) fn unhold(&mut self, ctx: &mut Context<Self>) {
-        if self.holding.wanted.is_some_and(|(flow, _)| !(flow.sends && flow.receives)) {
+        if self.holding.is_by_us() {
             self.reoffer(Flow { sends: true, receives: true }, ctx);
         }
     }
@@ -58,7 +71,7 @@ impl CallActor {
     pub(super) fn on_other_far_end(&mut self, ctx: &mut Context<Self>) {
         self.holding.is_offering = false;
         self.note_hold(ctx);
-        if self.holding.wanted.is_some_and(|(flow, _)| !(flow.sends && flow.receives)) {
+        if self.holding.is_by_us() {
             self.offer_again(ctx);
         }
     }
@@ -122,3 +135,36 @@ fn direction(flow: Flow) -> Direction {
 /// Another offer may be under way: the core tries again by itself only what it could send.
 const PAUSE: Duration = Duration::from_secs(2);
 const MOST_REFUSALS: u8 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTH: Flow = Flow { sends: true, receives: true };
+
+    #[test]
+    fn a_hold_of_the_far_end_is_told_once_and_so_is_its_end() {
+        let mut holding = Holding::default();
+        assert_eq!(holding.note(Direction::SendRecv), None);
+        // It sends only: music of its own.
+        let held = Some(Flow { sends: true, receives: false });
+        assert_eq!(holding.note(Direction::RecvOnly), held);
+        assert_eq!(holding.note(Direction::Inactive), None, "held is held");
+        // Also by another far end, which has said nothing of it.
+        assert_eq!(holding.note(Direction::SendRecv), Some(BOTH));
+        let held = Some(Flow { sends: false, receives: false });
+        assert_eq!(holding.note(Direction::Inactive), held);
+    }
+
+    #[test]
+    fn what_we_hold_ourselves_is_no_hold_of_the_far_end() {
+        let mut holding = Holding::default();
+        assert!(!holding.is_by_us());
+        holding.wanted = Some((Flow { sends: false, receives: true }, 0));
+        assert!(holding.is_by_us());
+        assert_eq!(holding.note(Direction::RecvOnly), None);
+        holding.wanted = Some((BOTH, 0));
+        assert!(!holding.is_by_us());
+        assert_eq!(holding.note(Direction::RecvOnly), Some(Flow { sends: true, receives: false }));
+    }
+}

@@ -73,6 +73,21 @@ impl Sockets {
         Some(Lent { owner, url: open.url.clone(), sender: open.sender.clone() })
     }
 
+    /// What a command found to have no effect, which is an alert over REST: to be said to the application
+    /// as well, while of the alerts only so many stay.
+    fn refusals(&mut self, effects: &mut Vec<Effect>) -> Vec<String> {
+        let mut problems = Vec::new();
+        effects.retain(|effect| match effect {
+            Effect::Alert(alert) if alert.kind == AlertKind::ErrorUpdatingCall => {
+                problems.push(alert.message.clone());
+                self.refused += 1;
+                self.refused <= MAX_REFUSED
+            }
+            _ => true,
+        });
+        problems
+    }
+
     pub(super) fn close(&mut self) {
         for (_, open) in self.candidates.drain(..) {
             open.sender.close();
@@ -254,18 +269,8 @@ impl CallActor {
                 self.state
                     .update(now, wall, update, &mut effects)
                     .map_err(|error| error.to_string())?;
-                // What has no effect is an alert over REST, and said here as well; alerts have a bound.
-                for effect in std::mem::take(&mut effects) {
-                    if let Effect::Alert(alert) = &effect
-                        && alert.kind == AlertKind::ErrorUpdatingCall
-                    {
-                        self.say_error(&command.name, &alert.message);
-                        self.sockets.refused += 1;
-                        if self.sockets.refused > MAX_REFUSED {
-                            continue;
-                        }
-                    }
-                    effects.push(effect);
+                for problem in self.sockets.refusals(&mut effects) {
+                    self.say_error(&command.name, &problem);
                 }
             }
         }
@@ -401,3 +406,27 @@ const MAX_CANDIDATES: usize = 4;
 const MAX_REFUSED: u32 = 16;
 const MAX_NAME_CHARS: usize = 64;
 const FOREIGN: u64 = 1 << 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_without_effect_are_told_each_and_are_so_many_alerts_at_most() {
+        let mut sockets = Sockets::default();
+        let mut alerts = 0;
+        for n in 0..MAX_REFUSED + 5 {
+            let alert = Alert::new(AlertKind::ErrorUpdatingCall, format!("no effect {n}"));
+            let mut effects = vec![Effect::Publish, Effect::Alert(alert)];
+            assert_eq!(sockets.refusals(&mut effects), [format!("no effect {n}")]);
+            assert!(matches!(effects[0], Effect::Publish), "{effects:?}");
+            alerts += effects.len() - 1;
+        }
+        assert_eq!(alerts, MAX_REFUSED as usize);
+        // Those of another kind are not of commands.
+        let other = Alert::new(AlertKind::TtsFailure, "text-to-speech failed");
+        let mut effects = vec![Effect::Alert(other)];
+        assert!(sockets.refusals(&mut effects).is_empty());
+        assert_eq!(effects.len(), 1);
+    }
+}

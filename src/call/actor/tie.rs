@@ -19,8 +19,19 @@ use crate::verb::{BridgeChange, RunId};
 #[derive(Default)]
 pub(super) struct Tie {
     visit: Option<Visit>,
-    /// The other shall not hear this call; holds until it leaves.
-    is_muted: bool,
+    /// In the bridge of that run the other shall not hear this call. It may be ordered before there is
+    /// a bridge, and none may ever come: so it is of one run, and nothing has to take it back.
+    muted: Option<RunId>,
+}
+
+impl Tie {
+    fn mute(&mut self, run: RunId, muted: bool) {
+        self.muted = muted.then_some(run);
+    }
+
+    fn is_muted(&self, run: RunId) -> bool {
+        self.muted == Some(run)
+    }
 }
 
 struct Visit {
@@ -63,7 +74,7 @@ impl CallActor {
         };
         let (call, media, told) = (self.sid, ctx.address().recipient(), ctx.address().recipient());
         bridge.do_send(Enter { call, participant, media, told, run });
-        if self.tie.is_muted {
+        if self.tie.is_muted(run) {
             bridge.do_send(Mute { call, muted: true });
         }
         self.guard.bridge = Some(bridge.clone());
@@ -72,7 +83,6 @@ impl CallActor {
 
     /// Leaves the bridge of that run, and so ends it. No event comes back.
     pub(super) fn exit_bridge(&mut self, run: RunId) {
-        self.tie.is_muted = false;
         if self.tie.visit.as_ref().is_some_and(|visit| visit.run == run) {
             self.leave_bridge();
         }
@@ -90,11 +100,11 @@ impl CallActor {
         self.tie.visit.as_ref().map(|visit| &visit.bridge)
     }
 
-    /// Whether the other hears this call, now or once they are in a bridge.
-    pub(super) fn mute_tie(&mut self, muted: bool) {
-        self.tie.is_muted = muted;
-        if let Some(bridge) = self.bridge() {
-            bridge.do_send(Mute { call: self.sid, muted });
+    /// Whether the other hears this call in the bridge of that run, now or once they are in it.
+    pub(super) fn mute_tie(&mut self, run: RunId, muted: bool) {
+        self.tie.mute(run, muted);
+        if let Some(visit) = self.tie.visit.as_ref().filter(|visit| visit.run == run) {
+            visit.bridge.do_send(Mute { call: self.sid, muted });
         }
     }
 }
@@ -126,5 +136,20 @@ impl Handler<BridgeEvent> for CallActor {
             self.guard.bridge = None;
         }
         self.input(Input::Bridge { run, event }, ctx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mute_that_found_no_bridge_is_not_of_the_next_one() {
+        let (first, second) = (RunId(1), RunId(2));
+        let mut tie = Tie::default();
+        tie.mute(first, true);
+        assert!(tie.is_muted(first) && !tie.is_muted(second));
+        tie.mute(first, false);
+        assert!(!tie.is_muted(first));
     }
 }

@@ -75,6 +75,14 @@ impl State {
         self.tell(run, Event::Bridge(change), turn);
     }
 
+    /// The stay with another call that the call is in, or that a `dial` looks for.
+    pub(super) fn tie(&self) -> Option<RunId> {
+        match self.is_child() {
+            true => Some(RunId::OF_CHILD),
+            false => self.runner.dial().map(|(run, _)| run),
+        }
+    }
+
     /// Tells a hook whose answer nobody waits for; it keeps its order, as the status events do.
     pub(super) fn tell_hook(
         &mut self,

@@ -10,7 +10,7 @@ use super::{State, Turn, UpdateError};
 use crate::call::{Effect, QueueErrand};
 use crate::hook::Base;
 use crate::queue::news::EventTarget;
-use crate::verb::{Dequeue, Enqueue, Event, QueueEvent, QueueOrder, RunId, Verb, VerbKind};
+use crate::verb::{Dequeue, Enqueue, Event, QueueEvent, QueueOrder, RunId, VerbKind};
 
 /// What the API has a call do instead of its application.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,10 +46,7 @@ impl State {
         if !self.is_answered() || self.runner.is_bridged() || self.is_child() {
             return Err(UpdateError::Incompatible(action));
         }
-        let turn = &mut Turn { now, wall, out };
-        // What was asked for before this order is of no interest any more.
-        self.session.forget_openings();
-        self.load(vec![Verb { id: None, kind }], turn);
+        self.run_instead(kind, &mut Turn { now, wall, out });
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use super::{State, Turn, UpdateError};
 use crate::call::Effect;
 use crate::call::effect::Audience;
 use crate::model::call::MemberOrder;
-use crate::verb::{Announcement, Conference, RunId, Verb, VerbKind};
+use crate::verb::{Announcement, Conference, RunId, VerbKind};
 
 const OUTSIDE: &str = "the call is not in a conference";
 
@@ -37,10 +37,8 @@ impl State {
         if self.runner.conference_name().is_some_and(|name| name == room.name) {
             return Err(UpdateError::AlreadyIn);
         }
-        let turn = &mut Turn { now, wall, out };
-        self.session.forget_openings();
-        let verb = Verb { id: None, kind: VerbKind::Conference(Box::new(room)) };
-        self.load(vec![verb], turn);
+        let kind = VerbKind::Conference(Box::new(room));
+        self.run_instead(kind, &mut Turn { now, wall, out });
         Ok(())
     }
 

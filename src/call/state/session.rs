@@ -12,7 +12,7 @@ use crate::call::{Application, Effect, Script};
 use crate::hook::{Base, HookError, HookId, HookKind, HookReply, ResolvedHook, Via};
 use crate::model::Hook;
 use crate::model::call::Direction;
-use crate::verb::{AskKind, Event, RunId, Verb};
+use crate::verb::{AskKind, Event, RunId, Verb, VerbKind};
 
 /// Hooks asked for prompts and not answered, at a time.
 const MAX_PROMPTS: usize = 8;
@@ -218,6 +218,13 @@ impl State {
         }
         self.session.question = None;
         self.run(turn, |runner, cx| runner.replace(verbs, cx));
+    }
+
+    /// Does as the API orders instead of what the application wants; what was asked of that before is of
+    /// no interest any more.
+    pub(super) fn run_instead(&mut self, kind: VerbKind, turn: &mut Turn<'_>) {
+        self.session.forget_openings();
+        self.load(vec![Verb { id: None, kind }], turn);
     }
 
     /// The application cannot go on, and neither can the call (contract verbs.md §1.6, D-10).

@@ -217,7 +217,7 @@ impl Story {
             Effect::SendDigits { digits, duration } => {
                 format!("keys {digits} {}", duration.as_millis())
             }
-            Effect::MuteTie(muted) => format!("mute tie {muted}"),
+            Effect::MuteTie { run, muted } => format!("mute tie {} {muted}", run.0),
             Effect::JoinConference(join) => format!("join {}", join.name),
             Effect::LeaveConference { .. } => "leave".into(),
             Effect::OrderMember { order: MemberOrder::Mute(muted), .. } => format!("mute {muted}"),

@@ -74,10 +74,10 @@ impl State {
                     let order = MemberOrder::Mute(muted);
                     turn.out.push(Effect::OrderMember { id, order });
                 }
-                None if self.is_child() || self.runner.dial().is_some() => {
-                    turn.out.push(Effect::MuteTie(muted));
-                }
-                None => no_effect("mute_status", "the call is not in a conference", turn),
+                None => match self.tie() {
+                    Some(run) => turn.out.push(Effect::MuteTie { run, muted }),
+                    None => no_effect("mute_status", "the call is not in a conference", turn),
+                },
             },
             Command::Member(name, order) => self.order_member(name, order, turn),
             Command::Announce(name, verb) => self.announce(name, &verb, turn),

@@ -118,6 +118,32 @@ async fn a_hook_that_hangs_delays_no_other_line() {
 }
 
 #[tokio::test]
+async fn a_line_is_idle_when_each_event_is_delivered_or_has_failed() {
+    let mut server = TestServer::start(|seen| match seen.number {
+        0 => Answer::Close,
+        _ => Answer::json("[]"),
+    })
+    .await;
+    let (failed, mut failures) = mpsc::unbounded_channel();
+    let sender = StatusSender::start(client(Duration::from_secs(10)), move |_| {
+        failed.send(()).unwrap();
+    });
+    assert!(sender.is_idle());
+    let hook = sender.towards(server.hook("/status"), Secret("s".into()));
+    hook.send(event(0));
+    assert!(!sender.is_idle(), "it waits");
+    failures.recv().await.unwrap();
+    assert!(sender.is_idle(), "it has failed");
+    hook.send(event(1));
+    hook.send_last(event(2));
+    finished(&hook).await;
+    assert!(sender.is_idle());
+    hook.send(event(3));
+    assert!(sender.is_idle(), "it is refused");
+    assert_eq!(server.next().await.json(), json!({"number": 0}));
+}
+
+#[tokio::test]
 async fn a_line_without_senders_ends_when_it_is_empty() {
     let mut server = TestServer::start(|_| Answer::json("[]")).await;
     let hook = hook(&server);

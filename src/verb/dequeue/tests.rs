@@ -167,6 +167,13 @@ fn a_bridge_that_fails_is_told_to_the_queue() {
     let mut agent = Agent::meeting(json!({}));
     let (_, out) = agent.part(Event::Bridge(BridgeChange::Failed));
     assert_eq!(out, [agent.order(QueueOrder::Failed)]);
+    // The media failed between the agent's word that both are there and the queue's that it holds.
+    let mut agent = Agent::meeting(json!({}));
+    agent.part(Event::Bridge(BridgeChange::Connected));
+    assert_eq!(agent.part(Event::Bridge(BridgeChange::Failed)).0, Step::Wait);
+    let (step, out) = agent.queue(QueueEvent::Settled);
+    assert_eq!(told(&step), "complete", "nobody is left to talk with");
+    assert_eq!(out.last(), Some(&agent.order(QueueOrder::Leave(Outcome::Done))));
     // The caller was there and left before the queue knew.
     let mut agent = Agent::meeting(json!({}));
     agent.part(Event::Bridge(BridgeChange::Connected));

@@ -336,6 +336,20 @@ fn hold_is_passed_on_with_music_if_there_is_some() {
 }
 
 #[test]
+fn music_of_a_hold_is_not_stopped_by_a_hold_of_who_hears_it() {
+    let (mut scene, _) = Scene::new(Line::Answered, json!({}));
+    scene.child(ONE, ChildEvent::Accepted);
+    let music = Some("http://a/b");
+    scene.child(ONE, ChildEvent::Held(held(false, false, music)));
+    let (_, out) = scene.event(Event::Held(held(false, false, None)));
+    assert_eq!(ordered(&out), ["hold Child(ChildId(0)) false false"]);
+    let (_, out) = scene.event(Event::Held(held(true, true, None)));
+    assert_eq!(ordered(&out), ["hold Child(ChildId(0)) true true"]);
+    let (_, out) = scene.child(ONE, ChildEvent::Held(held(true, true, music)));
+    assert_eq!(ordered(&out), ["stop play", "hold Caller true true"]);
+}
+
+#[test]
 fn a_hold_hook_says_what_is_heard_meanwhile() {
     let (mut scene, _) = Scene::new(Line::Answered, json!({"onHoldHook": "/hold"}));
     scene.child(ONE, ChildEvent::Accepted);

@@ -140,6 +140,34 @@ fn the_queues_hook_holds_where_the_verb_names_none() {
 }
 
 #[test]
+fn another_hook_of_the_queue_is_heard_by_those_who_have_none_of_their_own() {
+    let changed = |hook: Option<&str>| {
+        let wait_hook = hook.map(Hook::post);
+        QueueEvent::HookChanged(Standing { wait_hook, ..standing(0) })
+    };
+    let verbs = || Event::Prompts(parse(&json!([{"verb": "play", "url": "/music.wav"}])).ok());
+    let mut own = Caller::waiting();
+    own.part(verbs());
+    for hook in [Some("http://q/wait"), None] {
+        assert_eq!(own.queue(changed(hook)), (Step::Wait, vec![]), "its music plays on");
+    }
+
+    let mut caller = Caller::new(json!({"verb": "enqueue", "name": "q"}));
+    caller.step(|verb, run, cx| verb.start(run, cx));
+    caller.queue(QueueEvent::Joined(standing(0)));
+    let (_, out) = caller.queue(changed(Some("http://q/wait")));
+    assert_eq!(asked(&out).hook, Hook::post("http://q/wait"));
+    caller.part(verbs());
+    let music = Effect::StopPlay { run: RunId(caller.runs) };
+    let (_, out) = caller.queue(changed(Some("http://q/other")));
+    assert_eq!((&out[0], &asked(&out).hook), (&music, &Hook::post("http://q/other")));
+    caller.part(verbs());
+    let music = Effect::StopPlay { run: RunId(caller.runs) };
+    let (_, out) = caller.queue(changed(None));
+    assert_eq!(out, [music], "silence");
+}
+
+#[test]
 fn leave_among_the_prompts_leaves_the_queue() {
     let mut caller = Caller::waiting();
     let verbs = parse(&json!([{"verb": "leave"}])).unwrap();

@@ -77,6 +77,26 @@ fn ended_call(account: &Tenant, call_sid: CallSid) -> CallRecord {
 }
 
 #[actix_web::test]
+async fn a_file_with_more_in_its_name_than_may_be_asked_for_is_fetched_and_deleted() {
+    let api = TestApi::start().await;
+    let t = api.tenancy().await;
+    let account = &t.accounts[0][0];
+    // The longest there are: what was asked for, a part of the sid, the ending.
+    let name = format!("{}-12345678.wav", "n".repeat(100));
+    let longest = format!("{}/{}-12345678.wav", "f".repeat(99), "n".repeat(100));
+    for path in [name, longest] {
+        let made = recording(account, &path, 0);
+        put(&api, &made).await;
+        let url = format!("/Accounts/{}/Recordings/{}", account.sid, made.sid);
+        let sent = api.get(&account.key, &format!("{url}/file")).await.expect(200);
+        assert_eq!(sent.text, SOUND);
+        api.delete(&account.key, &url).await.expect(204);
+        assert!(!file(&api, &made).exists());
+        api.get(&account.key, &url).await.expect(404);
+    }
+}
+
+#[actix_web::test]
 async fn recordings_are_listed_read_fetched_and_deleted() {
     let api = TestApi::start().await;
     let t = api.tenancy().await;

@@ -280,3 +280,20 @@ fn a_missing_file_is_an_alert_and_the_next_verb() {
     );
     assert!(story.state.is_answered());
 }
+
+#[test]
+fn keys_are_sent_after_the_answer_alone_and_the_next_verb_waits_for_them() {
+    let keys = json!({"verb": "dtmf", "dtmf": "1w#", "duration": 200});
+    let mut story = Story::running(json!([{"verb": "answer"}, keys, {"verb": "hangup"}]));
+    assert_eq!(story.tell(Input::Answered), ["event in-progress 200", "keys 1w# 200"]);
+    // Three of 200 ms with 250 after each, and what the far end takes to hear the last.
+    assert!(story.pass(2.0).is_empty());
+    assert_eq!(story.pass(0.2)[0], "BYE");
+
+    let mut early = Story::inbound();
+    early.tell(Input::Start);
+    let decline = json!({"verb": "sip:decline", "status": 486});
+    let log = early.reply(json!([keys, decline]));
+    assert!(!log.iter().any(|line| line.starts_with("keys")), "{log:?}");
+    assert!(log.iter().any(|line| line.starts_with("486")), "the list goes on: {log:?}");
+}

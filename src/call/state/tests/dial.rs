@@ -203,7 +203,7 @@ fn a_child_goes_its_own_way_when_it_gets_an_application() {
 #[test]
 fn live_control_reaches_the_child_and_the_bridge() {
     let mut story = dialling(json!({}));
-    assert_eq!(story.update(json!({"mute_status": "mute"})).unwrap(), ["mute tie true"]);
+    assert_eq!(story.update(json!({"mute_status": "mute"})).unwrap(), ["mute tie 2 true"]);
     let log = story.update(json!({"child_call_hook": "/own"})).unwrap();
     assert!(log[0].starts_with("alert"), "nobody talks yet: {log:?}");
     let whisper = json!({"whisper": {"verb": "play", "url": "/w.wav"}});
@@ -221,6 +221,24 @@ fn live_control_reaches_the_child_and_the_bridge() {
     let keys = json!({"dtmf": {"digit": "12#"}});
     assert_eq!(story.update(keys).unwrap(), ["keys 12# 250"]);
     assert!(story.update(json!({"media_path": "full-media"})).unwrap().is_empty());
+}
+
+#[test]
+fn a_mute_is_of_the_dial_it_was_ordered_in() {
+    let mute = || json!({"mute_status": "mute"});
+    let dial = json!({"verb": "dial", "target": [{"type": "user", "name": "bob"}]});
+    let mut story = Story::talking(json!([dial, dial]));
+    let first = story.update(mute()).unwrap();
+    let event = ChildEvent::Ended { status: CallStatus::Busy, sip_status: 486 };
+    let busy = Input::Child { run: RUN, child: ONE, name: None, event };
+    assert!(story.tell(busy).last().unwrap().starts_with("call 0"), "the next one dials");
+    let second = story.update(mute()).unwrap();
+    assert_eq!(first, ["mute tie 2 true"]);
+    assert_ne!(first, second);
+    // The stay of a child is its parent's affair, and its only one.
+    let mut child = dialled(None);
+    child.tell(Input::Start);
+    assert_eq!(child.update(mute()).unwrap(), ["mute tie 0 true"]);
 }
 
 #[test]

@@ -240,6 +240,36 @@ fn a_loss_before_the_first_ack_has_the_next_socket_supply_the_verbs() {
 }
 
 #[test]
+fn who_waits_for_the_first_ack_after_a_loss_is_answered_when_the_session_ends() {
+    let lost = || {
+        let mut story = Story::new();
+        story.send(new(1));
+        story.session.connected(story.now);
+        story.session.lost(story.now);
+        assert_eq!(story.told(), ["connect", "session:new m-1"]);
+        story
+    };
+    // The call ends meanwhile.
+    let mut ended = lost();
+    ended.session.close();
+    assert_eq!(ended.told(), ["reply 1 nothing", "done"]);
+    let mut resuming = lost();
+    resuming.wait(500);
+    resuming.session.connected(resuming.now);
+    resuming.session.close();
+    let told = ["connect", "session:reconnect m-2", "reply 1 nothing", "close 1001", "done"];
+    assert_eq!(resuming.told(), told);
+
+    // The application does not want it any more.
+    let mut declined = lost();
+    declined.wait(500);
+    declined.session.connected(declined.now);
+    declined.session.closed(Some(1000), declined.now);
+    let told = ["connect", "session:reconnect m-2", "fail 1 websocket closed", "ended Graceful"];
+    assert_eq!(declined.told(), told);
+}
+
+#[test]
 fn a_session_that_is_not_taken_up_again_is_given_up() {
     let mut story = Story::open();
     story.session.lost(story.now);
