@@ -35,7 +35,9 @@ use crate::recording::Recorder;
 use crate::store::Store;
 
 pub use self::balance::ConferenceMoved;
-pub use self::queues::{EnterQueue, LiveQueue, QueueDefined, QueueEmpty, QueueGone};
+pub use self::queues::{
+    EnterQueue, KeepQueuePlace, LiveQueue, QueueDefined, QueueEmpty, QueueGone,
+};
 pub use self::recording::{NotRecorded, RecordRoom, RecordingStanding, RoomRecording};
 
 /// Ended calls kept readable at most, whatever the retention says.

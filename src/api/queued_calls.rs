@@ -9,6 +9,7 @@ use actix_web::web::{Data, Path};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
+use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
 use super::describe::{BodyShape, Operation, body};
@@ -20,13 +21,13 @@ use super::reply::{Array, CreatedAs, Json, NoContent, Reply, Wire};
 use super::{AppState, Body, Principal, Query};
 use crate::call::Assignment;
 use crate::call::actor::{Assign, CallActor};
-use crate::directory::{Live, LiveQueue};
+use crate::directory::{KeepQueuePlace, Live, LiveQueue};
 use crate::model::call::{CallStatus, Direction};
 use crate::model::{
     AccountSid, ApplicationSid, CallSid, Fields, QueueSid, QueuedCallChange, QueuedCallInput,
     Timestamp,
 };
-use crate::queue::message::{Promise, Release, Remove, SetPriority};
+use crate::queue::message::{GiveUpPlace, KeepPlace, Promise, Release, Remove, SetPriority};
 use crate::queue::snapshot::QueuedCaller;
 use crate::verb::{Dequeue, Enqueue};
 
@@ -122,14 +123,24 @@ async fn assign(
     let call = state.doors()?.live.call(account, input.call).ok_or(ApiError::NotFound)?;
     let actor = call.actor.ok_or_else(|| ApiError::unprocessable("the call has ended"))?;
     let is_full = || ApiError::unprocessable("the queue is full");
-    let max_length = queue.defined.as_ref().and_then(|defined| defined.max_length);
-    let max_length = max_length.and_then(|max| usize::try_from(max).ok());
-    if max_length.is_some_and(|max| queue.length() >= max) {
+    let QueuedCallInput { call, priority, wait_hook, action_hook } = input;
+    // Before the call loses what it runs: a queue that is full must not cost it that.
+    let (told, is_kept) = oneshot::channel();
+    let place = KeepPlace { call, told };
+    let keep = KeepQueuePlace { account, name: queue.name.clone(), place };
+    let place = state.doors()?.desk.directory.send(keep).await.ok().flatten();
+    let place = place.ok_or_else(|| ApiError::unprocessable("the server stops"))?;
+    if !is_kept.await.unwrap_or(false) {
         return Err(is_full());
     }
-    let QueuedCallInput { call, priority, wait_hook, action_hook } = input;
     let wait = Enqueue::ordered(queue.name, priority, wait_hook, action_hook);
-    let placed = give(&actor, Assignment::Wait(Box::new(wait))).await?;
+    let placed = match give(&actor, Assignment::Wait(Box::new(wait))).await {
+        Ok(placed) => placed,
+        Err(error) => {
+            place.do_send(GiveUpPlace(call));
+            return Err(error);
+        }
+    };
     match placed.await {
         Ok(true) => Ok(Queued { sid: call }),
         Ok(false) => Err(is_full()),
@@ -141,7 +152,7 @@ async fn assign(
 async fn give(
     actor: &actix::Addr<CallActor>,
     assignment: Assignment,
-) -> Result<tokio::sync::oneshot::Receiver<bool>, ApiError> {
+) -> Result<oneshot::Receiver<bool>, ApiError> {
     match actor.send(Assign(assignment)).await {
         Ok(Ok(placed)) => Ok(placed),
         Ok(Err(error)) => Err(ApiError::unprocessable(error.to_string())),

@@ -206,7 +206,8 @@ pub(super) async fn delete(
         undo(state.store.queues().delete(principal.scope, account, defined.sid).await)?;
         state.announce(Change::Queue { account, name: queue.name.clone() });
     }
-    if let Some(live) = queue.live {
+    // Without force it was empty: who comes right now waits in a queue that nobody has laid down.
+    if let Some(live) = queue.live.filter(|_| query.is_set("force")) {
         // One that is gone by now is empty.
         let _ = live.actor.send(Clear).await;
     }

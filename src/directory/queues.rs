@@ -9,7 +9,7 @@ use actix::prelude::*;
 use super::{DirectoryActor, Live, read, write};
 use crate::model::{AccountSid, Alert, CallSid, QueueSid};
 use crate::queue::actor::{QueueActor, QueueId};
-use crate::queue::message::{Arrive, Close, Rules, Settle};
+use crate::queue::message::{Arrive, Close, KeepPlace, Rules, Settle};
 use crate::queue::news::{NewsLines, QueueNews};
 use crate::queue::snapshot::Board;
 
@@ -58,7 +58,7 @@ pub(super) struct Queues {
 struct Open {
     board: Arc<Board>,
     actor: Addr<QueueActor>,
-    /// Calls sent there; a queue is forgotten only when it has seen all of them.
+    /// Calls, and orders to keep a place for one, sent there; a queue is forgotten only when it has seen all of them.
     arrivals: u64,
 }
 
@@ -81,6 +81,27 @@ impl DirectoryActor {
         self.queues.open.insert(id, Open { board, actor, arrivals: 0 });
         self.queues.names.insert((account, name.to_owned()), id);
         id
+    }
+
+    /// Something that keeps the queue until it has seen it.
+    fn send_to_queue<M>(
+        &mut self,
+        account: AccountSid,
+        name: String,
+        arrival: M,
+        ctx: &Context<Self>,
+    ) -> Option<Addr<QueueActor>>
+    where
+        M: Message<Result = ()> + Send + 'static,
+        QueueActor: Handler<M>,
+    {
+        let key = (account, name);
+        let known = self.queues.names.get(&key).copied();
+        let id = known.unwrap_or_else(|| self.open_queue(account, &key.1, ctx.address()));
+        let queue = self.queues.open.get_mut(&id)?;
+        queue.arrivals += 1;
+        queue.actor.do_send(arrival);
+        Some(queue.actor.clone())
     }
 
     pub(super) fn tidy_queue_news(&mut self) {
@@ -121,14 +142,24 @@ impl Handler<EnterQueue> for DirectoryActor {
     type Result = Option<Addr<QueueActor>>;
 
     fn handle(&mut self, enter: EnterQueue, ctx: &mut Context<Self>) -> Self::Result {
-        let EnterQueue { account, name, arrival } = enter;
-        let key = (account, name);
-        let known = self.queues.names.get(&key).copied();
-        let id = known.unwrap_or_else(|| self.open_queue(account, &key.1, ctx.address()));
-        let queue = self.queues.open.get_mut(&id)?;
-        queue.arrivals += 1;
-        queue.actor.do_send(arrival);
-        Some(queue.actor.clone())
+        self.send_to_queue(enter.account, enter.name, enter.arrival, ctx)
+    }
+}
+
+/// Over the API: a place for a call that is about to enter that queue, which is opened if need be.
+#[derive(Message)]
+#[rtype(result = "Option<Addr<QueueActor>>")]
+pub struct KeepQueuePlace {
+    pub account: AccountSid,
+    pub name: String,
+    pub place: KeepPlace,
+}
+
+impl Handler<KeepQueuePlace> for DirectoryActor {
+    type Result = Option<Addr<QueueActor>>;
+
+    fn handle(&mut self, keep: KeepQueuePlace, ctx: &mut Context<Self>) -> Self::Result {
+        self.send_to_queue(keep.account, keep.name, keep.place, ctx)
     }
 }
 

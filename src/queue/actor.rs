@@ -13,8 +13,8 @@ use time::OffsetDateTime;
 
 use super::line::{Attempt, Departure, Effect, Full, Gone, Line};
 use super::message::{
-    Arrive, Clear, Close, Failed, Guest, Leave, Look, Met, Opened, Promise, QueueTold, Release,
-    Remove, Rules, SetPriority, Settle, Wish,
+    Arrive, Clear, Close, Failed, GiveUpPlace, Guest, KeepPlace, Leave, Look, Met, Opened, Promise,
+    QueueTold, Release, Remove, Rules, SetPriority, Settle, Wish,
 };
 use super::news::{EventTarget, QueueNews};
 use super::snapshot::Board;
@@ -41,6 +41,8 @@ pub struct QueueActor {
     agents: HashMap<CallSid, Guest>,
     /// Offers that stand, with their time limit.
     limits: HashMap<Attempt, SpawnHandle>,
+    /// Callers kept for agents who are to come, with the end of that.
+    promises: HashMap<CallSid, SpawnHandle>,
     /// Who is taken out right now over the API, for another application.
     redirect: Option<Hook>,
     /// Arrivals taken from the mailbox: the directory compares it with those it sent.
@@ -76,6 +78,7 @@ impl QueueActor {
             callers: HashMap::new(),
             agents: HashMap::new(),
             limits: HashMap::new(),
+            promises: HashMap::new(),
             redirect: None,
             arrivals: 0,
             was_used: false,
@@ -217,15 +220,27 @@ impl QueueActor {
     }
 
     fn fail(&mut self, attempt: Attempt, ctx: &mut Context<Self>) {
-        let Some((_, agent)) = self.line.partner(attempt) else { return };
+        let Some((caller, agent)) = self.line.partner(attempt) else { return };
         let mut effects = Vec::new();
         self.line.fail(attempt, &mut effects);
         self.carry_out(effects, ctx);
+        self.let_go_of_ghost(caller, ctx);
+        self.let_go_of_ghost(agent, ctx);
         ctx.run_later(FORGIVEN_AFTER, move |this, ctx| {
             let mut effects = Vec::new();
             this.line.forgive(agent, &mut effects);
             this.carry_out(effects, ctx);
         });
+    }
+
+    /// A call that failed before it knew where it was could not take its leave.
+    fn let_go_of_ghost(&mut self, call: CallSid, ctx: &mut Context<Self>) {
+        let guest = self.callers.get(&call).or_else(|| self.agents.get(&call));
+        if guest.is_some_and(|guest| !guest.told.connected()) {
+            tracing::warn!(call_sid = %call, queue = self.board.name, "call is gone");
+            let why = Departure::HungUp;
+            ctx.notify(Leave { call, run: None, why, base: None });
+        }
     }
 
     /// The caller of an offer is to come into the agent's bridge.
@@ -302,6 +317,33 @@ impl Handler<Arrive> for QueueActor {
                 }
             }
         }
+        self.carry_out(effects, ctx);
+        self.let_go_of_ghost(call, ctx);
+    }
+}
+
+impl Handler<KeepPlace> for QueueActor {
+    type Result = ();
+
+    fn handle(&mut self, KeepPlace { call, told }: KeepPlace, ctx: &mut Context<Self>) {
+        self.arrivals += 1;
+        let is_kept = self.line.keep_place(call).is_ok();
+        if is_kept {
+            ctx.notify_later(GiveUpPlace(call), TO_COME);
+        } else if self.line.is_empty() {
+            self.carry_out(vec![Effect::Empty], ctx);
+        }
+        // Whoever asked may have gone away: then the place is given up in time.
+        let _ = told.send(is_kept);
+    }
+}
+
+impl Handler<GiveUpPlace> for QueueActor {
+    type Result = ();
+
+    fn handle(&mut self, GiveUpPlace(call): GiveUpPlace, ctx: &mut Context<Self>) {
+        let mut effects = Vec::new();
+        self.line.give_up_place(call, &mut effects);
         self.carry_out(effects, ctx);
     }
 }
@@ -394,11 +436,11 @@ impl Handler<Promise> for QueueActor {
         ctx: &mut Context<Self>,
     ) -> Self::Result {
         self.line.promise(caller, agent)?;
-        ctx.run_later(TO_COME, move |this, ctx| {
-            let mut effects = Vec::new();
-            this.line.release(caller, agent, &mut effects);
-            this.carry_out(effects, ctx);
-        });
+        let timer = ctx.notify_later(Release { caller, agent }, TO_COME);
+        // What is left of an earlier promise must not end this one.
+        if let Some(former) = self.promises.insert(caller, timer) {
+            ctx.cancel_future(former);
+        }
         Ok(())
     }
 }
@@ -407,6 +449,9 @@ impl Handler<Release> for QueueActor {
     type Result = ();
 
     fn handle(&mut self, Release { caller, agent }: Release, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.promises.remove(&caller) {
+            ctx.cancel_future(timer);
+        }
         let mut effects = Vec::new();
         self.line.release(caller, agent, &mut effects);
         self.carry_out(effects, ctx);

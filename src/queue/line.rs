@@ -23,6 +23,8 @@ pub struct Line {
     /// Agents without an offer, by arrival.
     idle: BTreeSet<u64>,
     agent_arrivals: HashMap<CallSid, u64>,
+    /// Calls that are on their way here and have their place, wherever that will be.
+    kept: BTreeSet<CallSid>,
     /// Offers that stand, and the agents who have them.
     offers: HashMap<Attempt, u64>,
     arrivals: u64,
@@ -148,9 +150,9 @@ impl Line {
         self.order.len()
     }
 
-    /// Whether nobody is here, caller or agent.
+    /// Whether nobody is here, caller or agent, or about to be.
     pub fn is_empty(&self) -> bool {
-        self.order.is_empty() && self.agents.is_empty()
+        self.order.is_empty() && self.agents.is_empty() && self.kept.is_empty()
     }
 
     /// 0 is the next.
@@ -176,8 +178,8 @@ impl Line {
         out: &mut Vec<Effect>,
     ) -> Result<(), Full> {
         self.remove(caller, Departure::Replaced, out);
-        let bound = self.max_length.map_or(MAX_CALLERS, |max| max.min(MAX_CALLERS));
-        if self.order.len() >= bound {
+        self.kept.remove(&caller);
+        if self.is_full() {
             self.serve(out);
             return Err(Full);
         }
@@ -189,6 +191,30 @@ impl Line {
         out.push(Effect::Joined { caller, place, length: self.order.len() });
         self.serve(out);
         Ok(())
+    }
+
+    /// Keeps a place for a call that will [join](Self::join).
+    ///
+    /// # Errors
+    /// [`Full`]: there is no room.
+    pub fn keep_place(&mut self, caller: CallSid) -> Result<(), Full> {
+        if self.kept.contains(&caller) || !self.is_full() {
+            self.kept.insert(caller);
+            return Ok(());
+        }
+        Err(Full)
+    }
+
+    /// The call for which a place was kept does not come.
+    pub fn give_up_place(&mut self, caller: CallSid, out: &mut Vec<Effect>) {
+        if self.kept.remove(&caller) {
+            self.settle(out);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let bound = self.max_length.map_or(MAX_CALLERS, |max| max.min(MAX_CALLERS));
+        self.order.len() + self.kept.len() >= bound
     }
 
     /// An agent comes for the next caller, or for one of whom it has been told. One who is here

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use tokio::sync::oneshot;
 
 use super::actor::QueueActor;
 use super::line::{Attempt, Departure, Gone};
@@ -38,6 +39,19 @@ pub enum Wish {
     /// Of an agent: to be given the next caller, or this one.
     Seek { caller: Option<CallSid> },
 }
+
+/// A caller is about to come, by order of the API: keeps a place for a moment, and says whether there is one.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct KeepPlace {
+    pub call: CallSid,
+    pub told: oneshot::Sender<bool>,
+}
+
+/// The call for which a place is kept does not come.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct GiveUpPlace(pub CallSid);
 
 /// How a call's visit goes.
 #[derive(Message)]

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use ::support::{HookServer, Reply, wait};
 use actix::prelude::*;
-use trunkline::directory::EnterQueue;
+use tokio::sync::oneshot;
+use trunkline::directory::{EnterQueue, KeepQueuePlace};
 use trunkline::hook::{Base, BaseFields};
 use trunkline::model::{CallSid, Hook, Secret};
 use trunkline::queue::actor::QueueActor;
 use trunkline::queue::line::Departure;
-use trunkline::queue::message::{Arrive, Guest, Leave, QueueTold, Rules, Settle, Wish};
+use trunkline::queue::message::{
+    Arrive, GiveUpPlace, Guest, KeepPlace, Leave, QueueTold, Rules, Settle, Wish,
+};
 use trunkline::queue::news::EventTarget;
 use trunkline::verb::{QueueEvent, RunId};
 
@@ -42,14 +45,20 @@ struct Caller {
 
 impl Caller {
     async fn comes(house: &House, events: Option<Arc<EventTarget>>) -> Self {
-        let (call, told) = (CallSid::random(), Arc::<Mutex<Vec<QueueEvent>>>::default());
-        let guest = Guest {
-            call,
-            run: RunId(1),
-            base: Arc::new(BaseFields::new(Arc::new(facts(call, house.account)))),
-            told: Told(told.clone()).start().recipient(),
-            events,
-        };
+        let told = Arc::<Mutex<Vec<QueueEvent>>>::default();
+        let ear = Told(told.clone()).start().recipient();
+        Self::comes_with(house, events, told, ear).await
+    }
+
+    async fn comes_with(
+        house: &House,
+        events: Option<Arc<EventTarget>>,
+        told: Arc<Mutex<Vec<QueueEvent>>>,
+        ear: Recipient<QueueTold>,
+    ) -> Self {
+        let call = CallSid::random();
+        let base = Arc::new(BaseFields::new(Arc::new(facts(call, house.account))));
+        let guest = Guest { call, run: RunId(1), base, told: ear, events };
         let arrival = Arrive { guest, wish: Wish::Wait { priority: 0 } };
         let enter = EnterQueue { account: house.account, name: NAME.to_owned(), arrival };
         let queue = house.directory.send(enter).await.unwrap().unwrap();
@@ -131,4 +140,49 @@ async fn another_wait_hook_is_told_apart_from_where_a_caller_stands() {
         .hears(|event| matches!(event, QueueEvent::HookChanged(now) if now.wait_hook.is_none()))
         .await;
     assert_eq!(caller.told.lock().unwrap().len(), 3);
+}
+
+#[actix_web::test]
+async fn a_call_that_is_gone_before_it_hears_anything_does_not_stay() {
+    let house = House::new().await;
+    let (send, told) = (Told(Arc::default()).start(), Arc::default());
+    let ear = send.clone().recipient();
+    send.send(Stop).await.unwrap();
+    assert!(eventually(|| !ear.connected()).await);
+    Caller::comes_with(&house, None, told, ear).await;
+    let is_over = || house.live.queue_named(house.account, NAME).is_none();
+    assert!(eventually(is_over).await, "nobody is in it");
+}
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Stop;
+
+impl Handler<Stop> for Told {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) {
+        ctx.stop();
+    }
+}
+
+#[actix_web::test]
+async fn a_place_is_kept_before_a_call_gives_up_what_it_runs() {
+    let house = House::new().await;
+    let keep = async |call| {
+        let (told, is_kept) = oneshot::channel();
+        let place = KeepPlace { call, told };
+        let keep = KeepQueuePlace { account: house.account, name: NAME.to_owned(), place };
+        let queue = house.directory.send(keep).await.unwrap().unwrap();
+        (queue, is_kept.await.unwrap())
+    };
+    let (first, second) = (CallSid::random(), CallSid::random());
+    let (queue, is_kept) = keep(first).await;
+    assert!(is_kept);
+    queue.send(Settle(Rules { max_length: Some(1), wait_hook: None })).await.unwrap();
+    assert!(!keep(second).await.1, "the queue is full");
+    queue.send(GiveUpPlace(first)).await.unwrap();
+    let is_over = || house.live.queue_named(house.account, NAME).is_none();
+    assert!(eventually(is_over).await, "nobody is on the way");
+    assert!(keep(second).await.1, "and one is opened anew");
 }

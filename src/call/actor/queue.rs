@@ -115,6 +115,7 @@ impl CallActor {
             }
             // Gone in the meantime: the queue learns it right after it learned of the arrival.
             Some(visit) if visit.run == run => {
+                self.queueing.placed = None;
                 if let Some((why, base)) = visit.left.take() {
                     queue.do_send(Leave { call, run: run_left, why, base: Some(base) });
                 }
@@ -129,6 +130,8 @@ impl CallActor {
     }
 
     fn leave_queue(&mut self, run: RunId, why: Departure, base: Arc<BaseFields>) {
+        // Over before the call had its place: nobody is to wait for that.
+        self.queueing.placed = None;
         let Some(visit) = self.queueing.visit.as_mut().filter(|visit| visit.run == run) else {
             return;
         };
@@ -221,9 +224,10 @@ impl Handler<Assign> for CallActor {
         let mut effects = Vec::new();
         let now = (std::time::Instant::now(), OffsetDateTime::now_utc());
         self.state.assign(now.0, now.1, assignment, &mut effects)?;
+        // First: it may leave what it was in.
+        self.carry_out(effects, ctx);
         let (tell, hear) = oneshot::channel();
         self.queueing.placed = Some(tell);
-        self.carry_out(effects, ctx);
         Ok(hear)
     }
 }

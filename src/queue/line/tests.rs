@@ -244,3 +244,32 @@ fn who_comes_again_has_begun_anew() {
     assert_eq!(lab.offers().last().map(|offer| offer.0), Some(first));
     assert_eq!(lab.line.len(), 2);
 }
+
+#[test]
+fn a_kept_place_is_one_until_the_call_comes_or_it_is_given_up() {
+    let mut lab = Lab::new();
+    lab.line.set_max_length(Some(2));
+    let (first, second) = (CallSid::random(), CallSid::random());
+    assert_eq!(lab.line.keep_place(first), Ok(()));
+    assert_eq!(lab.line.keep_place(first), Ok(()), "it has one");
+    assert_eq!(lab.line.keep_place(second), Ok(()));
+    assert_eq!(lab.line.keep_place(CallSid::random()), Err(Full));
+    assert_eq!(lab.line.join(CallSid::random(), 0, &mut lab.out), Err(Full));
+    assert_eq!((lab.line.len(), lab.line.is_empty()), (0, false));
+    assert_eq!(lab.line.join(first, 0, &mut lab.out), Ok(()));
+    lab.line.give_up_place(first, &mut lab.out);
+    assert_eq!(lab.line.len(), 1, "he has come");
+    lab.line.give_up_place(second, &mut lab.out);
+    assert_eq!(lab.line.join(CallSid::random(), 0, &mut lab.out), Ok(()));
+    assert!(!lab.out().contains(&Effect::Empty));
+}
+
+#[test]
+fn a_place_given_up_may_leave_nobody() {
+    let mut lab = Lab::new();
+    let caller = CallSid::random();
+    lab.line.keep_place(caller).unwrap();
+    lab.line.give_up_place(caller, &mut lab.out);
+    lab.line.give_up_place(caller, &mut lab.out);
+    assert_eq!(lab.out(), [Effect::Empty]);
+}
