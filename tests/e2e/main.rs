@@ -41,7 +41,6 @@ mod portal;
 mod postgres;
 mod proxies;
 mod queue_rows;
-mod queues;
 mod rates;
 mod recording;
 mod rooms;

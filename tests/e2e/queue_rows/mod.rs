@@ -1,4 +1,51 @@
-//! TABLE
+//! Queues row by row: every line of the contract's verbs.md §3.6 and rest.md §3.4, §3.5, judged by foreign phones
+//! (`baresip`; `sipp` where the signalling is the point), by what an application in Node is told, and by what REST
+//! shows, to us and to the public clients (`node/orders.js`).
+//!
+//! | row | scenario |
+//! |---|---|
+//! | `enqueue` `name`, answers, no such name | `waiting::enqueue_answers_a_call…`, `…under_no_possible_name…` |
+//! | `priority`, equals, none, negative | `turns::the_lower_priority…` |
+//! | `waitHook`: loop, 500 ms, what may stand in it | `waiting::the_wait_hook_is_asked_again…`, `say_play_pause_and_tag…` |
+//! | `waitHook`: empty, failed, forbidden | `waiting::a_wait_hook_that_fails…` |
+//! | wait payload, `customerData`, D-35 | `waiting::the_wait_hook_is_asked_again…`; after a failed bridge `meeting::a_caller_whose_agent_turns_out…` |
+//! | `actionHook`, `queue_time`, base fields | `Queues::expect_after`, in all of them |
+//! | `bridged`, the other ended; next verbs | `talking::a_caller_hears_music…`; the reply decides: `an_agent_who_is_sent_elsewhere…` |
+//! | `bridged`, this side hung up | `talking::a_caller_who_hangs_up…` |
+//! | `hangup`: left while waiting, replaced | `waiting::the_wait_hook_is_asked_again…`, `a_caller_whom_rest_sends_elsewhere…` |
+//! | `leave`: verbs before it, reply, next verbs | `waiting::say_play_pause_and_tag…` |
+//! | `error` | `rest::what_is_laid_down…` (full) |
+//! | dequeued: prompt stops at once, both hear each other | `talking::a_caller_hears_music…` |
+//! | caller hangs up: place freed, reply ignored | `waiting::the_wait_hook_is_asked_again…`; partner: `talking::a_caller_who_hangs_up…` |
+//! | REST redirect | `waiting::a_caller_whom_rest_sends_elsewhere…` |
+//! | created by use, removed when empty | `rest::a_queue_that_was_laid_down_stays…`, `talking::an_agent_waits…` (agents alone) |
+//! | `dequeue` `timeout`, none, and after it | `talking::an_agent_waits_as_long…` |
+//! | `callSid`, `beep` | `talking::an_agent_takes_the_caller_it_names…` |
+//! | `complete`, `timeout`, `hangup` | `talking::a_caller_hears_music…`, `an_agent_waits…`; `meeting::an_agent_whose_one_caller_vanishes…` |
+//! | D-36: the reply is honoured; replaced: none | `talking::a_caller_who_hangs_up…`; `an_agent_who_is_sent_elsewhere…` |
+//! | D-37 | `talking::two_who_are_both_there…` |
+//! | two agents never get the same | `first_wins::a_crowd…` |
+//! | a member that vanished is skipped | `meeting::a_caller_who_vanishes…`, `a_caller_without_sound…` |
+//! | two phases: back in the old place | `meeting::a_caller_whose_agent_turns_out…`, `…hangs_up_during_the_beep…`, `…dies_unheard…`, `an_agent_whose_sound_comes_late…` |
+//! | events `join`, `leave`, order, signature | `Queues::expect_events`, in most; `dequeued` with `dequeuer`: `talking::a_caller_hears_music…` |
+//! | `abandoned`: hang-up, `leave`, redirect | the three in `waiting` |
+//! | `removed`: each way of the API | `calls::rest_puts…`, `a_queued_call_is_sent…`; `rest::what_is_laid_down…` |
+//! | `queue-<name>` dialled by a user (verbs.md §1.1) | `talking::a_registered_phone…` |
+//! | identity: sid, name, `event_sid` (rest.md §3.1) | `rest::queues_are_listed…`, `waiting::enqueue_answers…` (percent-encoded) |
+//! | GET lists, `search`, `detail`, pages; POST, GET, PUT, DELETE and their codes | `rest::queues_are_listed…` |
+//! | `persistent` | `rest::a_queue_that_was_laid_down_stays…`; over `kill -9`: `killed` |
+//! | `max_length`, `wait_hook`, DELETE with calls, `force` | `rest::what_is_laid_down…` |
+//! | `length`, `longest_wait`, `average_wait` | `rest::queues_are_listed…` |
+//! | GET queued calls, one, `Front`, all fields | `calls::a_queued_call_is_shown…`; order: `turns` |
+//! | POST, its body and codes | `calls::rest_puts…`; in a `dial`: `a_call_that_talks_in_a_dial…`; full: `rest::what_is_laid_down…` |
+//! | PUT: exactly one property | `calls::a_queued_call_is_sent…` |
+//! | PUT `priority` | `turns::another_priority…` |
+//! | PUT `call_hook` | `calls::a_queued_call_is_sent…` |
+//! | PUT `dequeue_to`, its 422s | `calls::a_queued_call_is_handed…`, `a_call_that_talks_in_a_dial…` |
+//! | DELETE, `hangup=true` | `calls::rest_puts…` |
+//! | first wins, the other gets 404 | `first_wins`; while an agent is being connected: `meeting::expect_reserved` |
+//!
+//! A fault inside the server is `tests/it/faults.rs`; who may reach an account's queues `tests/it/api/queues.rs`.
 
 mod calls;
 mod ears;

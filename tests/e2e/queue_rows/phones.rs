@@ -98,9 +98,4 @@ impl Phone {
     pub(super) fn hang_up(&mut self) {
         self.baresip.hang_up().expect("hung up");
     }
-
-    /// The server has hung up.
-    pub(super) fn expect_bye(&self) {
-        self.baresip.wait_event("CALL_CLOSED", SOON).expect("a BYE");
-    }
 }

@@ -60,7 +60,7 @@ fn the_wait_hook_is_asked_again_and_told_where_the_caller_stands() {
         .filter(|name| !called.as_object().is_some_and(|called| called.contains_key(*name)))
         .filter(|name| !BASE.contains(&name.as_str()))
         .collect();
-    assert_eq!(others, ["queue_position", "queue_sid", "queue_size", "queue_time"], "{alone}");
+    assert_eq!(others, ["queue_sid", "queue_time", "queue_size", "queue_position"], "{alone}");
 
     let second = queues.line_of("cora", OTHER_HZ);
     let behind = expect_round(&queues, &second.call_sid, "behind", |_| true);
