@@ -200,14 +200,18 @@ impl Inside {
         self.live.queue_named(self.account(), "support").unwrap().actor.do_send(Fault);
     }
 
-    /// As many calls as these are all there are.
-    fn expect_calls(&self, callers: &[&Caller]) {
-        wait::expect("no others", SOON, || {
+    /// These calls go on and no others; the one that was broken has failed.
+    fn expect_calls(&self, callers: &[&Caller], broken: Option<&str>) {
+        wait::expect("no others go on", SOON, || {
             let calls = self.get("/Calls");
-            let calls = calls.as_array().unwrap();
-            calls.len() == callers.len()
-                && callers.iter().all(|c| calls.iter().any(|r| r["call_sid"] == c.call_sid.as_str()))
+            let rows = calls.as_array().unwrap();
+            let live = rows.iter().filter(|row| row["call_status"] == "in-progress");
+            let live: Vec<&str> = live.filter_map(|row| row["call_sid"].as_str()).collect();
+            live.len() == callers.len() && callers.iter().all(|c| live.contains(&&*c.call_sid))
         });
+        if let Some(broken) = broken {
+            assert_eq!(self.get(&format!("/Calls/{broken}"))["call_status"], "failed");
+        }
     }
 }
 
@@ -244,7 +248,7 @@ fn a_fault_in_a_waiting_call_ends_it_and_the_others_wait_on() {
     inside.break_call(&carl.call_sid);
     carl.sip.expect_bye(SOON);
     inside.expect_line(&["cora"]);
-    inside.expect_calls(&[&cora]);
+    inside.expect_calls(&[&cora], Some(&carl.call_sid));
     cora.expect_hears(MUSIC_HZ);
     let agent = inside.call("anna", AGENT_HZ);
     agent.expect_hears(CORA_HZ);
@@ -267,7 +271,7 @@ fn a_fault_in_a_caller_s_call_lets_the_agent_go_on() {
     carl.sip.expect_bye(SOON);
     inside.expect_result("/served", "dequeue_result", &agent.call_sid, "complete");
     agent.expect_hears(AFTER_HZ);
-    inside.expect_calls(&[&agent, &cora]);
+    inside.expect_calls(&[&agent, &cora], Some(&carl.call_sid));
     inside.expect_line(&["cora"]);
     cora.expect_hears(MUSIC_HZ);
 }
@@ -282,7 +286,7 @@ fn a_fault_in_an_agent_s_call_lets_the_caller_go_on() {
     agent.sip.expect_bye(SOON);
     inside.expect_result("/after", "queue_result", &carl.call_sid, "bridged");
     carl.expect_hears(AFTER_HZ);
-    inside.expect_calls(&[&carl, &cora]);
+    inside.expect_calls(&[&carl, &cora], Some(&agent.call_sid));
     inside.expect_line(&["cora"]);
     cora.expect_hears(MUSIC_HZ);
 }
@@ -303,8 +307,9 @@ fn a_fault_in_an_agent_s_call_before_the_bridge_stands_puts_the_caller_back() {
         let answer = inside.tenant.rest.put(&path, &json!({ "priority": 999 })).unwrap();
         answer.status == 404
     });
-    inside.break_call(&inside.call_sid("amy"));
-    inside.expect_calls(&[&carl, &cora]);
+    let amy = inside.call_sid("amy");
+    inside.break_call(&amy);
+    inside.expect_calls(&[&carl, &cora], Some(&amy));
     inside.expect_line(&["carl", "cora"]);
     carl.expect_hears(MUSIC_HZ);
     let agent = inside.call("anna", AGENT_HZ);
@@ -327,7 +332,7 @@ fn a_fault_in_a_queue_lets_all_its_calls_go_on_and_the_name_is_free() {
         caller.expect_hears(AFTER_HZ);
     }
     wait::expect("there is no such queue", SOON, || inside.get("/Queues") == json!([]));
-    inside.expect_calls(&[&carl, &cora]);
+    inside.expect_calls(&[&carl, &cora], None);
     let cyril = inside.call("cyril", CARL_HZ);
     inside.expect_line(&["cyril"]);
     let agent = inside.call("anna", AGENT_HZ);
