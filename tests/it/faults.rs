@@ -70,11 +70,8 @@ impl Inside {
     fn start() -> Self {
         let dir = TempDir::new("inside").unwrap();
         let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let (http, sip, rtp) = (
-            local(ports::free_block(1)),
-            local(ports::free_block(1)),
-            ports::free_block(40),
-        );
+        let (http, sip, rtp) =
+            (local(ports::free_block(1)), local(ports::free_block(1)), ports::free_block(40));
         let settings = [
             ("TRUNKLINE_HTTP_LISTEN", http.to_string()),
             ("TRUNKLINE_SIP_LISTEN", sip.to_string()),

@@ -127,9 +127,11 @@ fn rest_puts_a_live_call_into_a_queue_and_takes_it_out_again() {
     carl.ends_well();
     queues.expect_length(0);
     queues.delete(&call(&ringing), 204);
-    let rows: Vec<_> = queues.events().into_iter().map(|(event, from, _, why)| {
-        format!("{event} {from} {why}")
-    }).collect();
+    let rows: Vec<_> = queues
+        .events()
+        .into_iter()
+        .map(|(event, from, _, why)| format!("{event} {from} {why}"))
+        .collect();
     let of = |user: &str| [format!("join {user} "), format!("leave {user} removed")];
     assert_eq!(rows, [of("carl"), of("cora"), of("carl")].concat());
 }

@@ -147,7 +147,8 @@ fn an_api_removal_and_an_agent_s_verb_at_the_same_instant_have_one_winner() {
         contest.wait();
         // The agent's application has to be asked before its verb begins: so long the removal is held back.
         let lead = Duration::from_millis(1) * (round % 12);
-        let (sent, removed) = contest.both(lead, || contest.send_anna("/take"), || contest.remove());
+        let (sent, removed) =
+            contest.both(lead, || contest.send_anna("/take"), || contest.remove());
         assert_eq!(sent, 202);
         let why = contest.outcome(round as usize);
         let expected = if removed == 204 { "removed" } else { "dequeued" };

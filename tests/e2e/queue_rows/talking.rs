@@ -7,8 +7,8 @@ use support::wait;
 
 use super::ears::{Ear, Track};
 use super::{
-    AFTER_HZ, AGENT_HZ, BEEP_HZ, CALLER_HZ, MUSIC_HZ, NEWS_HZ, OTHER_HZ, Queues, call,
-    expect_base, queued,
+    AFTER_HZ, AGENT_HZ, BEEP_HZ, CALLER_HZ, MUSIC_HZ, NEWS_HZ, OTHER_HZ, Queues, call, expect_base,
+    queued,
 };
 use crate::stage::SOON;
 
@@ -48,7 +48,10 @@ fn a_caller_hears_music_until_an_agent_takes_him_and_both_hear_each_other() {
     assert!(ms(&told[0], "join_time") > 1_600_000_000_000, "{told:?}");
     let dequeuer = &told[1]["dequeuer"];
     expect_base(dequeuer);
-    assert_eq!((&dequeuer["call_sid"], &dequeuer["from"]), (&json!(agent.call_sid), &json!("anna")));
+    assert_eq!(
+        (&dequeuer["call_sid"], &dequeuer["from"]),
+        (&json!(agent.call_sid), &json!("anna"))
+    );
     assert_eq!(queues.statuses(&agent.call_sid), ["trying", "in-progress", "completed"]);
     queues.app.assert_all_signed();
 }

@@ -43,9 +43,10 @@ fn the_lower_priority_is_served_first_and_equals_by_arrival() {
     }
     let left = queues.events().into_iter().filter(|(event, ..)| event == "leave");
     let left: Vec<_> = left.map(|(_, from, length, why)| (from, length, why)).collect();
-    let expected = order.iter().enumerate().map(|(number, user)| {
-        ((*user).to_owned(), 4 - number as u64, "dequeued".to_owned())
-    });
+    let expected = order
+        .iter()
+        .enumerate()
+        .map(|(number, user)| ((*user).to_owned(), 4 - number as u64, "dequeued".to_owned()));
     assert_eq!(left, expected.collect::<Vec<_>>());
     for (_, line) in lines {
         line.ends_well();

@@ -20,12 +20,7 @@ fn rounds(queues: &Queues, path: &str, call_sid: &str) -> Vec<(i64, Value)> {
     of_call.map(|r| (r["at"].as_i64().unwrap_or_default(), r["body"].clone())).collect()
 }
 
-fn expect_round(
-    queues: &Queues,
-    call_sid: &str,
-    what: &str,
-    is: impl Fn(&Value) -> bool,
-) -> Value {
+fn expect_round(queues: &Queues, call_sid: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
     let found = wait::until(SOON, || {
         rounds(queues, "/wait", call_sid).into_iter().map(|(_, body)| body).rfind(&is)
     });
