@@ -5,6 +5,7 @@ mod policy;
 mod signalling;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,11 +54,37 @@ const GOODBYE: Duration = Duration::from_secs(3);
 /// How often freed memory is returned to the system.
 const GIVE_BACK_EVERY: Duration = Duration::from_secs(20);
 
+/// A server that runs.
+pub struct Server {
+    /// What is going on in it.
+    pub live: Arc<Live>,
+    tls: Tls,
+    stop: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl Server {
+    /// Hangs up and takes everything down, in reverse.
+    pub async fn stop(self) {
+        self.stop.await;
+    }
+}
+
 /// Runs the server until it is told to stop (SIGINT or SIGTERM).
 ///
 /// # Errors
 /// Whatever keeps it from starting: an address in use, a store that cannot be opened.
-pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
+pub async fn run(config: Config, demo: bool) -> anyhow::Result<()> {
+    let server = start(config, demo).await?;
+    wait_for_signal(&server.tls).await?;
+    server.stop().await;
+    Ok(())
+}
+
+/// Starts the server on the actix system of whoever calls.
+///
+/// # Errors
+/// As [`run`].
+pub async fn start(mut config: Config, demo: bool) -> anyhow::Result<Server> {
     if let Some(limit) = sys::raise_file_limit() {
         tracing::debug!(limit, "open files");
     }
@@ -156,27 +183,29 @@ pub async fn run(mut config: Config, demo: bool) -> anyhow::Result<()> {
     tracing::info!(rest = %http_address, sip = %sip_address, media = %media_ip, "ready");
     welcome.print(http_address, sip_address);
 
-    wait_for_signal(&tls).await?;
-    tracing::info!("stopping: hanging up calls");
-    handle.stop(true).await;
-    // Its result says how it stopped, which was asked for.
-    let _ = rest.await;
-    // Gone only if it failed; then nobody can call anyway.
-    let _ = stack.send(Drain).await;
-    // Carriers hear that we go while the calls end.
-    let left = keeper.send(Leave);
-    hang_up(&live).await;
-    // A carrier that does not answer by then has a binding that ends by itself.
-    let _ = tokio::time::timeout(GOODBYE, left).await;
-    sweeping.abort();
-    // What is still recorded ends with its calls; the last of it is on its way to the store then.
-    let _ = tokio::task::spawn_blocking(move || recorder.close()).await;
-    store.close().await;
-    streams.stop();
-    signalling.stop();
-    control.stop();
-    plane.stop();
-    Ok(())
+    let running = live.clone();
+    let stop = async move {
+        tracing::info!("stopping: hanging up calls");
+        handle.stop(true).await;
+        // Its result says how it stopped, which was asked for.
+        let _ = rest.await;
+        // Gone only if it failed; then nobody can call anyway.
+        let _ = stack.send(Drain).await;
+        // Carriers hear that we go while the calls end.
+        let left = keeper.send(Leave);
+        hang_up(&live).await;
+        // A carrier that does not answer by then has a binding that ends by itself.
+        let _ = tokio::time::timeout(GOODBYE, left).await;
+        sweeping.abort();
+        // What is still recorded ends with its calls; the last of it is on its way to the store then.
+        let _ = tokio::task::spawn_blocking(move || recorder.close()).await;
+        store.close().await;
+        streams.stop();
+        signalling.stop();
+        control.stop();
+        plane.stop();
+    };
+    Ok(Server { live: running, tls, stop: Box::pin(stop) })
 }
 
 /// Now and then returns to the system what bursts have left unused.

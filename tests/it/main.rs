@@ -5,6 +5,7 @@
 
 mod api;
 mod bridges;
+mod faults;
 mod house;
 mod media_house;
 mod postgres;

@@ -12,6 +12,8 @@
 // A key with a name counts for calls from (else to) that user alone and wins. Verbs go through the library,
 // which checks them. What nobody scripted gets no verbs.
 //
+// PUT /order: has a public REST client do something (orders.js).
+//
 // GET /tone/HZ/MS.wav: a tone of that frequency and length at -16 dB.
 'use strict';
 
@@ -93,6 +95,8 @@ app.put('/script', (req, res) => {
   }
   res.json({});
 });
+
+app.put('/order', require('./orders'));
 
 app.use((req, res) => {
   const problem = complaint(req, res);
