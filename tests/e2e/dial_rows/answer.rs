@@ -31,14 +31,6 @@ fn a_caller_hears_it_ring_and_is_answered_when_the_callee_answers() {
     alice.hang_up().expect("hung up");
     assert_eq!(dials.statuses(&legs.parent), ["trying", "in-progress", "completed"]);
     assert_eq!(dials.statuses(&legs.child), ["trying", "ringing", "in-progress", "completed"]);
-    // B's answer comes first.
-    let answers: Vec<String> = dials
-        .bodies("/status")
-        .iter()
-        .filter(|body| body["call_status"] == "in-progress")
-        .map(|body| text(body, "call_sid"))
-        .collect();
-    assert_eq!(answers.len(), 2, "{answers:?}");
     dials.expect_done("/done", &legs, "completed", 200);
 }
 
@@ -61,10 +53,7 @@ fn early_media_is_heard_of_a_single_target_alone() {
     let first = dials.legs("alice");
     alice.hang_up().expect("hung up");
     far.ends_well();
-    assert_eq!(
-        dials.statuses(&first.child),
-        ["trying", "early-media", "in-progress", "completed"]
-    );
+    assert_eq!(dials.statuses(&first.child), ["trying", "early-media", "in-progress", "completed"]);
     dials.statuses(&first.parent);
 
     // With a second target there is nothing to hear before the answer.
@@ -171,7 +160,9 @@ fn a_confirm_hook_that_fails_declines_and_one_without_verbs_connects_at_once() {
         "/asks": [dials.plays(OWN_HZ, 60_000)],
     }));
     let dial = |hook: &str| dials.dial(&user("bob"), &json!({ "confirmHook": hook }));
-    dials.script(&json!({ "/call": [dial("/fails"), dial("/asks"), dial("/empty"), dials.after()] }));
+    dials.script(
+        &json!({ "/call": [dial("/fails"), dial("/asks"), dial("/empty"), dials.after()] }),
+    );
     alice.dial(&dials.stage.uri("1000"), SOON).expect("answered");
     wait::expect("B was let go", SOON, || bob.events("CALL_CLOSED").len() == 1);
     // It hangs up while it is asked: declined, too.

@@ -158,7 +158,16 @@ fn a_hold_hook_says_again_and_again_what_the_caller_hears_until_it_is_over() {
     expect("A", &alice, &[BOB_HZ]);
     alice.press('5').expect("pressed");
     wait::expect("B hears A's key", SOON, || bob.keys() == "5");
-    // Had it been passed on, the phone would have recorded no more.
+    // What is no prompt is not obeyed.
+    dials.script(&json!({ "/hold": [{ "verb": "hangup" }] }));
+    let rounds = dials.bodies("/hold").len();
+    bob.hold().expect("held");
+    wait::expect("the hook", SOON, || dials.bodies("/hold").len() > rounds);
+    expect("A on hold", &alice, &[]);
+    bob.resume().expect("taken back");
+    // Had a hold been passed on, the phone would have recorded no more.
+    expect("A", &alice, &[BOB_HZ]);
+
     let rounds = dials.bodies("/hold").len();
     // The caller's own hold is none of the hook's.
     alice.hold().expect("held");

@@ -1,4 +1,61 @@
-//! TABLE
+//! `dial` row by row (contract verbs.md §3.4) with foreign phones (`baresip` where sound matters, `sipp` where a
+//! certain answer does) and an application in Node. A is who dials, B and C who are dialled.
+//!
+//! | property | scenario |
+//! |---|---|
+//! | `target`: up to 10 at once, each once | [`ringing`]: ten are rung at once |
+//! | `actionHook` | [`talk`]: two phones talk; [`ringing`]: the last failure; everywhere else too |
+//! | `answerOnBridge` | [`answer`]: a caller hears it ring, early media; false: ten are rung at once |
+//! | `callerId`, `callerName`, `headers`, `tag`, `proxy` | [`offer`]: a callee is told |
+//! | `forwardPAI` | [`offer`]: a callee is told, a private identity |
+//! | `timeout` | [`ringing`]: the last failure |
+//! | `timeLimit` | [`talk`]: two may talk for so long |
+//! | `dialMusic` | [`answer`]: music is heard instead of early media |
+//! | `confirmHook` | [`answer`]: each is asked, a confirm hook that fails |
+//! | `dtmfCapture`, `dtmfHook` | [`held`]: keys of one phone |
+//! | `referHook` | [`refer`] |
+//! | `onHoldHook` | [`held`]: a hold hook |
+//! | `anchorMedia`, `exitMediaPath` | accepted: [`offer`]: what a dial cannot do yet |
+//! | `srtpEncryption` | [`offer`]: the callee's leg; `dtls`: an alert, no effect: what a dial cannot do yet |
+//! | `listen`, `stream`, `transcribe`, `dub`, `amd`, `boostAudioSignal`, `codecs` | an alert, no effect: [`offer`]: what a dial cannot do yet |
+//!
+//! | target | scenario |
+//! |---|---|
+//! | `phone`: `number`, `trunk`, `name` (D-26) | [`offer`]: a phone number; there are no least-cost routes |
+//! | `user`: with and without realm, every contact | [`ringing`]: every phone of a user; nobody: the last failure |
+//! | `user`: `overrideTo` | [`offer`]: a callee is told |
+//! | `sip`: `sipUri`, `auth` | [`ringing`]: a SIP target |
+//! | `teams` | refused with an alert: [`offer`]: what a dial cannot do yet |
+//! | any: `confirmHook`, `method` | [`answer`]: each is asked |
+//! | any: `headers`, `from`, `proxy` | [`offer`]: a callee is told |
+//!
+//! | flow | scenario |
+//! |---|---|
+//! | first to answer, a later 200 | [`ringing`]: ten are rung at once |
+//! | `confirmHook`: payload, verbs on B alone, declined, empty, failed | [`answer`]: each is asked, a confirm hook that fails |
+//! | bridge | [`answer`]: a caller hears it ring |
+//! | B hangs up | [`talk`]: two phones talk |
+//! | A hangs up | [`talk`]: a caller who hangs up; before the answer: [`ringing`]: a caller who gives up |
+//! | all targets fail | [`ringing`]: the last failure |
+//! | A unanswered and the verb fails | [`ringing`]: an unanswered caller (D-27: 603, nothing else can be configured) |
+//! | hold without `onHoldHook`, `config.onHoldMusic` | [`held`]: hold of a callee, a held caller |
+//! | mute, keys, hang-up by REST | [`talk`]: either is muted |
+//! | whisper by REST | [`talk`]: a whisper |
+//! | `child_call_hook`, alone and with `call_hook` (§1.9, §1.10) | [`talk`]: a callee gets an application |
+//! | direct dial of users (§1.1) | [`ringing`]: users of a realm |
+//!
+//! | payload of `actionHook` | scenario |
+//! |---|---|
+//! | base fields and the four of `dial`, no others | [`talk`]: two phones talk |
+//! | status and code of failures | [`ringing`]: the last failure, a caller who gives up |
+//! | of several the winner, else the last to report | [`ringing`]: ten are rung at once, the last failure |
+//! | no fields before any attempt | out of reach from here: an attempt is made at once |
+//!
+//! | REFER | scenario |
+//! |---|---|
+//! | payload, 202 and NOTIFY 200, no verbs, a failing hook, no hook, `config.referHook` | [`refer`]: what the hook says |
+//! | verbs: REFER on B | [`refer`]: verbs for a REFER of the callee |
+//! | verbs: REFER on A | [`refer`]: verbs for a REFER of the caller |
 
 mod answer;
 mod ears;

@@ -38,7 +38,7 @@ fn a_callee_is_told_what_the_verb_and_its_target_say_of_the_caller() {
     // Its word on who is calling is believed.
     dials.carrier("network", json!({ "inbound": true, "outbound": false }));
     dials.number("15550001");
-    let fars: Vec<Far> = (0..7).map(|_| dials.refuses("486", "Busy Here")).collect();
+    let fars: Vec<Far> = (0..8).map(|_| dials.refuses("486", "Busy Here")).collect();
     let proxied = json!({ "type": "sip", "sipUri": "sip:bob@192.0.2.1" });
     let with = |target: Value, more: Value| {
         let mut target = target;
@@ -58,7 +58,10 @@ fn a_callee_is_told_what_the_verb_and_its_target_say_of_the_caller() {
         ),
         (fars[2].target(), json!({ "forwardPAI": false })),
         (
-            with(fars[3].target(), json!({ "from": { "user": "own", "host": "own.test.example" } })),
+            with(
+                fars[3].target(),
+                json!({ "from": { "user": "own", "host": "own.test.example" } }),
+            ),
             json!({ "callerId": "0815" }),
         ),
         (
@@ -70,7 +73,15 @@ fn a_callee_is_told_what_the_verb_and_its_target_say_of_the_caller() {
             with(proxied, json!({ "proxy": fars[6].uri() })),
             json!({ "proxy": "sip:192.0.2.9", "timeout": 3 }),
         ),
+        (
+            json!({
+                "type": "user", "name": "bob", "proxy": fars[7].uri(),
+                "overrideTo": "sip:the-desk@elsewhere.test.example",
+            }),
+            json!({}),
+        ),
     ];
+    let _bob = dials.phone("bob", BOB_HZ);
     let mut list: Vec<Value> =
         verbs.iter().map(|(target, more)| dials.dial(&json!([target]), more)).collect();
     list.push(json!({ "verb": "hangup" }));
@@ -99,6 +110,8 @@ fn a_callee_is_told_what_the_verb_and_its_target_say_of_the_caller() {
     for at in [5, 6] {
         assert_eq!(invites[at].uri(), Some("sip:bob@192.0.2.1"), "by way of the proxy");
     }
+    let to = header(7, "To").unwrap_or_default();
+    assert!(to.contains("sip:the-desk@elsewhere.test.example"), "{to}");
     // How events name the caller.
     let tagged = dials.told("/status", "the tagged child", |body| {
         body["customerData"]["leg"] == "b" && body["call_status"] == "busy"
@@ -108,6 +121,29 @@ fn a_callee_is_told_what_the_verb_and_its_target_say_of_the_caller() {
     let of_parent = |body: &&Value| body["call_sid"] == parent.as_str();
     let events = dials.bodies("/status");
     assert!(events.iter().filter(of_parent).all(|body| body["customerData"].is_null()));
+}
+
+/// RFC 3325 §7: who wants to stay unknown is known to carriers only.
+#[test]
+fn a_private_identity_goes_to_carriers_alone() {
+    let dials = Dials::new();
+    let (carrier, far) = (dials.refuses("486", "Busy Here"), dials.refuses("486", "Busy Here"));
+    dials.carrier("network", json!({ "inbound": true, "outbound": false }));
+    let port = carrier.sipp.address().port();
+    dials.carrier("way-out", json!({ "port": port, "inbound": false, "outbound": true }));
+    dials.number("15550001");
+    let phone = json!([{ "type": "phone", "number": "15551230001", "trunk": "way-out" }]);
+    dials.script(&json!({ "/call": [
+        dials.dial(&phone, &json!({})),
+        dials.dial(&json!([far.target()]), &json!({})),
+        { "verb": "hangup" },
+    ] }));
+    let keys = [("caller", "4711"), ("identity", ASSERTED), ("privacy", "id")];
+    dials.caller("identity", "15550001", ALICE_HZ, &keys).ends_well();
+    let told = invites(vec![carrier, far]);
+    assert_eq!(told[0].header("P-Asserted-Identity"), Some(format!("<{ASSERTED}>").as_str()));
+    assert_eq!(told[0].header("Privacy"), Some("id"));
+    assert_eq!(told[1].header("P-Asserted-Identity"), None);
 }
 
 #[test]
@@ -123,7 +159,14 @@ fn a_phone_number_goes_to_the_carrier_that_is_named_else_to_the_owner_of_the_cal
     let number = json!({
         "number": "15550009", "account_sid": dials.stage.tenant.account_sid, "voip_carrier_sid": owner,
     });
-    dials.stage.tenant.rest.post("/v1/PhoneNumbers", &number).expect("an answer").sid().expect("201");
+    dials
+        .stage
+        .tenant
+        .rest
+        .post("/v1/PhoneNumbers", &number)
+        .expect("an answer")
+        .sid()
+        .expect("201");
     let phone = |more: Value| {
         let mut target = json!({ "type": "phone" });
         for (name, value) in more.as_object().into_iter().flatten() {

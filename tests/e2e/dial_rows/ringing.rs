@@ -75,10 +75,8 @@ fn a_dial_that_nobody_answers_ends_with_the_last_failure_and_the_list_goes_on() 
         ("603", "Decline", "failed"),
         ("480", "Temporarily Unavailable", "failed"),
     ];
-    let fars: Vec<Far> = refused
-        .iter()
-        .map(|(code, reason, _)| dials.refuses(code, reason))
-        .collect();
+    let fars: Vec<Far> =
+        refused.iter().map(|(code, reason, _)| dials.refuses(code, reason)).collect();
     let last = dials.refuses("486", "Busy Here");
     let silent = [dials.far("cancelled", BOB_HZ), dials.far("cancelled", BOB_HZ)];
     let nobody = json!({ "type": "user", "name": "nobody" });

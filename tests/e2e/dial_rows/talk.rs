@@ -41,7 +41,8 @@ fn two_phones_talk_until_the_callee_hangs_up_and_the_caller_hears_the_next_verb(
 
     bob.hang_up().expect("hung up");
     let done = dials.expect_done("/done", &legs, "completed", 200);
-    let mut names: Vec<&str> = done.as_object().expect("fields").keys().map(String::as_str).collect();
+    let mut names: Vec<&str> =
+        done.as_object().expect("fields").keys().map(String::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, TOLD);
     for (name, value) in [
@@ -96,7 +97,9 @@ fn two_may_talk_for_so_long_and_both_are_told_why_it_ends() {
     let far = dials.far("accepts", BOB_HZ);
     dials.number("15550001");
     let targets = json!([far.target()]);
-    dials.script(&json!({ "/call": [dials.dial(&targets, &json!({ "timeLimit": 1 })), dials.after()] }));
+    dials.script(
+        &json!({ "/call": [dials.dial(&targets, &json!({ "timeLimit": 1 })), dials.after()] }),
+    );
     let keys = [("caller", "4711"), ("identity", "sip:4711@net.test.example"), ("privacy", "none")];
     let caller = dials.caller("identity", "15550001", ALICE_HZ, &keys);
     caller.connect();
@@ -143,7 +146,8 @@ fn either_is_muted_and_gets_keys_by_rest_and_the_callee_is_hung_up_by_it() {
 fn a_whisper_is_for_one_of_the_two_who_are_apart_meanwhile() {
     let dials = Dials::new();
     let (alice, bob, legs) = dials.pair(&json!({}));
-    let whisper = json!({ "whisper": { "verb": "play", "url": dials.tone(OWN_HZ, 2_000), "loop": 5 } });
+    let whisper =
+        json!({ "whisper": { "verb": "play", "url": dials.tone(OWN_HZ, 2_000), "loop": 5 } });
     for (path, (here, there)) in
         [(legs.parent_path(), (&alice, &bob)), (legs.child_path(), (&bob, &alice))]
     {
@@ -183,7 +187,8 @@ fn a_callee_gets_an_application_of_its_own_and_the_caller_goes_on_or_gets_one_to
     alice.dial(&dials.stage.uri("1000"), SOON).expect("answered");
     expect("A again", &alice, &[BOB_HZ]);
     let second = dials.legs("alice");
-    let both = json!({ "child_call_hook": own, "call_hook": format!("{}/elsewhere", dials.app.url) });
+    let both =
+        json!({ "child_call_hook": own, "call_hook": format!("{}/elsewhere", dials.app.url) });
     dials.put(&second.parent_path(), &both, 202);
     expect("B", &bob, &[OWN_HZ]);
     expect("A", &alice, &[MUSIC_HZ]);
