@@ -1,5 +1,6 @@
 //! `dial` row by row (contract verbs.md §3.4) with foreign phones (`baresip` where sound matters, `sipp` where a
-//! certain answer does) and an application in Node. A is who dials, B and C who are dialled.
+//! certain answer does) and an application in Node. A is who dials, B and C who are dialled. Scenarios are named
+//! by words of their names.
 //!
 //! | property | scenario |
 //! |---|---|
