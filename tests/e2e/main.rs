@@ -19,7 +19,7 @@ mod conference_entry;
 mod conference_members;
 mod crash;
 mod dial;
-mod dial_talk;
+mod dial_rows;
 mod encryption;
 mod every_method;
 mod flood;

@@ -1,16 +1,18 @@
-// A voice application for rooms and queues, written with the public webhook library and told by each test
-// what to answer.
+// A voice application for rooms, queues and dials, written with the public webhook library and told by each
+// test what to answer.
 //
 //   WEBHOOK_SECRET=… node rooms_app.js PORT          (PORT 0: any free one)
 //
 // Listens on 127.0.0.1 and prints one JSON line per fact on stdout, as app.js does:
 //
 //   {"event":"listening","port":40123}
-//   {"event":"request","number":1,"at":1700000000000,"path":"/wait","signed":true,"problem":null,"body":{…}}
+//   {"event":"request","number":1,"at":1700000000000,"method":"POST","path":"/wait","signed":true,"problem":null,
+//    "body":{…}}
 //
 // PUT /script with {"/call": [verbs], "/call#alice": [verbs], "/status": 204}: what is answered from now on.
 // A key with a name counts for calls from (else to) that user alone and wins. Verbs go through the library,
-// which checks them. What nobody scripted gets no verbs.
+// which checks them; as they stand go those of {"plain": [verbs]}, which the library does not know yet.
+// What nobody scripted gets no verbs.
 //
 // PUT /order: has a public REST client do something (orders.js).
 //
@@ -100,21 +102,24 @@ app.put('/order', require('./orders'));
 
 app.use((req, res) => {
   const problem = complaint(req, res);
+  const said = req.method === 'GET' ? req.query : req.body;
   heard += 1;
   print({
     event: 'request',
     number: heard,
     at: Date.now(),
+    method: req.method,
     path: req.path,
     signed: problem === null,
     problem,
-    body: req.body,
+    body: said,
   });
   if (problem) return res.status(401).json({ msg: problem });
-  const users = [req.body.from, req.body.to].map((user) => `${req.path}#${user}`);
+  const users = [said.from, said.to].map((user) => `${req.path}#${user}`);
   const key = [...users, req.path].find((known) => script.has(known));
   const answer = script.get(key) || [];
   if (typeof answer === 'number') return res.sendStatus(answer);
+  if (answer.plain) return res.json(answer.plain);
   return res.json(response(answer));
 });
 

@@ -9,12 +9,14 @@ mod phones;
 mod rest;
 mod verb;
 
+use std::ops::Deref;
+
 use serde_json::{Value, json};
 use support::rtp_peer::Voice;
-use support::{Answer, RtpPeer, wait};
+use support::{RtpPeer, wait};
 
-use crate::node_app::NodeApp;
-use crate::stage::{Caller, LEVEL_DB, SOON, Stage};
+use crate::scripted::Scripted;
+use crate::stage::{Caller, LEVEL_DB, SOON};
 
 /// What members send: multiples of 50 Hz, which one frame can tell apart.
 const A_HZ: f64 = 450.0;
@@ -32,23 +34,23 @@ const GONE_DB: f64 = LEVEL_DB - 35.0;
 /// A tone above this is heard.
 const HEARD_DB: f64 = LEVEL_DB - 3.0;
 
-/// A server whose callers are answered by `rooms_app.js`.
+/// A server whose callers are put into rooms.
 struct Rooms {
-    stage: Stage,
-    app: NodeApp,
+    house: Scripted,
+}
+
+impl Deref for Rooms {
+    type Target = Scripted;
+
+    fn deref(&self) -> &Scripted {
+        &self.house
+    }
 }
 
 impl Rooms {
     fn new() -> Self {
-        let stage = Stage::new();
-        let secret = stage.tenant.webhook_secret().expect("a secret");
-        let app = NodeApp::start("node/rooms_app.js", &secret);
-        let hooks = [format!("{}/call", app.url), format!("{}/status", app.url)];
-        let sid = stage.tenant.application("rooms", &hooks[0], &hooks[1]).expect("an application");
-        stage.tenant.answer_devices_with(&sid).expect("phones have an application");
-        let rooms = Self { stage, app };
+        let rooms = Self { house: Scripted::new() };
         rooms.script(&json!({
-            "/status": 204,
             "/events": 204,
             "/wait": [rooms.plays(WAIT_HZ, 300)],
             "/hold": [rooms.plays(HOLD_HZ, 300)],
@@ -56,21 +58,6 @@ impl Rooms {
             "/after": [rooms.plays(AFTER_HZ, 60_000)],
         }));
         rooms
-    }
-
-    /// What the application answers from now on.
-    fn script(&self, answers: &Value) {
-        let answer = support::Rest::new(&self.app.url, "").put("/script", answers);
-        let answer = answer.expect("an answer");
-        assert_eq!(answer.status, 200, "{}", answer.text);
-    }
-
-    fn tone(&self, hz: f64, ms: u32) -> String {
-        format!("{}/tone/{hz}/{ms}.wav", self.app.url)
-    }
-
-    fn plays(&self, hz: f64, ms: u32) -> Value {
-        json!({ "verb": "play", "url": self.tone(hz, ms) })
     }
 
     /// Calls of that user are put into the room `desk` with these options, and hear a tone after it.
@@ -102,17 +89,6 @@ impl Rooms {
         Caller { sip, rtp, call, call_sid }
     }
 
-    /// Everything the application was told at a path, in order.
-    fn bodies(&self, path: &str) -> Vec<Value> {
-        self.app.requests(path).into_iter().map(|request| request["body"].clone()).collect()
-    }
-
-    /// Waits until the application is told something at a path, and gives it.
-    fn told(&self, path: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-        let found = wait::until(SOON, || self.bodies(path).into_iter().rev().find(&is));
-        found.unwrap_or_else(|| panic!("not told: {what}\n{:#?}", self.bodies(path)))
-    }
-
     /// The room's events so far: name and user.
     fn events(&self) -> Vec<(String, String)> {
         let text = |body: &Value, name: &str| body[name].as_str().unwrap_or_default().to_owned();
@@ -140,39 +116,6 @@ impl Rooms {
 
     fn expect_member(&self, member: &Caller, what: &str, is: impl Fn(&Value) -> bool) -> Value {
         self.expect_shown(&seat(member), what, is)
-    }
-
-    fn expect_shown(&self, path: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
-        let mut last = Value::Null;
-        let met = wait::until(SOON, || {
-            let answer = self.stage.tenant.rest.get(&self.stage.tenant.path(path)).ok()?;
-            last = answer.json;
-            (answer.status == 200 && is(&last)).then_some(())
-        });
-        assert!(met.is_some(), "not shown: {what}\n{last:#}");
-        last
-    }
-
-    fn expect_gone(&self, path: &str) {
-        wait::expect(&format!("404 for {path}"), SOON, || {
-            let answer = self.stage.tenant.rest.get(&self.stage.tenant.path(path));
-            answer.is_ok_and(|answer| answer.status == 404)
-        });
-    }
-
-    fn post(&self, path: &str, body: &Value) -> Answer {
-        self.stage.tenant.rest.post(&self.stage.tenant.path(path), body).expect("an answer")
-    }
-
-    /// PUT; the answer must have that status.
-    fn put(&self, path: &str, body: &Value, status: u16) {
-        let path = self.stage.tenant.path(path);
-        let answer = self.stage.tenant.rest.put(&path, body).expect("an answer");
-        assert_eq!(answer.status, status, "PUT {path} {body}: {}", answer.text);
-    }
-
-    fn delete(&self, path: &str, status: u16) {
-        assert_eq!(self.stage.delete(path), status, "DELETE {path}");
     }
 
     /// The application is told that this member's stay is over; gives what it was told.

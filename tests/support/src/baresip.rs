@@ -23,7 +23,7 @@ use crate::{wait, wav};
 
 mod setting;
 
-pub use setting::{Codec, MediaEncryption, Phone, Security};
+pub use setting::{Answers, Codec, MediaEncryption, Phone, Security};
 
 /// Longest wait for the program to start, to answer a command, to end.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -56,11 +56,23 @@ impl Baresip {
     /// # Errors
     /// As [`Baresip::start`].
     pub fn start_secure(phone: &Phone<'_>, security: &Security<'_>) -> Result<Self> {
+        Self::start_answering(phone, security, Answers::AtOnce)
+    }
+
+    /// The same with when it takes calls.
+    ///
+    /// # Errors
+    /// As [`Baresip::start`].
+    pub fn start_answering(
+        phone: &Phone<'_>,
+        security: &Security<'_>,
+        answers: Answers,
+    ) -> Result<Self> {
         let dir = TempDir::new("baresip")?;
         // SIP takes two ports (the second for TLS), RTP a range, control one.
         let ports = free_block(40);
         let control_port = ports + 9;
-        setting::write(phone, security, &dir, ports, control_port)?;
+        setting::write(phone, security, answers, &dir, ports, control_port)?;
         let log = fs::File::create(dir.path().join("log"))?;
         let mut child = Command::new("baresip")
             .arg("-f")
@@ -132,6 +144,38 @@ impl Baresip {
     /// When there is no call to hang up.
     pub fn hang_up(&mut self) -> Result<()> {
         self.command("hangup", "").map(drop)
+    }
+
+    /// Calls `uri`; how that goes is for its events to say.
+    ///
+    /// # Errors
+    /// When it does not take the command.
+    pub fn ring(&mut self, uri: &str) -> Result<()> {
+        self.command("dial", uri).map(drop)
+    }
+
+    /// Takes the call that rings.
+    ///
+    /// # Errors
+    /// When none does.
+    pub fn answer(&mut self) -> Result<()> {
+        self.command("accept", "").map(drop)
+    }
+
+    /// Presses a key (RFC 4733) and lets it go.
+    ///
+    /// # Errors
+    /// When there is no call.
+    pub fn press(&mut self, key: char) -> Result<()> {
+        self.command("sndcode", &key.to_string())?;
+        self.command("sndcode", "\u{4}").map(drop)
+    }
+
+    /// The keys that were pressed at the far end so far.
+    #[must_use]
+    pub fn keys(&self) -> String {
+        let pressed = self.events("CALL_DTMF_START");
+        pressed.iter().filter_map(|event| event["param"].as_str()).collect()
     }
 
     /// Puts its call on hold (a re-INVITE with `sendonly`).

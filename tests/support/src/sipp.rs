@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::message::Message;
 use crate::ports::free_block;
 use crate::temp_dir::TempDir;
 use crate::wait;
@@ -29,6 +30,8 @@ pub struct Outcome {
     pub code: Option<i32>,
     /// What it wrote about unexpected messages, its screen, and all messages.
     pub log: String,
+    /// What it has received, in order.
+    pub received: Vec<Message>,
 }
 
 impl Outcome {
@@ -149,6 +152,30 @@ impl Sipp {
             .with_context(|| format!("sipp has not logged {name}\n{}", self.log()))
     }
 
+    /// What it has received so far, in order; what it writes is flushed by message.
+    #[must_use]
+    pub fn received(&self) -> Vec<Message> {
+        let text = fs::read(self.dir.path().join("messages")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        // "UDP message received [N] bytes :", a blank line, N bytes.
+        let mut found = Vec::new();
+        for part in text.split(" message received [").skip(1) {
+            let Some((length, rest)) = part.split_once("] bytes :\n\n") else { continue };
+            let length = length.parse().unwrap_or(0_usize);
+            found.extend(rest.as_bytes().get(..length).and_then(Message::parse));
+        }
+        found
+    }
+
+    /// Waits for a request of that method, and gives the latest.
+    ///
+    /// # Errors
+    /// When none has come `within`.
+    pub fn wait_received(&self, method: &str, within: Duration) -> Result<Message> {
+        wait::until(within, || self.received().into_iter().rfind(|m| m.method() == Some(method)))
+            .with_context(|| format!("sipp has not received {method}\n{}", self.log()))
+    }
+
     /// Waits for the end of the scenario.
     ///
     /// # Errors
@@ -162,7 +189,7 @@ impl Sipp {
         let log = self.log();
         let ended =
             ended.with_context(|| format!("sipp has not ended within {within:?}\n{log}"))?;
-        Ok(Outcome { code: ended.code(), log })
+        Ok(Outcome { code: ended.code(), log, received: self.received() })
     }
 
     /// What it has written so far about unexpected messages, its screen, and all messages.

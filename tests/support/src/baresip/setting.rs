@@ -80,10 +80,29 @@ impl MediaEncryption {
     }
 }
 
+/// When it takes a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Answers {
+    #[default]
+    AtOnce,
+    /// It rings until [`super::Baresip::answer`].
+    WhenTold,
+}
+
+impl Answers {
+    fn parameter(self) -> &'static str {
+        match self {
+            Self::AtOnce => "auto",
+            Self::WhenTold => "manual",
+        }
+    }
+}
+
 /// Writes its folder: `config`, `accounts`, `contacts` and the sound it sends.
 pub(super) fn write(
     phone: &Phone<'_>,
     security: &Security<'_>,
+    answers: Answers,
     dir: &TempDir,
     ports: u16,
     control: u16,
@@ -143,12 +162,12 @@ pub(super) fn write(
         ),
     )?;
     let Phone { user, password, realm, server, transport, .. } = phone;
-    let encryption = security.media.parameter();
+    let (encryption, answers) = (security.media.parameter(), answers.parameter());
     fs::write(
         path.join("accounts"),
         format!(
             "<sip:{user}@{realm};transport={transport}>;auth_user={user};auth_pass={password};\
-             outbound=\"sip:{server};transport={transport}\";regint=300;answermode=auto;\
+             outbound=\"sip:{server};transport={transport}\";regint=300;answermode={answers};\
              audio_codecs={codec}{encryption}\n"
         ),
     )?;
