@@ -35,7 +35,7 @@ pub(super) struct Sockets {
     /// Children tell of themselves over the session's socket, the last of them after this call's end.
     is_lent: bool,
     /// What children have asked over it: the call, and its name for the question.
-    asked_for: HashMap<HookId, (Addr<CallActor>, HookId)>,
+    asked_for: HashMap<HookId, Foreign>,
     asked: u64,
 }
 
@@ -45,6 +45,15 @@ struct Open {
     sender: SocketSender,
     /// Whose it is, if not the call's own: that one hears what comes over it.
     owner: Option<Addr<CallActor>>,
+}
+
+/// What a child has asked over this call's socket.
+struct Foreign {
+    call: Addr<CallActor>,
+    /// Its name there.
+    id: HookId,
+    kind: HookKind,
+    url: String,
 }
 
 /// The socket of a session, for the calls that it dials.
@@ -77,8 +86,13 @@ impl Sockets {
         for (_, open) in self.candidates.drain(..) {
             open.sender.close();
         }
-        for (_, (call, id)) in self.asked_for.drain() {
-            call.do_send(HookAnswered { id, result: Ok(HookReply { body: None }) });
+        for (_, Foreign { call, id, kind, url }) in self.asked_for.drain() {
+            let result = match kind {
+                // Nobody has said that the child is taken.
+                HookKind::DialConfirm => Err(HookError::Abandoned { url }),
+                _ => Ok(HookReply { body: None }),
+            };
+            call.do_send(HookAnswered { id, result });
         }
         // A socket that others use as well closes when the last of them lets go.
         if let Some(open) = self.session.take()
@@ -206,7 +220,7 @@ impl CallActor {
         let is_session = self.sockets.session.as_ref().is_some_and(|open| open.id == socket);
         match event {
             Event::Reply(Reply { id, result }) => {
-                if let Some((call, id)) = self.sockets.asked_for.remove(&id) {
+                if let Some(Foreign { call, id, .. }) = self.sockets.asked_for.remove(&id) {
                     call.do_send(HookAnswered { id, result });
                     return;
                 }
@@ -381,12 +395,13 @@ impl Handler<AskFor> for CallActor {
     type Result = ();
 
     fn handle(&mut self, AskFor { call, request }: AskFor, _: &mut Context<Self>) {
-        let (asked, url) = (request.id, request.target.shown());
+        let (asked, kind, url) = (request.id, request.kind, request.target.shown());
         let sender = self.sockets.session.as_ref().map(|open| open.sender.clone());
         self.sockets.asked += 1;
         // Above all numbers that this call's own questions ever have.
         let id = HookId(FOREIGN + self.sockets.asked);
-        self.sockets.asked_for.insert(id, (call.clone(), asked));
+        let foreign = Foreign { call: call.clone(), id: asked, kind, url: url.clone() };
+        self.sockets.asked_for.insert(id, foreign);
         if sender.is_none_or(|sender| sender.send(message(request, Some(id))).is_err()) {
             self.sockets.asked_for.remove(&id);
             let result = Err(HookError::Abandoned { url });
