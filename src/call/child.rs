@@ -96,6 +96,7 @@ pub(super) async fn plan(
         webhook_secret,
         queue_event_hook: account.queue_event_hook.as_ref().map(|stored| stored.hook.clone()),
         invite: None,
+        has_offer: false,
         customer_data: tag,
         limits: Limits { ring_timeout, time_limit: None, ..desk.limits() },
         service_url: desk.api_base_url.clone(),

@@ -108,7 +108,7 @@ impl Dial {
         self.course = Course::Ringing;
         if let Some(url) = self.music.take() {
             if cx.line == Line::Unanswered {
-                cx.out.push(Effect::Progress);
+                cx.out.push(Effect::RingWithMedia);
                 self.has_rung = true;
             }
             let music = cx.fresh_run();
@@ -275,7 +275,7 @@ impl Dial {
         }
         if cx.line == Line::Unanswered {
             self.has_rung = true;
-            cx.out.push(Effect::Progress);
+            cx.out.push(Effect::RingWithMedia);
         }
         self.course = Course::Early(id);
         self.bridge(id, run, cx);

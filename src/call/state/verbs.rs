@@ -116,7 +116,8 @@ impl State {
             match effect {
                 verb::Effect::Answer => self.ask_answer(turn),
                 verb::Effect::Progress => self.ask_progress(turn),
-                verb::Effect::Ring => self.ring(turn),
+                verb::Effect::RingWithMedia if self.setup.has_offer => self.ask_progress(turn),
+                verb::Effect::Ring | verb::Effect::RingWithMedia => self.ring(turn),
                 verb::Effect::Hangup { headers } => verdict = Verdict::Bye(headers),
                 verb::Effect::Decline { status, reason, headers } => {
                     verdict = Verdict::Decline { status, reason, headers };

@@ -150,7 +150,7 @@ fn a_call_stays_unanswered_until_the_bridge() {
 #[test]
 fn early_media_of_a_single_target_is_heard() {
     let (mut scene, _) = Scene::new(Line::Unanswered, with(json!({"answerOnBridge": true})));
-    assert_eq!(ordered(&scene.child(ONE, ChildEvent::EarlyMedia).1), ["Progress", "bridge 0"]);
+    assert_eq!(ordered(&scene.child(ONE, ChildEvent::EarlyMedia).1), ["RingWithMedia", "bridge 0"]);
     scene.line = Line::EarlyMedia;
     assert_eq!(ordered(&scene.child(ONE, ChildEvent::Accepted).1), ["stop timer", "Answer"]);
     scene.line = Line::Answered;
@@ -182,7 +182,7 @@ fn early_media_stays_unheard_with_music_with_others_and_before_a_question() {
 fn music_plays_until_somebody_answers() {
     let music = json!({"dialMusic": "http://a/b.wav", "answerOnBridge": true});
     let (mut scene, out) = Scene::new(Line::Unanswered, music);
-    assert_eq!(ordered(&out), ["Progress", "play", "call 0", "timer 60"]);
+    assert_eq!(ordered(&out), ["RingWithMedia", "play", "call 0", "timer 60"]);
     scene.line = Line::EarlyMedia;
     let (_, out) = scene.child(ONE, ChildEvent::Accepted);
     assert_eq!(ordered(&out), ["stop timer", "stop play", "Answer"]);

@@ -87,6 +87,25 @@ fn an_unanswered_caller_hears_the_ringing_then_the_answer_or_603() {
 }
 
 #[test]
+fn a_caller_who_offered_nothing_hears_180_and_is_answered_by_the_answer() {
+    for more in [json!({}), json!({"dialMusic": "/music.wav"})] {
+        let mut setup = setup(Direction::Inbound);
+        setup.has_offer = false;
+        let mut story = Story::new(setup);
+        story.tell(Input::Start);
+        let mut dial = json!({"verb": "dial", "answerOnBridge": true,
+            "target": [{"type": "user", "name": "bob"}]});
+        dial.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let mut log = story.reply(json!([dial]));
+        let early = child(ChildEvent::EarlyMedia);
+        let Input::Child { child, name, event, .. } = early else { panic!() };
+        log.extend(story.tell(Input::Child { run: RunId(1), child, name, event }));
+        assert!(log.contains(&"180".to_owned()), "{log:?}");
+        assert!(!log.iter().any(|line| line == "183" || line == "200"), "{log:?}");
+    }
+}
+
+#[test]
 fn a_caller_who_hangs_up_takes_the_child_along() {
     let mut story = dialling(json!({}));
     story.tell(child(ChildEvent::Ringing));
