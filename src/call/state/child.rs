@@ -15,6 +15,8 @@ use crate::verb::{BridgeChange, ChildEvent, RunId, Verb, VerbKind};
 #[derive(Debug)]
 pub(super) struct Kinship {
     confirm: Option<Hook>,
+    /// To be asked for an application of its own as soon as the far end has answered.
+    own: Option<Hook>,
     stage: Stage,
     /// The parent has gone on without it: it waits for an application of its own, or ends.
     is_released: bool,
@@ -23,6 +25,8 @@ pub(super) struct Kinship {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     Calling,
+    /// Answered, and the application it is to get is asked before anything else.
+    Leaving,
     /// Its hook is asked.
     Asking(HookId),
     /// What the hook replied is being run.
@@ -45,7 +49,7 @@ pub enum ParentWord {
 
 impl Kinship {
     pub(super) fn new(confirm: Option<Hook>) -> Self {
-        Self { confirm, stage: Stage::Calling, is_released: false }
+        Self { confirm, own: None, stage: Stage::Calling, is_released: false }
     }
 }
 
@@ -60,14 +64,37 @@ impl State {
         self.kinship.is_some()
     }
 
+    /// Keeps the hook for the answer; gives it back if the call is nobody's child.
+    pub(super) fn leave_with(&mut self, hook: Hook) -> Option<Hook> {
+        let Some(kinship) = &mut self.kinship else { return Some(hook) };
+        kinship.own = Some(hook);
+        None
+    }
+
     /// The far end has answered; `false` if the call is nobody's child.
     pub(super) fn on_child_answered(&mut self, turn: &mut Turn<'_>) -> bool {
         let Some(kinship) = &mut self.kinship else { return false };
-        let Some(hook) = kinship.confirm.take() else {
-            self.accept(turn);
-            return true;
+        if let Some(hook) = kinship.own.take() {
+            kinship.stage = Stage::Leaving;
+            self.tell_parent(ChildEvent::Answered, turn);
+            self.redirect(hook, turn);
+            if self.session.redirect.is_none() {
+                self.confirm(turn);
+            }
+        } else {
+            if kinship.confirm.is_some() {
+                self.tell_parent(ChildEvent::Answered, turn);
+            }
+            self.confirm(turn);
+        }
+        true
+    }
+
+    /// Has its hook decide whether the child is connected.
+    fn confirm(&mut self, turn: &mut Turn<'_>) {
+        let Some(hook) = self.kinship.as_mut().and_then(|kinship| kinship.confirm.take()) else {
+            return self.accept(turn);
         };
-        self.tell_parent(ChildEvent::Answered, turn);
         match self.session.resolve(&hook) {
             Ok(target) => {
                 let body = payload::plain(&self.base);
@@ -82,7 +109,6 @@ impl State {
                 self.hang_up(SipHeaders::default(), turn);
             }
         }
-        true
     }
 
     pub(super) fn is_confirming(&self, id: HookId) -> bool {
@@ -111,11 +137,13 @@ impl State {
         }
     }
 
-    /// The verbs of the confirmation are through, and the far end is still there.
+    /// The verbs of the confirmation are through, or no other application came, and the far end is still
+    /// there.
     pub(super) fn on_child_exhausted(&mut self, turn: &mut Turn<'_>) -> bool {
         match &self.kinship {
             None => return false,
             Some(Kinship { is_released: true, .. }) => self.hang_up(SipHeaders::default(), turn),
+            Some(Kinship { stage: Stage::Leaving, .. }) => self.confirm(turn),
             Some(Kinship { stage: Stage::Confirming, .. }) => self.accept(turn),
             Some(_) => {}
         }

@@ -220,6 +220,30 @@ fn a_child_goes_its_own_way_when_it_gets_an_application() {
 }
 
 #[test]
+fn an_application_for_a_child_that_rings_is_asked_when_it_answers() {
+    let ringing = |confirm: Option<&str>| {
+        let mut story = dialled(confirm.map(Hook::post));
+        story.tell(Input::Start);
+        let elsewhere = json!({"call_hook": "http://other.example.com/own"});
+        assert!(story.update(elsewhere).unwrap().is_empty());
+        let log = story.tell(Input::Answered);
+        let told = ["tell parent Answered", "SessionRedirect http://other.example.com/own"];
+        assert_eq!(log, [&["event in-progress 200"], &told[..]].concat());
+        story
+    };
+    let mut story = ringing(Some("/confirm"));
+    let log = story.reply(json!([{"verb": "pause", "length": 1}]));
+    assert_eq!(log, ["exit bridge", "tell parent Left"]);
+    assert_eq!(story.pass(1.0)[0], "BYE");
+
+    // It brings nothing: the child is connected, or asked about, as if nothing had been ordered.
+    assert_eq!(ringing(None).fail_hook(refused())[1..], ["tell parent Accepted"]);
+    let mut story = ringing(Some("/confirm"));
+    let log = story.fail_hook(refused());
+    assert_eq!(log[1..], ["DialConfirm http://app.example.com/confirm"], "the base is as before");
+}
+
+#[test]
 fn live_control_reaches_the_child_and_the_bridge() {
     let mut story = dialling(json!({}));
     assert_eq!(story.update(json!({"mute_status": "mute"})).unwrap(), ["mute tie true"]);
