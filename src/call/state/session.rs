@@ -98,7 +98,9 @@ impl Session {
 
     /// The session of a call that another dialled: what is relative there is so here.
     pub(super) fn of_child(parent: &Parent) -> Self {
-        let status = parent.status.clone().map_or(StatusHook::None, StatusHook::Target);
+        // The socket of a session is told of for as long as the session is there.
+        let status = parent.status.clone().filter(|target| !matches!(target.via, Via::Session(_)));
+        let status = status.map_or(StatusHook::None, StatusHook::Target);
         Self { base: parent.base.clone(), status, ..Self::new(&Application::default()) }
     }
 

@@ -101,6 +101,29 @@ fn a_redirect_moves_the_session_when_it_was_answered() {
 }
 
 #[test]
+fn a_child_that_moves_to_http_tells_nothing_to_the_socket_it_had() {
+    let base = crate::hook::Base::of(&Hook::post(SOCKET));
+    let parent = crate::call::child::Parent {
+        facts: Arc::new(facts(Direction::Inbound)),
+        status: base.session_socket(),
+        base,
+        confirm_hook: None,
+        refer_hook: None,
+    };
+    let (application, parent) = (Application::default(), Some(Box::new(parent)));
+    let mut story = Story::new(Setup { application, parent, ..setup(Direction::Outbound) });
+    assert_eq!(story.tell(Input::Start), ["event trying 100"]);
+    assert!(story.events[0].target.session_hook().is_some());
+    story.tell(Input::Answered);
+    let own = crate::call::ParentWord::Redirect(Hook::post("http://other.example.com/own"));
+    story.tell(Input::Parent(Box::new(own)));
+    let log = story.reply(json!([{"verb": "hangup"}]));
+    assert!(log.contains(&"session moves to None".to_owned()), "{log:?}");
+    assert!(log.contains(&"BYE".to_owned()), "{log:?}");
+    assert!(!log.iter().any(|line| line.starts_with("event")), "{log:?}");
+}
+
+#[test]
 fn a_status_hook_that_is_a_socket_is_the_sessions_or_nobodys() {
     let mut own = over_socket(Direction::Outbound, Some("ws://app.example.com/status"));
     assert_eq!(own.tell(Input::Start), ["event trying 100"]);
