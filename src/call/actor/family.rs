@@ -247,9 +247,11 @@ impl Handler<FromParent> for CallActor {
     type Result = ();
 
     fn handle(&mut self, word: FromParent, ctx: &mut Context<Self>) {
+        // It has gone its own way meanwhile.
+        if self.guard.parent.is_none() {
+            return;
+        }
         match word {
-            // It has gone its own way meanwhile.
-            FromParent::Drop(_) if self.guard.parent.is_none() => {}
             FromParent::Drop(why) => {
                 self.guard.parent = None;
                 let mut headers = SipHeaders::default();
