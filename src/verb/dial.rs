@@ -251,9 +251,15 @@ impl Dial {
             // The call itself looks at them.
             ChildEvent::Replaces(_) => {}
             ChildEvent::Ended { status, sip_status } => {
+                let is_declined = child.stage == Stage::Confirming;
                 child.stage = Stage::Gone;
                 let name = child.name.clone();
-                return self.on_gone(id, Some(Outcome { status, sip_status, name }), run, cx);
+                let outcome = match is_declined {
+                    // There was no bridge that could be over.
+                    true => Outcome { status: CallStatus::Failed, sip_status: DECLINED, name },
+                    false => Outcome { status, sip_status, name },
+                };
+                return self.on_gone(id, Some(outcome), run, cx);
             }
         }
         Step::Wait
@@ -473,6 +479,9 @@ impl Dial {
         }
     }
 }
+
+/// Who has answered and is not taken, in the words of a call that was never answered.
+const DECLINED: u16 = 480;
 
 fn order(run: RunId, order: DialOrder, cx: &mut Cx<'_>) {
     cx.out.push(Effect::Dial { run, order });

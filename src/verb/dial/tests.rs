@@ -239,6 +239,14 @@ fn who_is_asked_first_does_not_stop_the_others_from_ringing() {
 }
 
 #[test]
+fn who_answers_and_is_declined_was_in_no_bridge() {
+    let (mut scene, _) = Scene::new(Line::Answered, with(json!({"confirmHook": "/confirm"})));
+    scene.child(ONE, ChildEvent::Answered);
+    let (step, _) = scene.ended(ONE, 200);
+    assert_eq!(results(step), ("failed".into(), 480));
+}
+
+#[test]
 fn the_hook_is_sent_whatever_stops_it() {
     let (mut scene, _) = Scene::new(Line::Answered, hook());
     let (question, out) = scene.step(|dial, cx| dial.stop(Stop::CallEnded, RUN, cx));
