@@ -44,6 +44,8 @@ pub struct Dial {
     pub refer_hook: Option<Hook>,
     keys: Keys,
     hold: Hold,
+    /// Who holds before the two talk.
+    held_early: Vec<(Side, Held)>,
     /// Properties of the contract that are set and do nothing.
     without_effect: Vec<&'static str>,
     children: Vec<Child>,
@@ -319,6 +321,9 @@ impl Dial {
     fn connect(&mut self, id: ChildId, run: RunId, cx: &mut Cx<'_>) {
         self.course = Course::Talking(id);
         self.bridge(id, run, cx);
+        for (side, held) in std::mem::take(&mut self.held_early) {
+            self.on_held(side, held, run, cx);
+        }
         if let Some(after) = self.time_limit {
             cx.out.push(Effect::StartTimer { run, after });
         }
@@ -473,7 +478,13 @@ impl Dial {
     }
 
     fn on_held(&mut self, by: Side, held: Held, run: RunId, cx: &mut Cx<'_>) {
-        let Some(to) = self.other(by) else { return };
+        let Some(to) = self.other(by) else {
+            self.held_early.retain(|(side, _)| *side != by);
+            if !(held.flow.sends && held.flow.receives) {
+                self.held_early.push((by, held));
+            }
+            return;
+        };
         if let Some(flow) = self.hold.on_held(by != Side::Caller, held, cx) {
             order(run, DialOrder::Hold { to, flow }, cx);
         }

@@ -31,6 +31,7 @@ impl Dial {
             refer_hook: None,
             keys: Keys::default(),
             hold: Hold::default(),
+            held_early: Vec::new(),
             without_effect: Vec::new(),
             children: Vec::new(),
             course: Course::New,

@@ -344,6 +344,23 @@ fn hold_is_passed_on_with_music_if_there_is_some() {
 }
 
 #[test]
+fn hold_before_the_two_talk_holds_when_they_do() {
+    let (mut scene, _) = Scene::new(Line::Answered, with(json!({"target": two()})));
+    assert_eq!(ordered(&scene.event(Event::Held(held(true, false, None))).1), [""; 0]);
+    scene.child(TWO, ChildEvent::Held(held(false, false, None)));
+    let (_, out) = scene.child(ONE, ChildEvent::Accepted);
+    let word = "hold Child(ChildId(0)) true false";
+    assert_eq!(ordered(&out), ["stop timer", "drop 1 Elsewhere", "bridge 0", word]);
+
+    // Over before it mattered.
+    let (mut scene, _) = Scene::new(Line::Answered, json!({"confirmHook": "/confirm"}));
+    scene.child(ONE, ChildEvent::Held(held(false, false, None)));
+    scene.child(ONE, ChildEvent::Held(held(true, true, None)));
+    let (_, out) = scene.child(ONE, ChildEvent::Accepted);
+    assert_eq!(ordered(&out), ["stop timer", "bridge 0"]);
+}
+
+#[test]
 fn a_hold_hook_says_what_is_heard_meanwhile() {
     let (mut scene, _) = Scene::new(Line::Answered, json!({"onHoldHook": "/hold"}));
     scene.child(ONE, ChildEvent::Accepted);
