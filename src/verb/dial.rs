@@ -205,16 +205,11 @@ impl Dial {
         true
     }
 
-    /// Gives the child that talks these verbs to run by itself; gives them back if none talks.
-    pub fn release_child(
-        &self,
-        run: RunId,
-        verbs: Vec<Verb>,
-        out: &mut Vec<Effect>,
-    ) -> Option<Vec<Verb>> {
-        let Course::Talking(child) = self.course else { return Some(verbs) };
+    /// Gives the child that talks these verbs to run by itself; `false` if none talks.
+    pub fn release_child(&self, run: RunId, verbs: Vec<Verb>, out: &mut Vec<Effect>) -> bool {
+        let Course::Talking(child) = self.course else { return false };
         out.push(Effect::Dial { run, order: DialOrder::Adult { child, verbs } });
-        None
+        true
     }
 
     // ---- children ----

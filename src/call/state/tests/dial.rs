@@ -302,6 +302,30 @@ fn verbs_for_a_refer_run_on_the_other_leg() {
 }
 
 #[test]
+fn verbs_for_a_refer_are_dropped_with_the_leg_they_were_for() {
+    let pause = || json!([{"verb": "pause", "length": 9}]);
+    let mut story = dialling(json!({"referHook": "/refer"}));
+    story.tell(child(ChildEvent::Accepted));
+    story.tell(in_dialog::refers(false));
+    let asked = story.hooks.last().unwrap().id;
+    story.tell(ended(CallStatus::Completed, 200));
+    story.reply(json!([]));
+    let log = story.reply_to(asked, Ok(HookReply { body: Some(pause()) }));
+    assert_eq!(log, ["answer 202 [Refer-Sub: false]"]);
+    assert_eq!(story.pass(5.0)[0], "BYE", "its own list goes on");
+
+    // The child has an application of its own meanwhile.
+    let mut story = dialled(None);
+    story.tell(Input::Start);
+    story.tell(Input::Answered);
+    story.tell(in_dialog::refers(false));
+    let verbs = parse(&json!([{"verb": "pause", "length": 1}])).unwrap();
+    story.tell(Input::Parent(Box::new(ParentWord::Adult(verbs))));
+    assert_eq!(story.reply(pause()), ["answer 202 [Refer-Sub: false]"]);
+    assert_eq!(story.pass(1.0)[0], "BYE", "its own list goes on");
+}
+
+#[test]
 fn who_is_held_hears_the_sessions_music() {
     let mut story = Story::talking(json!([
         {"verb": "config", "onHoldMusic": "/hold.wav"},
