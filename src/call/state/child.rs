@@ -137,6 +137,24 @@ impl State {
         }
     }
 
+    /// What a confirmation may still bring after its first reply (contract verbs.md §3.11, D-42).
+    pub(super) fn restrict(&self, verbs: &mut Vec<Verb>) {
+        let stage = self.kinship.as_ref().map(|kinship| kinship.stage);
+        if stage == Some(Stage::Confirming) {
+            verbs.retain(|verb| {
+                matches!(
+                    verb.kind,
+                    VerbKind::Config(_)
+                        | VerbKind::Hangup(_)
+                        | VerbKind::Pause(_)
+                        | VerbKind::Play(_)
+                        | VerbKind::Say(_)
+                        | VerbKind::Tag(_)
+                )
+            });
+        }
+    }
+
     /// The verbs of the confirmation are through, or no other application came, and the far end is still
     /// there.
     pub(super) fn on_child_exhausted(&mut self, turn: &mut Turn<'_>) -> bool {

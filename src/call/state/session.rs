@@ -333,10 +333,11 @@ impl State {
         turn: &mut Turn<'_>,
     ) {
         match next_verbs(result) {
-            Ok(verbs) => {
+            Ok(mut verbs) => {
                 if pending.kind == AskKind::Redirect {
                     self.follow(pending.id, &pending.target, turn);
                 }
+                self.restrict(&mut verbs);
                 self.run(turn, |runner, cx| runner.on_reply(pending.run, verbs, cx));
             }
             Err(failure) => self.fail(&failure, turn),

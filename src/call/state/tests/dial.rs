@@ -186,6 +186,13 @@ fn a_confirm_hook_decides_whether_a_child_is_accepted() {
     assert_eq!(log[0], "BYE");
     assert!(!log.contains(&"tell parent Accepted".to_owned()), "{log:?}");
 
+    // Later replies may bring less.
+    let mut story = asked();
+    story.reply(json!([{"verb": "redirect", "actionHook": "/more"}]));
+    let log = story.reply(json!([{"verb": "conference", "name": "lobby"},
+        {"verb": "play", "url": "/a.wav"}, {"verb": "enqueue", "name": "sales"}]));
+    assert_eq!(log, ["play http://app.example.com/a.wav"]);
+
     assert_eq!(asked().fail_hook(refused())[1], "BYE");
     assert_eq!(asked().reply(json!([{"verb": "sip:decline", "status": 486}]))[0], "BYE");
 }
