@@ -342,6 +342,10 @@ fn a_call_that_dials_tells_of_its_child_over_the_same_socket() {
     app.wait_for("jambonz:error", |fact| {
         fact["data"].to_string().contains("no call of this session")
     });
+    // One that it cannot carry out any more: it is answered.
+    app.order(json!({ "do": "inject", "command": "call:status",
+        "data": { "call_status": "no-answer" }, "callSid": child_sid }));
+    app.wait_for("jambonz:error", |fact| fact["data"].to_string().contains("incompatible"));
     wait::expect("the child's customer data", SOON, || {
         stage.get(&child)["customer_data"] == json!({ "side": "b" })
     });

@@ -243,7 +243,7 @@ impl CallActor {
         tracing::info!(call_sid = %self.sid, command = command.name.as_str(), "application orders");
         let name: String = command.name.chars().take(MAX_NAME_CHARS).collect();
         let outcome = match command.call_sid.filter(|sid| *sid != self.sid) {
-            Some(child) => self.pass_on(child, &command),
+            Some(child) => self.pass_on(child, &command, &name, ctx),
             None => self.obey(command, ctx),
         };
         if let Err(problem) = outcome {
@@ -288,15 +288,28 @@ impl CallActor {
     }
 
     /// A command for another leg of the session.
-    fn pass_on(&self, child: CallSid, command: &Command) -> Result<(), String> {
-        let unknown = || format!("callSid {child} is no call of this session");
+    fn pass_on(
+        &self,
+        child: CallSid,
+        command: &Command,
+        name: &str,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), String> {
+        let unknown = move || format!("callSid {child} is no call of this session");
         let account = self.state.base_fields().facts.account_sid;
         let call = self.desk.live.call(account, child).ok_or_else(unknown)?;
         let actor = call.actor.filter(|_| call.snapshot.is_child_of(self.sid));
         let actor = actor.ok_or_else(unknown)?;
         let update = update(command)?;
-        // What it cannot do there is an alert of that call.
-        actor.do_send(Update(update));
+        let (name, told) = (name.to_owned(), actor.send(Update(update)));
+        ctx.spawn(told.into_actor(self).map(move |done, this, ctx| {
+            let problem = match done {
+                Ok(Ok(_)) => return,
+                Ok(Err(refusal)) => refusal.to_string(),
+                Err(_) => unknown(),
+            };
+            this.complain(&name, &problem, ctx);
+        }));
         Ok(())
     }
 
