@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 
 use super::{
-    Ask, AskKind, Conference, Cx, Dial, Effect, Event, Line, Need, Question, RunId, Step, Stop, Verb,
-    VerbKind,
+    Ask, AskKind, Conference, Cx, Dial, Effect, Event, Line, Need, Question, RunId, Step, Stop,
+    Verb, VerbKind,
 };
 
 #[derive(Debug, Default)]

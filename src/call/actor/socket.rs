@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use url::Url;
 
+use super::family::FromParent;
 use super::{CallActor, HookAnswered, Update};
-use crate::call::{Effect, Input};
+use crate::call::{Effect, Input, ParentWord};
 use crate::hook::ws::{
     self, Command, Event, Message as Told, MessageType, Reply, SocketEvent, SocketId, SocketSender,
     WeakSocket, command,
@@ -256,8 +257,20 @@ impl CallActor {
         let mut effects = Vec::new();
         match command.name.as_str() {
             "redirect" if command.data.is_array() => {
-                let verbs = verb::parse(&command.data).map_err(|error| error.to_string())?;
+                let verbs = verbs(&command.data)?;
                 self.state.take_verbs(now, wall, verbs, command.queue, &mut effects);
+            }
+            "redirect" if is_for_legs(&command.data) => {
+                let of = |leg| command.data.get(leg).map(verbs).transpose();
+                let (of_child, own) = (of(CHILD)?, of(PARENT)?);
+                if let Some(verbs) = of_child
+                    && !self.state.let_child_go(now, wall, verbs, &mut effects)
+                {
+                    return Err("the call talks with no child".to_owned());
+                }
+                if let Some(verbs) = own {
+                    self.state.take_verbs(now, wall, verbs, false, &mut effects);
+                }
             }
             "config" => {
                 let verb = config(command.data)?;
@@ -300,6 +313,11 @@ impl CallActor {
         let call = self.desk.live.call(account, child).ok_or_else(unknown)?;
         let actor = call.actor.filter(|_| call.snapshot.is_child_of(self.sid));
         let actor = actor.ok_or_else(unknown)?;
+        if command.name == "redirect" && command.data.is_array() {
+            let word = ParentWord::Adult(verbs(&command.data)?);
+            actor.do_send(FromParent::Word(Box::new(word)));
+            return Ok(());
+        }
         let update = update(command)?;
         let (name, told) = (name.to_owned(), actor.send(Update(update)));
         ctx.spawn(told.into_actor(self).map(move |done, this, ctx| {
@@ -363,6 +381,15 @@ fn update(command: &Command) -> Result<UpdateCall, String> {
     UpdateCall::parse(&body).map_err(|error| error.to_string())
 }
 
+fn verbs(data: &Value) -> Result<Vec<Verb>, String> {
+    verb::parse(data).map_err(|error| error.to_string())
+}
+
+/// `redirect` with verbs for one leg of a bridge, or for each.
+fn is_for_legs(data: &Value) -> bool {
+    data.get(CHILD).or(data.get(PARENT)).is_some()
+}
+
 /// `redirect` with hooks: the words of REST.
 fn redirect_body(data: &Value) -> Result<Value, String> {
     let given = data.as_object().ok_or("data must be verbs or hooks")?;
@@ -380,8 +407,7 @@ fn config(data: Value) -> Result<Verb, String> {
     let Value::Object(mut properties) = data else { return Err("data must be an object".into()) };
     properties.insert("verb".into(), "config".into());
     let array = Value::Array(vec![Value::Object(properties)]);
-    let verbs = verb::parse(&array).map_err(|error| error.to_string())?;
-    verbs.into_iter().next().ok_or_else(|| "no verb".to_owned())
+    verbs(&array)?.into_iter().next().ok_or_else(|| "no verb".to_owned())
 }
 
 #[derive(Message)]
@@ -427,5 +453,7 @@ impl Handler<AskFor> for CallActor {
 const MAX_CANDIDATES: usize = 4;
 /// Alerts about refused commands; the application itself is told of each.
 const MAX_REFUSED: u32 = 16;
+const CHILD: &str = "child_call";
+const PARENT: &str = "parent_call";
 const MAX_NAME_CHARS: usize = 64;
 const FOREIGN: u64 = 1 << 32;

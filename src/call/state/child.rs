@@ -15,11 +15,18 @@ use crate::verb::{BridgeChange, ChildEvent, RunId, Verb, VerbKind};
 #[derive(Debug)]
 pub(super) struct Kinship {
     confirm: Option<Hook>,
-    /// To be asked for an application of its own as soon as the far end has answered.
-    own: Option<Hook>,
+    /// An application of its own, for the time when the far end has answered.
+    own: Option<Own>,
     stage: Stage,
     /// The parent has gone on without it: it waits for an application of its own, or ends.
     is_released: bool,
+}
+
+#[derive(Debug)]
+enum Own {
+    /// To be asked for it.
+    Hook(Hook),
+    Verbs(Vec<Verb>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,25 +74,32 @@ impl State {
     /// Keeps the hook for the answer; gives it back if the call is nobody's child.
     pub(super) fn leave_with(&mut self, hook: Hook) -> Option<Hook> {
         let Some(kinship) = &mut self.kinship else { return Some(hook) };
-        kinship.own = Some(hook);
+        kinship.own = Some(Own::Hook(hook));
         None
     }
 
     /// The far end has answered; `false` if the call is nobody's child.
     pub(super) fn on_child_answered(&mut self, turn: &mut Turn<'_>) -> bool {
         let Some(kinship) = &mut self.kinship else { return false };
-        if let Some(hook) = kinship.own.take() {
-            kinship.stage = Stage::Leaving;
-            self.tell_parent(ChildEvent::Answered, turn);
-            self.redirect(hook, turn);
-            if self.session.redirect.is_none() {
+        match kinship.own.take() {
+            Some(Own::Hook(hook)) => {
+                kinship.stage = Stage::Leaving;
+                self.tell_parent(ChildEvent::Answered, turn);
+                self.redirect(hook, turn);
+                if self.session.redirect.is_none() {
+                    self.confirm(turn);
+                }
+            }
+            Some(Own::Verbs(verbs)) => {
+                self.grow_up(turn);
+                self.load(verbs, turn);
+            }
+            None => {
+                if kinship.confirm.is_some() {
+                    self.tell_parent(ChildEvent::Answered, turn);
+                }
                 self.confirm(turn);
             }
-        } else {
-            if kinship.confirm.is_some() {
-                self.tell_parent(ChildEvent::Answered, turn);
-            }
-            self.confirm(turn);
         }
         true
     }
@@ -191,9 +205,14 @@ impl State {
         }
         match word {
             ParentWord::Redirect(hook) => self.redirect(hook, turn),
-            ParentWord::Adult(verbs) => {
+            ParentWord::Adult(verbs) if self.is_answered() => {
                 self.grow_up(turn);
                 self.load(verbs, turn);
+            }
+            ParentWord::Adult(verbs) => {
+                if let Some(kinship) = &mut self.kinship {
+                    kinship.own = Some(Own::Verbs(verbs));
+                }
             }
             ParentWord::Release => {
                 if let Some(kinship) = &mut self.kinship {

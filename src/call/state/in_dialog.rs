@@ -10,8 +10,8 @@ use crate::call::refer::{Refer, SIPFRAG, Subscription};
 use crate::call::setup::Transfers;
 use crate::call::{Effect, TransferOrder};
 use crate::hook::{HookError, HookId, HookKind, HookReply, payload};
-use crate::model::{CallSid, Hook};
 use crate::model::call::{Content, SipHeaders, SipRequest};
+use crate::model::{CallSid, Hook};
 use crate::sip_io::message::RequestId;
 use crate::verb::{Event, ReferOrder, RunId};
 

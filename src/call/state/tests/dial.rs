@@ -248,6 +248,15 @@ fn an_application_for_a_child_that_rings_is_asked_when_it_answers() {
     let mut story = ringing(Some("/confirm"));
     let log = story.fail_hook(refused());
     assert_eq!(log[1..], ["DialConfirm http://app.example.com/confirm"], "the base is as before");
+
+    // Verbs wait for the answer as well.
+    let mut story = dialled(None);
+    story.tell(Input::Start);
+    let verbs = parse(&json!([{"verb": "pause", "length": 1}])).unwrap();
+    assert_eq!(story.tell(Input::Parent(Box::new(ParentWord::Adult(verbs)))), [""; 0]);
+    let log = story.tell(Input::Answered);
+    assert_eq!(log, ["event in-progress 200", "exit bridge", "tell parent Left"]);
+    assert_eq!(story.pass(1.0)[0], "BYE");
 }
 
 #[test]
