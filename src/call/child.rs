@@ -10,7 +10,7 @@ use super::originate::{Plan, described};
 use super::tally::Counted;
 use super::ways::Search;
 use super::{Application, Limits, Setup};
-use crate::hook::{self, CallFacts, ResolvedHook};
+use crate::hook::{self, BaseFields, CallFacts, ResolvedHook};
 use crate::model::call::{CreateCall, Direction, SpeechDefaults, TargetKind};
 use crate::model::{Account, CallSid, Hook, Secret};
 use crate::sip_io::message::Fields;
@@ -21,6 +21,8 @@ use crate::verb::ChildCall;
 #[derive(Clone, Debug)]
 pub struct Parent {
     pub facts: Arc<CallFacts>,
+    /// The call when it dialled.
+    pub fields: BaseFields,
     /// What relative hooks refer to.
     pub base: hook::Base,
     /// Hears of the child's status too.

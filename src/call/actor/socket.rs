@@ -359,11 +359,15 @@ fn message(request: HookRequest, reply_to: Option<HookId>) -> Told {
     let kind = match kind {
         HookKind::SessionNew => MessageType::SessionNew,
         HookKind::SessionRedirect => MessageType::SessionRedirect,
+        HookKind::SessionAdulting => MessageType::SessionAdulting,
         HookKind::VerbHook | HookKind::ConferenceStatus => MessageType::VerbHook,
         HookKind::DialConfirm => MessageType::DialConfirm,
         HookKind::CallStatus => MessageType::CallStatus,
     };
-    let has_hook = !matches!(kind, MessageType::SessionNew | MessageType::CallStatus);
+    let has_hook = !matches!(
+        kind,
+        MessageType::SessionNew | MessageType::SessionAdulting | MessageType::CallStatus
+    );
     let hook = match target.via {
         Via::Session(hook) => hook,
         Via::Http | Via::Socket => String::from(target.url).into(),

@@ -3,12 +3,13 @@
 
 use serde_json::{Map, Value};
 
+use super::session::Socket;
 use super::{State, Turn};
 use crate::call::Effect;
 use crate::call::failure::next_verbs;
 use crate::hook::{HookError, HookId, HookKind, HookReply, payload};
 use crate::model::Hook;
-use crate::model::call::SipHeaders;
+use crate::model::call::{CallStatus, SipHeaders};
 use crate::verb::{BridgeChange, ChildEvent, RunId, Verb, VerbKind};
 
 /// What ties the call to the one that dialled it.
@@ -191,11 +192,57 @@ impl State {
 
     /// Becomes a session of its own (contract verbs.md §1.9): what comes next is its alone.
     pub(super) fn grow_up(&mut self, turn: &mut Turn<'_>) {
-        if self.kinship.is_some() {
+        if let Some(stage) = self.kinship.as_ref().map(|kinship| kinship.stage) {
             self.is_bridged = false;
             turn.out.push(Effect::ExitBridge { run: RunId::OF_CHILD });
             self.tell_parent(ChildEvent::Left, turn);
             self.kinship = None;
+            self.introduce(stage == Stage::Accepted, turn);
+        }
+    }
+
+    /// Has a WebSocket application that the call shares with its parent hear of it over a socket of its
+    /// own; `has_talked` with the parent.
+    fn introduce(&mut self, has_talked: bool, turn: &mut Turn<'_>) {
+        let Some(parent) = &self.setup.parent else { return };
+        let mut parent = parent.fields.clone();
+        // It came to a socket of its own by the hook that it was given.
+        if self.session.socket == Socket::Open {
+            return;
+        }
+        let Some(target) = self.session.base.leave_family() else { return };
+        if has_talked {
+            (parent.call_status, parent.sip_status) = (CallStatus::InProgress, 200);
+            parent.sip_reason = "OK".into();
+        }
+        let mut fields = Map::new();
+        fields.insert("parent_call_info".into(), Value::Object(payload::plain(&parent)));
+        let body = payload::action(&self.base, fields, None);
+        let request = self.request(HookKind::SessionAdulting, target, body);
+        self.session.adulting = Some(request.id);
+        turn.out.push(Effect::Hook(Box::new(request)));
+    }
+
+    /// The application has taken the call as a session of its own. Its verbs, if there are some, replace
+    /// those that the call came with; without it those are all there is.
+    pub(super) fn on_introduced(
+        &mut self,
+        result: Result<HookReply, HookError>,
+        turn: &mut Turn<'_>,
+    ) {
+        if self.session.base.session_socket().is_some() {
+            match &result {
+                Ok(_) => self.session.socket = Socket::Open,
+                Err(_) => self.session.is_failed_start = true,
+            }
+        }
+        match next_verbs(result) {
+            Ok(verbs) if verbs.is_empty() => self.resume(turn),
+            Ok(verbs) => self.load(verbs, turn),
+            Err(failure) => {
+                turn.out.extend(failure.alert().map(Effect::Alert));
+                self.resume(turn);
+            }
         }
     }
 

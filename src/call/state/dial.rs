@@ -24,6 +24,7 @@ impl State {
             DialOrder::Call { child, call } => {
                 let parent = Parent {
                     facts: self.setup.facts.clone(),
+                    fields: self.base.clone(),
                     base: self.session.base.clone(),
                     status: self.session.status_target(turn),
                     confirm_hook: call.confirm_hook.clone(),

@@ -26,7 +26,9 @@ pub(super) struct Session {
     status: StatusHook,
     pub(super) socket: Socket,
     /// The application failed before it began: over its own socket nothing is said of that (D-8).
-    is_failed_start: bool,
+    pub(super) is_failed_start: bool,
+    /// What introduces a child to its application as a session of its own, until it is answered.
+    pub(super) adulting: Option<HookId>,
     /// The first request, until it is answered.
     opening: Option<HookId>,
     /// A request for another application from outside, until it is answered; the latest counts.
@@ -88,6 +90,7 @@ impl Session {
             status,
             socket: Socket::None,
             is_failed_start: false,
+            adulting: None,
             opening: None,
             redirect: None,
             question: None,
@@ -254,6 +257,8 @@ impl State {
                 Ok(verbs) => self.load(verbs, turn),
                 Err(failure) => self.fail(&failure, turn),
             }
+        } else if session.adulting.take_if(|asked| *asked == id).is_some() {
+            self.on_introduced(result, turn);
         } else if let Some((_, target)) = session.redirect.take_if(|(asked, _)| *asked == id) {
             self.on_redirect_reply(id, &target, result, turn);
         } else if let Some(pending) = session.question.take_if(|pending| pending.id == id) {

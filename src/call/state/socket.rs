@@ -87,6 +87,9 @@ impl State {
             }
             Via::Http => self.leave_socket_for(target, turn),
         }
+        if !matches!(target.via, Via::Session(_)) {
+            self.session.adulting = None;
+        }
         self.session.base.follow(target);
     }
 

@@ -83,7 +83,9 @@ impl State {
         if self.on_child_exhausted(turn) {
             return;
         }
-        if self.session.redirect.is_some() || self.session.socket == Socket::Open {
+        let session = &self.session;
+        let is_asking = session.redirect.is_some() || session.adulting.is_some();
+        if is_asking || session.socket == Socket::Open {
             return;
         }
         match self.phase {

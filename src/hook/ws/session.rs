@@ -19,6 +19,7 @@ use crate::model::CallSid;
 pub enum MessageType {
     SessionNew,
     SessionRedirect,
+    SessionAdulting,
     VerbHook,
     DialConfirm,
     CallStatus,
@@ -520,6 +521,7 @@ impl MessageType {
         match self {
             Self::SessionNew => "session:new",
             Self::SessionRedirect => "session:redirect",
+            Self::SessionAdulting => "session:adulting",
             Self::VerbHook => "verb:hook",
             Self::DialConfirm => "dial:confirm",
             Self::CallStatus => "call:status",
@@ -529,7 +531,7 @@ impl MessageType {
 
     /// Whether it is what a session begins with.
     fn opens(self) -> bool {
-        matches!(self, Self::SessionNew | Self::SessionRedirect)
+        matches!(self, Self::SessionNew | Self::SessionRedirect | Self::SessionAdulting)
     }
 
     /// Whether even an answer without verbs says something: silence must not be taken for it.

@@ -36,7 +36,9 @@ fn dialled(confirm_hook: Option<Hook>) -> Story {
         caller_id: Some("1001".into()),
         ..facts(Direction::Outbound)
     };
-    let parent = Parent { facts: Arc::new(parent), base, status, confirm_hook, refer_hook };
+    let facts = Arc::new(parent);
+    let fields = BaseFields::new(facts.clone());
+    let parent = Parent { facts, fields, base, status, confirm_hook, refer_hook };
     Story::new(Setup {
         facts: Arc::new(own),
         application: Application::default(),
