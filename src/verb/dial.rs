@@ -22,8 +22,8 @@ pub use self::order::{
     ChildCall, ChildEvent, ChildId, ChildName, DialOrder, Farewell, Flow, Held, Side,
 };
 use super::{
-    BridgeChange, Clip, Cx, Ear, Effect, Event, Line, Loops, Need, Question, RunId, Step, Stop,
-    Verb,
+    BridgeChange, Clip, Cx, Ear, Effect, Event, Line, Listen, Loops, Need, Question, RunId, Step,
+    Stop, Verb,
 };
 use crate::model::Hook;
 use crate::model::call::{CallStatus, SipHeaders};
@@ -42,6 +42,8 @@ pub struct Dial {
     pub music: Option<String>,
     /// Asked about a REFER of either side.
     pub refer_hook: Option<Hook>,
+    /// Where the audio of one side goes while they talk.
+    listen: Option<Box<Listen>>,
     keys: Keys,
     hold: Hold,
     /// Who holds before the two talk.
@@ -55,6 +57,8 @@ pub struct Dial {
     has_rung: bool,
     /// Both have entered the bridge, or were told to.
     is_bridged: bool,
+    /// The audio of this call goes somewhere.
+    is_heard: bool,
     /// The child that is to get an application of its own.
     leaving: Option<ChildId>,
     /// The latest child that failed.
@@ -316,6 +320,14 @@ impl Dial {
     fn connect(&mut self, id: ChildId, run: RunId, cx: &mut Cx<'_>) {
         self.course = Course::Talking(id);
         self.bridge(id, run, cx);
+        if let Some(listen) = self.listen.take() {
+            if listen.is_of_callee {
+                order(run, DialOrder::Listen { child: id, listen }, cx);
+            } else {
+                self.is_heard = true;
+                cx.out.push(Effect::Listen { run, listen });
+            }
+        }
         for (side, held) in std::mem::take(&mut self.held_early) {
             self.on_held(side, held, run, cx);
         }
@@ -394,6 +406,9 @@ impl Dial {
         self.stop_music(cx);
         cx.out.push(Effect::StopTimer { run });
         self.drop_children(|_| true, Farewell::NotWanted, run, cx);
+        if std::mem::take(&mut self.is_heard) {
+            cx.out.push(Effect::StopListen { run });
+        }
         self.unbridge(run, cx);
     }
 

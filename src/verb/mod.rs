@@ -236,6 +236,14 @@ pub enum Effect {
         digits: String,
         duration: Duration,
     },
+    /// The call's audio goes to a WebSocket, until that is stopped.
+    Listen {
+        run: RunId,
+        listen: Box<Listen>,
+    },
+    StopListen {
+        run: RunId,
+    },
     /// Played to who is held from now on.
     SetHoldMusic(String),
     SetCustomerData(Map<String, Value>),

@@ -189,6 +189,9 @@ impl CallActor {
             DialOrder::Adult { child, verbs } => {
                 self.say_to_child(run, child, ParentWord::Adult(verbs));
             }
+            DialOrder::Listen { child, listen } => {
+                self.say_to_child(run, child, ParentWord::Listen(listen));
+            }
             DialOrder::Tell { of: Side::Child(child), hook, fields } => {
                 self.say_to_child(run, child, ParentWord::Tell(hook, fields));
             }

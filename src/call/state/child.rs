@@ -10,7 +10,7 @@ use crate::call::failure::next_verbs;
 use crate::hook::{HookError, HookId, HookKind, HookReply, payload};
 use crate::model::Hook;
 use crate::model::call::{CallStatus, SipHeaders};
-use crate::verb::{BridgeChange, ChildEvent, RunId, Verb, VerbKind};
+use crate::verb::{BridgeChange, ChildEvent, Listen, RunId, Verb, VerbKind};
 
 /// What ties the call to the one that dialled it.
 #[derive(Debug)]
@@ -53,6 +53,8 @@ pub enum ParentWord {
     Adult(Vec<Verb>),
     /// Tell this hook, about this call.
     Tell(Hook, Map<String, Value>),
+    /// Stream this call's audio while the two talk.
+    Listen(Box<Listen>),
 }
 
 impl Kinship {
@@ -194,6 +196,7 @@ impl State {
     pub(super) fn grow_up(&mut self, turn: &mut Turn<'_>) {
         if let Some(stage) = self.kinship.as_ref().map(|kinship| kinship.stage) {
             self.is_bridged = false;
+            self.stop_stream(RunId::OF_CHILD, turn);
             turn.out.push(Effect::ExitBridge { run: RunId::OF_CHILD });
             self.tell_parent(ChildEvent::Left, turn);
             self.kinship = None;
@@ -270,6 +273,7 @@ impl State {
                 }
             }
             ParentWord::Tell(hook, fields) => self.tell_hook(&hook, fields, turn),
+            ParentWord::Listen(listen) => self.stream_now(RunId::OF_CHILD, listen, turn),
         }
     }
 

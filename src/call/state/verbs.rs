@@ -161,6 +161,8 @@ impl State {
                 verb::Effect::SendDigits { digits, duration } => {
                     turn.out.push(Effect::SendDigits { digits, duration });
                 }
+                verb::Effect::Listen { run, listen } => self.stream_now(run, listen, turn),
+                verb::Effect::StopListen { run } => self.stop_stream(run, turn),
                 verb::Effect::SetHoldMusic(url) => self.hold_music = Some(url),
                 verb::Effect::SetCustomerData(data) => {
                     self.base.customer_data = Some(data.into());

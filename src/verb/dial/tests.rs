@@ -87,6 +87,7 @@ fn ordered(out: &[Effect]) -> Vec<String> {
             DialOrder::Drop { child, why } => format!("drop {} {why:?}", child.0),
             DialOrder::Bridge { child } => format!("bridge {}", child.0),
             DialOrder::Hold { to, flow } => format!("hold {to:?} {} {}", flow.sends, flow.receives),
+            DialOrder::Listen { child, .. } => format!("listen to {}", child.0),
             DialOrder::Tell { of, fields, .. } => format!("tell {of:?} {}", fields["dtmf"]),
             other => format!("{other:?}"),
         },
@@ -435,11 +436,28 @@ fn a_target_has_what_is_said_for_all_unless_it_says_otherwise() {
 }
 
 #[test]
+fn one_side_is_listened_to_while_they_talk() {
+    for (listen, at_bridge, at_end) in [
+        (json!({"url": "/audio"}), "Listen", ["stop timer", "StopListen", "ExitBridge"].as_slice()),
+        (json!({"url": "/audio", "channel": 2}), "listen to 0", &["stop timer", "ExitBridge"]),
+    ] {
+        for name in ["listen", "stream"] {
+            let (mut scene, out) = Scene::new(Line::Answered, json!({ name: listen }));
+            assert_eq!(ordered(&out), ["call 0", "timer 60"]);
+            let (_, out) = scene.child(ONE, ChildEvent::Accepted);
+            assert_eq!(ordered(&out), ["stop timer", "bridge 0", at_bridge]);
+            assert_eq!(ordered(&scene.ended(ONE, 200).1), at_end);
+        }
+    }
+    assert!(read(json!({"listen": {"url": 5}})).is_err());
+}
+
+#[test]
 fn what_has_no_effect_yet_is_said() {
-    let nested = json!({"listen": {"url": "wss://a"}, "amd": {}, "srtpEncryption": "dtls"});
+    let nested = json!({"dub": [], "amd": {}, "srtpEncryption": "dtls"});
     let (_, out) = Scene::new(Line::Answered, nested);
     let Some(Effect::WithoutEffect { verb: "dial", names }) = out.first() else {
         panic!("{out:?}")
     };
-    assert_eq!(names, &["listen", "amd", "srtpEncryption"]);
+    assert_eq!(names, &["dub", "amd", "srtpEncryption"]);
 }

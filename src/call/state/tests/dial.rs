@@ -285,6 +285,34 @@ fn live_control_reaches_the_child_and_the_bridge() {
 }
 
 #[test]
+fn each_leg_streams_what_is_said_there() {
+    let mut story = dialling(json!({"listen": {"url": "/audio"}}));
+    let log = story.tell(child(ChildEvent::Accepted));
+    assert_eq!(log, ["Bridge { child: ChildId(0) }", "stream to ws://app.example.com/audio"]);
+    assert_eq!(story.update(json!({"listen_status": "pause"})).unwrap(), ["stream Paused"]);
+    let log = story.tell(ended(CallStatus::Completed, 200));
+    assert_eq!(log[..2], ["stop stream", "exit bridge"]);
+
+    let mut story = dialled(None);
+    story.tell(Input::Start);
+    story.tell(Input::Answered);
+    let listen = Box::new(verb::Listen {
+        url: "/audio".into(),
+        mix: verb::MixType::Mono,
+        sample_rate: 8_000,
+        metadata: None,
+        auth: None,
+        pass_dtmf: false,
+        is_of_callee: true,
+    });
+    let log = story.tell(Input::Parent(Box::new(ParentWord::Listen(listen))));
+    assert_eq!(log, ["stream to ws://app.example.com/audio"]);
+    let verbs = parse(&json!([{"verb": "pause", "length": 1}])).unwrap();
+    let log = story.tell(Input::Parent(Box::new(ParentWord::Adult(verbs))));
+    assert_eq!(log, ["stop stream", "exit bridge", "tell parent Left"]);
+}
+
+#[test]
 fn verbs_for_a_refer_run_on_the_other_leg() {
     // REFER of the caller.
     let mut story = dialling(json!({"referHook": "/refer"}));
