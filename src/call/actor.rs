@@ -432,6 +432,16 @@ impl Handler<Update> for CallActor {
     type Result = Result<Updated, UpdateError>;
 
     fn handle(&mut self, Update(update): Update, ctx: &mut Context<Self>) -> Self::Result {
+        self.update(update, ctx)
+    }
+}
+
+impl CallActor {
+    fn update(
+        &mut self,
+        update: UpdateCall,
+        ctx: &mut Context<Self>,
+    ) -> Result<Updated, UpdateError> {
         let mut effects = Vec::new();
         let now = (Instant::now(), OffsetDateTime::now_utc());
         let sent = self.state.update(now.0, now.1, update, &mut effects);

@@ -11,7 +11,7 @@ use super::route::Attempt;
 use super::tally::Counted;
 use super::ways::Search;
 use super::{Application, Limits, Setup};
-use crate::hook::{self, CallFacts, ResolvedHook};
+use crate::hook::{self, BaseFields, CallFacts, ResolvedHook};
 use crate::model::call::{CreateCall, Direction, SpeechDefaults, TargetKind};
 use crate::model::{Account, CallSid, Encryption, Hook, Secret};
 use crate::sip_io::message::Fields;
@@ -22,6 +22,8 @@ use crate::verb::ChildCall;
 #[derive(Clone, Debug)]
 pub struct Parent {
     pub facts: Arc<CallFacts>,
+    /// The call when it dialled.
+    pub fields: BaseFields,
     /// What relative hooks refer to.
     pub base: hook::Base,
     /// Hears of the child's status too.
@@ -91,6 +93,7 @@ pub(super) async fn plan(
         webhook_secret,
         queue_event_hook: account.queue_event_hook.as_ref().map(|stored| stored.hook.clone()),
         invite: None,
+        has_offer: false,
         customer_data: tag,
         limits: Limits { ring_timeout, time_limit: None, ..desk.limits() },
         service_url: desk.api_base_url.clone(),

@@ -141,6 +141,7 @@ impl Desk {
             webhook_secret: account.webhook_secret.clone(),
             queue_event_hook: account.queue_event_hook.as_ref().map(|stored| stored.hook.clone()),
             invite: Some(answer::invite_text(&call.request, &call.flow)),
+            has_offer: CallActor::has_offer(&call.request),
             customer_data: None,
             limits: self.limits(),
             service_url: self.api_base_url.clone(),

@@ -113,6 +113,7 @@ impl Plan {
             webhook_secret: account.webhook_secret.clone(),
             queue_event_hook: account.queue_event_hook.as_ref().map(|stored| stored.hook.clone()),
             invite: None,
+            has_offer: false,
             customer_data: create.tag.clone(),
             limits: Limits {
                 ring_timeout: create.timeout,

@@ -22,6 +22,8 @@ pub struct Setup {
     pub queue_event_hook: Option<Hook>,
     /// Inbound: the INVITE, shown to the application.
     pub invite: Option<InviteText>,
+    /// Inbound: the INVITE has an offer, which can be answered early.
+    pub has_offer: bool,
     /// REST create: the `tag`, customer data from the start.
     pub customer_data: Option<Map<String, Value>>,
     pub limits: Limits,

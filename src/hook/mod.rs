@@ -45,6 +45,8 @@ pub enum HookKind {
     SessionNew,
     /// A redirect, by verb or from outside.
     SessionRedirect,
+    /// The first request of a session that a child has for itself from now on.
+    SessionAdulting,
     /// The action hook of a verb.
     VerbHook,
     /// Whether a child that has answered is to be connected.

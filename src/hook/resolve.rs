@@ -137,6 +137,15 @@ impl Base {
         self.socket().map(|socket| self.over(socket, ""))
     }
 
+    /// From now on a socket of its own to the same WebSocket application (contract verbs.md §1.9); `None`:
+    /// it is none.
+    pub fn leave_family(&mut self) -> Option<ResolvedHook> {
+        let url = self.url.as_mut().filter(|url| is_socket(url))?;
+        let path = format!("{}/adulting", url.path().trim_end_matches('/'));
+        url.set_path(&path);
+        self.session_socket()
+    }
+
     fn socket(&self) -> Option<&Url> {
         self.url.as_ref().filter(|url| is_socket(url))
     }
@@ -418,6 +427,21 @@ mod tests {
         let next = base.resolve(&hook("/next")).unwrap();
         assert!(next.via == Via::Http);
         assert_eq!(next.url.as_str(), "http://b.example/next");
+    }
+
+    #[test]
+    fn a_child_leaves_for_a_socket_of_its_own() {
+        assert!(session().leave_family().is_none());
+        for (at, own) in [
+            ("wss://u:p@a.example/call?x=1#rc=2", "wss://a.example/call/adulting?x=1#rc=2"),
+            ("ws://a.example", "ws://a.example/adulting"),
+        ] {
+            let mut base = Base::of(&hook(at));
+            let target = base.leave_family().unwrap();
+            assert_eq!((target.url.as_str(), target.session_hook()), (own, Some("")));
+            assert_eq!(target.auth.is_some(), at.contains("u:p"));
+            assert_eq!(base.resolve(&hook("/next")).unwrap().url.as_str(), own);
+        }
     }
 
     #[test]

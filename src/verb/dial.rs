@@ -22,8 +22,8 @@ pub use self::order::{
     ChildCall, ChildEvent, ChildId, ChildName, DialOrder, Farewell, Flow, Held, Side,
 };
 use super::{
-    BridgeChange, Clip, Cx, Ear, Effect, Event, Line, Loops, Need, Question, RunId, Step, Stop,
-    Verb,
+    BridgeChange, Clip, Cx, Ear, Effect, Event, Line, Listen, Loops, Need, Question, RunId, Step,
+    Stop, Verb,
 };
 use crate::model::Hook;
 use crate::model::call::{CallStatus, SipHeaders};
@@ -42,8 +42,12 @@ pub struct Dial {
     pub music: Option<String>,
     /// Asked about a REFER of either side.
     pub refer_hook: Option<Hook>,
+    /// Where the audio of one side goes while they talk.
+    listen: Option<Box<Listen>>,
     keys: Keys,
     hold: Hold,
+    /// Who holds before the two talk.
+    held_early: Vec<(Side, Held)>,
     /// Properties of the contract that are set and do nothing.
     without_effect: Vec<&'static str>,
     children: Vec<Child>,
@@ -53,6 +57,8 @@ pub struct Dial {
     has_rung: bool,
     /// Both have entered the bridge, or were told to.
     is_bridged: bool,
+    /// The audio of this call goes somewhere.
+    is_heard: bool,
     /// The child that is to get an application of its own.
     leaving: Option<ChildId>,
     /// The latest child that failed.
@@ -108,7 +114,7 @@ impl Dial {
         self.course = Course::Ringing;
         if let Some(url) = self.music.take() {
             if cx.line == Line::Unanswered {
-                cx.out.push(Effect::Progress);
+                cx.out.push(Effect::RingWithMedia);
                 self.has_rung = true;
             }
             let music = cx.fresh_run();
@@ -203,16 +209,11 @@ impl Dial {
         true
     }
 
-    /// Gives the child that talks these verbs to run by itself; gives them back if none talks.
-    pub fn release_child(
-        &self,
-        run: RunId,
-        verbs: Vec<Verb>,
-        out: &mut Vec<Effect>,
-    ) -> Option<Vec<Verb>> {
-        let Course::Talking(child) = self.course else { return Some(verbs) };
+    /// Gives the child that talks these verbs to run by itself; `false` if none talks.
+    pub fn release_child(&self, run: RunId, verbs: Vec<Verb>, out: &mut Vec<Effect>) -> bool {
+        let Course::Talking(child) = self.course else { return false };
         out.push(Effect::Dial { run, order: DialOrder::Adult { child, verbs } });
-        None
+        true
     }
 
     // ---- children ----
@@ -251,9 +252,15 @@ impl Dial {
             // The call itself looks at them.
             ChildEvent::Replaces(_) => {}
             ChildEvent::Ended { status, sip_status } => {
+                let is_declined = child.stage == Stage::Confirming;
                 child.stage = Stage::Gone;
                 let name = child.name.clone();
-                return self.on_gone(id, Some(Outcome { status, sip_status, name }), run, cx);
+                let outcome = match is_declined {
+                    // There was no bridge that could be over.
+                    true => Outcome { status: CallStatus::Failed, sip_status: DECLINED, name },
+                    false => Outcome { status, sip_status, name },
+                };
+                return self.on_gone(id, Some(outcome), run, cx);
             }
         }
         Step::Wait
@@ -275,7 +282,7 @@ impl Dial {
         }
         if cx.line == Line::Unanswered {
             self.has_rung = true;
-            cx.out.push(Effect::Progress);
+            cx.out.push(Effect::RingWithMedia);
         }
         self.course = Course::Early(id);
         self.bridge(id, run, cx);
@@ -313,6 +320,17 @@ impl Dial {
     fn connect(&mut self, id: ChildId, run: RunId, cx: &mut Cx<'_>) {
         self.course = Course::Talking(id);
         self.bridge(id, run, cx);
+        if let Some(listen) = self.listen.take() {
+            if listen.is_of_callee {
+                order(run, DialOrder::Listen { child: id, listen }, cx);
+            } else {
+                self.is_heard = true;
+                cx.out.push(Effect::Listen { run, listen });
+            }
+        }
+        for (side, held) in std::mem::take(&mut self.held_early) {
+            self.on_held(side, held, run, cx);
+        }
         if let Some(after) = self.time_limit {
             cx.out.push(Effect::StartTimer { run, after });
         }
@@ -388,6 +406,9 @@ impl Dial {
         self.stop_music(cx);
         cx.out.push(Effect::StopTimer { run });
         self.drop_children(|_| true, Farewell::NotWanted, run, cx);
+        if std::mem::take(&mut self.is_heard) {
+            cx.out.push(Effect::StopListen { run });
+        }
         self.unbridge(run, cx);
     }
 
@@ -467,12 +488,21 @@ impl Dial {
     }
 
     fn on_held(&mut self, by: Side, held: Held, run: RunId, cx: &mut Cx<'_>) {
-        let Some(to) = self.other(by) else { return };
+        let Some(to) = self.other(by) else {
+            self.held_early.retain(|(side, _)| *side != by);
+            if !(held.flow.sends && held.flow.receives) {
+                self.held_early.push((by, held));
+            }
+            return;
+        };
         if let Some(flow) = self.hold.on_held(by != Side::Caller, held, cx) {
             order(run, DialOrder::Hold { to, flow }, cx);
         }
     }
 }
+
+/// Who has answered and is not taken, in the words of a call that was never answered.
+const DECLINED: u16 = 480;
 
 fn order(run: RunId, order: DialOrder, cx: &mut Cx<'_>) {
     cx.out.push(Effect::Dial { run, order });

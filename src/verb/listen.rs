@@ -20,6 +20,8 @@ pub struct Listen {
     pub auth: Option<WsAuth>,
     /// The far end's keys as text messages.
     pub pass_dtmf: bool,
+    /// In `dial`: of whom it called, not of the call that dials.
+    pub is_of_callee: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +101,12 @@ fn read(listen: &Map<String, Value>) -> Result<Listen, &'static str> {
         None => false,
         Some(flag) => flag.as_bool().ok_or("has a passDtmf that is no boolean")?,
     };
-    Ok(Listen { url: url.to_owned(), mix, sample_rate, metadata, auth, pass_dtmf })
+    let is_of_callee = match given("channel").map(props::whole) {
+        None | Some(Some(1)) => false,
+        Some(Some(2)) => true,
+        Some(_) => return Err("has a channel that is not 1 or 2"),
+    };
+    Ok(Listen { url: url.to_owned(), mix, sample_rate, metadata, auth, pass_dtmf, is_of_callee })
 }
 
 fn login(auth: &Value) -> Option<WsAuth> {
@@ -151,6 +158,7 @@ mod tests {
             json!({"url": "/a", "metadata": {"a": "x".repeat(70_000)}}),
             json!({"url": "/a", "wsAuth": {"username": "jo"}}),
             json!({"url": "/a", "passDtmf": "yes"}),
+            json!({"url": "/a", "channel": 3}),
         ] {
             assert!(of(&bad).is_err(), "{bad}");
         }

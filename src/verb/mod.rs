@@ -167,8 +167,10 @@ pub enum Event {
 pub enum Effect {
     /// 200 to the caller; the verb that needs it starts when it is sent.
     Answer,
-    /// 183 with SDP to the caller.
+    /// 183 with SDP to the caller; 200 if it has offered nothing that could be answered early.
     Progress,
+    /// The same for what may stay unheard: 180 then.
+    RingWithMedia,
     /// 180 to the caller, unless it has heard more already.
     Ring,
     /// Ends the application; BYE with these headers.
@@ -233,6 +235,14 @@ pub enum Effect {
     SendDigits {
         digits: String,
         duration: Duration,
+    },
+    /// The call's audio goes to a WebSocket, until that is stopped.
+    Listen {
+        run: RunId,
+        listen: Box<Listen>,
+    },
+    StopListen {
+        run: RunId,
     },
     /// Played to who is held from now on.
     SetHoldMusic(String),

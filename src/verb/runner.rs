@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 
 use super::{
-    Ask, Conference, Cx, Dial, Effect, Event, Line, Need, Question, RunId, Step, Stop, Verb,
-    VerbKind,
+    Ask, AskKind, Conference, Cx, Dial, Effect, Event, Line, Need, Question, RunId, Step, Stop,
+    Verb, VerbKind,
 };
 
 #[derive(Debug, Default)]
@@ -114,7 +114,15 @@ impl Runner {
     pub fn on_event(&mut self, to: RunId, event: Event, cx: &mut Cx<'_>) -> Progress {
         match std::mem::take(&mut self.current) {
             Current::Active { mut verb, run } if run == to || verb.owns(to) => {
-                match verb.on_event(event, to, run, cx) {
+                let told = cx.out.len();
+                let step = verb.on_event(event, to, run, cx);
+                // A verb does not know the name that the application gave it.
+                for effect in cx.out.iter_mut().skip(told) {
+                    if let Effect::Ask(Ask { kind: AskKind::Action, verb_id, .. }) = effect {
+                        verb_id.clone_from(&verb.id);
+                    }
+                }
+                match step {
                     Step::Wait => {
                         self.current = Current::Active { verb, run };
                         Progress::Running

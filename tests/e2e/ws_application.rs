@@ -16,6 +16,8 @@ use support::{RtpPeer, SipPeer, wait};
 use crate::stage::{LEVEL_DB, SOON, Stage, file};
 
 const HZ: f64 = 450.0;
+const BOB_HZ: f64 = 1210.0;
+const GONE_DB: f64 = LEVEL_DB - 40.0;
 /// The SDK compiles its schema first, which takes its time on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
@@ -342,6 +344,10 @@ fn a_call_that_dials_tells_of_its_child_over_the_same_socket() {
     app.wait_for("jambonz:error", |fact| {
         fact["data"].to_string().contains("no call of this session")
     });
+    // One that it cannot carry out any more: it is answered.
+    app.order(json!({ "do": "inject", "command": "call:status",
+        "data": { "call_status": "no-answer" }, "callSid": child_sid }));
+    app.wait_for("jambonz:error", |fact| fact["data"].to_string().contains("incompatible"));
     wait::expect("the child's customer data", SOON, || {
         stage.get(&child)["customer_data"] == json!({ "side": "b" })
     });
@@ -352,6 +358,42 @@ fn a_call_that_dials_tells_of_its_child_over_the_same_socket() {
     let ended = app.facts("call:status").into_iter();
     let ended = ended.filter(|fact| fact["data"]["call_status"] == "completed");
     assert_eq!(ended.count(), 2);
+}
+
+#[test]
+fn a_leg_that_gets_verbs_of_its_own_is_a_session_of_its_own() {
+    let hold_on = json!([{ "verb": "answer" }, { "verb": "pause", "length": 60 }]);
+    let mut app = WsApp::start("node-client-ws", &hold_on);
+    let stage = stage_for(&format!("{}/call", app.url));
+    let mut bob = stage.phone("bob");
+    assert_eq!(bob.register(300).code(), Some(200));
+    let (mut phone, rtp, mut call) = caller(&stage);
+    let call_sid = app.wait_for("session", |_| true)["data"]["call_sid"].clone();
+    let target = json!([{ "type": "user", "name": format!("bob@{}", stage.tenant.realm) }]);
+    app.order(json!({ "do": "verbs", "verbs": [{ "verb": "dial", "target": target }] }));
+    let bobs_rtp = RtpPeer::start(Voice::tone(BOB_HZ, LEVEL_DB));
+    let invite = bob.expect_request("INVITE", SOON);
+    bob.accept(&invite, &bobs_rtp);
+    let hears_bob = || rtp.listen(Duration::from_millis(200)).level_db(BOB_HZ) > GONE_DB;
+    wait::expect("the two talk", SOON, hears_bob);
+
+    let pause = json!([{ "verb": "pause", "length": 60 }]);
+    app.inject("redirect", &json!({ "child_call": pause, "parent_call": pause }));
+    let own = app.wait_for("session", |fact| fact["path"] == "/call/adulting");
+    assert_eq!(own["user"], "jo", "with the credentials of the application");
+    let (data, parent) = (&own["data"], &own["data"]["parent_call_info"]);
+    assert_eq!((&parent["call_sid"], &data["parent_call_sid"]), (&call_sid, &call_sid));
+    wait::expect("they do not talk any more", SOON, || !hears_bob());
+
+    // Orders over the new socket are for that leg, and it tells of itself there.
+    app.order(json!({ "do": "verbs", "verbs": [{ "verb": "hangup" }] }));
+    bob.expect_bye(SOON);
+    app.wait_for("call:status", |fact| {
+        fact["data"]["call_sid"] == data["call_sid"] && fact["data"]["call_status"] == "completed"
+    });
+    app.wait_for("closed", |fact| fact["code"] == 1000);
+    assert_eq!(phone.hang_up(&mut call).code(), Some(200), "the other leg was there still");
+    wait::expect("both sockets closed", SOON, || app.facts("closed").len() == 2);
 }
 
 fn lock(facts: &Mutex<Vec<Value>>) -> MutexGuard<'_, Vec<Value>> {

@@ -90,6 +90,7 @@ async fn a_call_that_is_streamed_is_heard_at_the_other_end_wherever_it_goes() {
         metadata: None,
         auth: None,
         pass_dtmf: false,
+        is_of_callee: false,
     };
     let (streaming, tap) = listener.open(url, &listen, Map::new(), |_| {});
     a.participant.do_send(Tap::new(tap));

@@ -189,6 +189,9 @@ impl CallActor {
             DialOrder::Adult { child, verbs } => {
                 self.say_to_child(run, child, ParentWord::Adult(verbs));
             }
+            DialOrder::Listen { child, listen } => {
+                self.say_to_child(run, child, ParentWord::Listen(listen));
+            }
             DialOrder::Tell { of: Side::Child(child), hook, fields } => {
                 self.say_to_child(run, child, ParentWord::Tell(hook, fields));
             }
@@ -247,9 +250,11 @@ impl Handler<FromParent> for CallActor {
     type Result = ();
 
     fn handle(&mut self, word: FromParent, ctx: &mut Context<Self>) {
+        // It has gone its own way meanwhile.
+        if self.guard.parent.is_none() {
+            return;
+        }
         match word {
-            // It has gone its own way meanwhile.
-            FromParent::Drop(_) if self.guard.parent.is_none() => {}
             FromParent::Drop(why) => {
                 self.guard.parent = None;
                 let mut headers = SipHeaders::default();

@@ -78,6 +78,11 @@ impl Media {
 }
 
 impl CallActor {
+    /// Whether a request can be answered with a session description.
+    pub fn has_offer(request: &Request) -> bool {
+        matches!(offer_of(request), Ok(Some(_)))
+    }
+
     /// Opens the line and starts the participant.
     pub(super) fn open_media(&mut self, ctx: &Context<Self>) -> Result<(), (u16, String)> {
         let exhausted = |reason: &str| (480, reason.to_owned());

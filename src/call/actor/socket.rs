@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use url::Url;
 
+use super::family::FromParent;
 use super::{CallActor, HookAnswered, Update};
-use crate::call::{Effect, Input};
+use crate::call::{Effect, Input, ParentWord};
 use crate::hook::ws::{
     self, Command, Event, Message as Told, MessageType, Reply, SocketEvent, SocketId, SocketSender,
     WeakSocket, command,
@@ -35,7 +36,7 @@ pub(super) struct Sockets {
     /// Children tell of themselves over the session's socket, the last of them after this call's end.
     is_lent: bool,
     /// What children have asked over it: the call, and its name for the question.
-    asked_for: HashMap<HookId, (Addr<CallActor>, HookId)>,
+    asked_for: HashMap<HookId, Foreign>,
     asked: u64,
 }
 
@@ -45,6 +46,15 @@ struct Open {
     sender: SocketSender,
     /// Whose it is, if not the call's own: that one hears what comes over it.
     owner: Option<Addr<CallActor>>,
+}
+
+/// What a child has asked over this call's socket.
+struct Foreign {
+    call: Addr<CallActor>,
+    /// Its name there.
+    id: HookId,
+    kind: HookKind,
+    url: String,
 }
 
 /// The socket of a session, for the calls that it dials.
@@ -92,8 +102,13 @@ impl Sockets {
         for (_, open) in self.candidates.drain(..) {
             open.sender.close();
         }
-        for (_, (call, id)) in self.asked_for.drain() {
-            call.do_send(HookAnswered { id, result: Ok(HookReply { body: None }) });
+        for (_, Foreign { call, id, kind, url }) in self.asked_for.drain() {
+            let result = match kind {
+                // Nobody has said that the child is taken.
+                HookKind::DialConfirm => Err(HookError::Abandoned { url }),
+                _ => Ok(HookReply { body: None }),
+            };
+            call.do_send(HookAnswered { id, result });
         }
         // A socket that others use as well closes when the last of them lets go.
         if let Some(open) = self.session.take()
@@ -221,7 +236,7 @@ impl CallActor {
         let is_session = self.sockets.session.as_ref().is_some_and(|open| open.id == socket);
         match event {
             Event::Reply(Reply { id, result }) => {
-                if let Some((call, id)) = self.sockets.asked_for.remove(&id) {
+                if let Some(Foreign { call, id, .. }) = self.sockets.asked_for.remove(&id) {
                     call.do_send(HookAnswered { id, result });
                     return;
                 }
@@ -244,7 +259,7 @@ impl CallActor {
         tracing::info!(call_sid = %self.sid, command = command.name.as_str(), "application orders");
         let name: String = command.name.chars().take(MAX_NAME_CHARS).collect();
         let outcome = match command.call_sid.filter(|sid| *sid != self.sid) {
-            Some(child) => self.pass_on(child, &command),
+            Some(child) => self.pass_on(child, &command, &name, ctx),
             None => self.obey(command, ctx),
         };
         if let Err(problem) = outcome {
@@ -257,8 +272,20 @@ impl CallActor {
         let mut effects = Vec::new();
         match command.name.as_str() {
             "redirect" if command.data.is_array() => {
-                let verbs = verb::parse(&command.data).map_err(|error| error.to_string())?;
+                let verbs = verbs(&command.data)?;
                 self.state.take_verbs(now, wall, verbs, command.queue, &mut effects);
+            }
+            "redirect" if is_for_legs(&command.data) => {
+                let of = |leg| command.data.get(leg).map(verbs).transpose();
+                let (of_child, own) = (of(CHILD)?, of(PARENT)?);
+                if let Some(verbs) = of_child
+                    && !self.state.let_child_go(now, wall, verbs, &mut effects)
+                {
+                    return Err("the call talks with no child".to_owned());
+                }
+                if let Some(verbs) = own {
+                    self.state.take_verbs(now, wall, verbs, false, &mut effects);
+                }
             }
             "config" => {
                 let verb = config(command.data)?;
@@ -279,15 +306,33 @@ impl CallActor {
     }
 
     /// A command for another leg of the session.
-    fn pass_on(&self, child: CallSid, command: &Command) -> Result<(), String> {
-        let unknown = || format!("callSid {child} is no call of this session");
+    fn pass_on(
+        &self,
+        child: CallSid,
+        command: &Command,
+        name: &str,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), String> {
+        let unknown = move || format!("callSid {child} is no call of this session");
         let account = self.state.base_fields().facts.account_sid;
         let call = self.desk.live.call(account, child).ok_or_else(unknown)?;
         let actor = call.actor.filter(|_| call.snapshot.is_child_of(self.sid));
         let actor = actor.ok_or_else(unknown)?;
+        if command.name == "redirect" && command.data.is_array() {
+            let word = ParentWord::Adult(verbs(&command.data)?);
+            actor.do_send(FromParent::Word(Box::new(word)));
+            return Ok(());
+        }
         let update = update(command)?;
-        // What it cannot do there is an alert of that call.
-        actor.do_send(Update(update));
+        let (name, told) = (name.to_owned(), actor.send(Update(update)));
+        ctx.spawn(told.into_actor(self).map(move |done, this, ctx| {
+            let problem = match done {
+                Ok(Ok(_)) => return,
+                Ok(Err(refusal)) => refusal.to_string(),
+                Err(_) => unknown(),
+            };
+            this.complain(&name, &problem, ctx);
+        }));
         Ok(())
     }
 
@@ -319,11 +364,15 @@ fn message(request: HookRequest, reply_to: Option<HookId>) -> Told {
     let kind = match kind {
         HookKind::SessionNew => MessageType::SessionNew,
         HookKind::SessionRedirect => MessageType::SessionRedirect,
+        HookKind::SessionAdulting => MessageType::SessionAdulting,
         HookKind::VerbHook | HookKind::ConferenceStatus => MessageType::VerbHook,
         HookKind::DialConfirm => MessageType::DialConfirm,
         HookKind::CallStatus => MessageType::CallStatus,
     };
-    let has_hook = !matches!(kind, MessageType::SessionNew | MessageType::CallStatus);
+    let has_hook = !matches!(
+        kind,
+        MessageType::SessionNew | MessageType::SessionAdulting | MessageType::CallStatus
+    );
     let hook = match target.via {
         Via::Session(hook) => hook,
         Via::Http | Via::Socket => String::from(target.url).into(),
@@ -339,6 +388,15 @@ fn update(command: &Command) -> Result<UpdateCall, String> {
             .ok_or_else(|| "it is not supported".to_owned())?,
     };
     UpdateCall::parse(&body).map_err(|error| error.to_string())
+}
+
+fn verbs(data: &Value) -> Result<Vec<Verb>, String> {
+    verb::parse(data).map_err(|error| error.to_string())
+}
+
+/// `redirect` with verbs for one leg of a bridge, or for each.
+fn is_for_legs(data: &Value) -> bool {
+    data.get(CHILD).or(data.get(PARENT)).is_some()
 }
 
 /// `redirect` with hooks: the words of REST.
@@ -358,8 +416,7 @@ fn config(data: Value) -> Result<Verb, String> {
     let Value::Object(mut properties) = data else { return Err("data must be an object".into()) };
     properties.insert("verb".into(), "config".into());
     let array = Value::Array(vec![Value::Object(properties)]);
-    let verbs = verb::parse(&array).map_err(|error| error.to_string())?;
-    verbs.into_iter().next().ok_or_else(|| "no verb".to_owned())
+    verbs(&array)?.into_iter().next().ok_or_else(|| "no verb".to_owned())
 }
 
 #[derive(Message)]
@@ -386,12 +443,13 @@ impl Handler<AskFor> for CallActor {
     type Result = ();
 
     fn handle(&mut self, AskFor { call, request }: AskFor, _: &mut Context<Self>) {
-        let (asked, url) = (request.id, request.target.shown());
+        let (asked, kind, url) = (request.id, request.kind, request.target.shown());
         let sender = self.sockets.session.as_ref().map(|open| open.sender.clone());
         self.sockets.asked += 1;
         // Above all numbers that this call's own questions ever have.
         let id = HookId(FOREIGN + self.sockets.asked);
-        self.sockets.asked_for.insert(id, (call.clone(), asked));
+        let foreign = Foreign { call: call.clone(), id: asked, kind, url: url.clone() };
+        self.sockets.asked_for.insert(id, foreign);
         if sender.is_none_or(|sender| sender.send(message(request, Some(id))).is_err()) {
             self.sockets.asked_for.remove(&id);
             let result = Err(HookError::Abandoned { url });
@@ -404,6 +462,8 @@ impl Handler<AskFor> for CallActor {
 const MAX_CANDIDATES: usize = 4;
 /// Alerts about refused commands; the application itself is told of each.
 const MAX_REFUSED: u32 = 16;
+const CHILD: &str = "child_call";
+const PARENT: &str = "parent_call";
 const MAX_NAME_CHARS: usize = 64;
 const FOREIGN: u64 = 1 << 32;
 

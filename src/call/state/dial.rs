@@ -24,6 +24,7 @@ impl State {
             DialOrder::Call { child, call } => {
                 let parent = Parent {
                     facts: self.setup.facts.clone(),
+                    fields: self.base.clone(),
                     base: self.session.base.clone(),
                     status: self.session.status_target(turn),
                     confirm_hook: call.confirm_hook.clone(),
@@ -162,20 +163,26 @@ impl State {
         Some((dial.refer_hook.clone(), dial.peer()?.call_sid))
     }
 
-    /// Runs what a hook said about a REFER: on the other leg, if there is one.
+    /// Runs on the other leg what a hook said about a REFER.
     pub(super) fn run_referred(&mut self, verbs: Vec<Verb>, turn: &mut Turn<'_>) {
-        if self.is_child() {
-            return self.tell_parent(ChildEvent::Replaces(verbs), turn);
+        match self.is_child() {
+            true => self.tell_parent(ChildEvent::Replaces(verbs), turn),
+            false => {
+                self.release_child(verbs, turn);
+            }
         }
+    }
+
+    /// Has the child that this call talks with run these verbs by itself; `false` if it talks with none.
+    pub(super) fn release_child(&mut self, verbs: Vec<Verb>, turn: &mut Turn<'_>) -> bool {
         let mut effects = Vec::new();
-        let left = match self.runner.dial_mut() {
-            Some((run, dial)) => dial.release_child(run, verbs, &mut effects),
-            None => Some(verbs),
-        };
+        let is_told = self
+            .runner
+            .dial_mut()
+            .is_some_and(|(run, dial)| dial.release_child(run, verbs, &mut effects));
+        // Nothing of it ends the call.
         let _ = self.apply(effects, turn);
-        if let Some(verbs) = left {
-            self.load(verbs, turn);
-        }
+        is_told
     }
 
     /// Prompts for this call alone, which is apart from the other meanwhile.

@@ -10,8 +10,8 @@ use crate::call::refer::{Refer, SIPFRAG, Subscription};
 use crate::call::setup::Transfers;
 use crate::call::{Effect, TransferOrder};
 use crate::hook::{HookError, HookId, HookKind, HookReply, payload};
-use crate::model::Hook;
 use crate::model::call::{Content, SipHeaders, SipRequest};
+use crate::model::{CallSid, Hook};
 use crate::sip_io::message::RequestId;
 use crate::verb::{Event, ReferOrder, RunId};
 
@@ -42,6 +42,8 @@ enum Inquiry {
         answer: AnswerId,
         wants_notify: bool,
         subscription: Subscription,
+        /// Who talked with this call.
+        other: Option<CallSid>,
     },
 }
 
@@ -125,7 +127,7 @@ impl State {
                 let mut fields = Map::new();
                 fields.insert("refer_details".into(), Value::Object(details));
                 let wants_notify = refer.wants_notify;
-                let inquiry = Inquiry::Refer { answer, wants_notify, subscription };
+                let inquiry = Inquiry::Refer { answer, wants_notify, subscription, other };
                 if let Err(error) = self.inquire(&hook, fields, inquiry, turn) {
                     turn.out.push(Effect::Alert(error.alert()));
                     respond(answer, 503, turn);
@@ -185,8 +187,9 @@ impl State {
                 return Ok(());
             }
         };
-        let is_refer = matches!(inquiry, Inquiry::Refer { .. });
-        if let Inquiry::Refer { answer, wants_notify, subscription } = inquiry {
+        let mut other = None;
+        if let Inquiry::Refer { answer, wants_notify, subscription, other: then } = inquiry {
+            other = then;
             accept(answer, wants_notify, turn);
             if wants_notify {
                 // D-28: for the far end its part is done.
@@ -194,10 +197,13 @@ impl State {
                 self.send_notify(&headers, content, turn);
             }
         }
+        let now = self.referred().map(|(_, other)| other);
         match verbs.is_empty() {
             true => {}
-            false if is_refer => self.run_referred(verbs, turn),
-            false => self.load(verbs, turn),
+            false if other.is_none() => self.load(verbs, turn),
+            false if other == now => self.run_referred(verbs, turn),
+            // They are for a leg that this call talks with no more.
+            false => {}
         }
         Ok(())
     }

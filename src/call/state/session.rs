@@ -26,7 +26,9 @@ pub(super) struct Session {
     status: StatusHook,
     pub(super) socket: Socket,
     /// The application failed before it began: over its own socket nothing is said of that (D-8).
-    is_failed_start: bool,
+    pub(super) is_failed_start: bool,
+    /// What introduces a child to its application as a session of its own, until it is answered.
+    pub(super) adulting: Option<HookId>,
     /// The first request, until it is answered.
     opening: Option<HookId>,
     /// A request for another application from outside, until it is answered; the latest counts.
@@ -88,6 +90,7 @@ impl Session {
             status,
             socket: Socket::None,
             is_failed_start: false,
+            adulting: None,
             opening: None,
             redirect: None,
             question: None,
@@ -98,7 +101,9 @@ impl Session {
 
     /// The session of a call that another dialled: what is relative there is so here.
     pub(super) fn of_child(parent: &Parent) -> Self {
-        let status = parent.status.clone().map_or(StatusHook::None, StatusHook::Target);
+        // The socket of a session is told of for as long as the session is there.
+        let status = parent.status.clone().filter(|target| !matches!(target.via, Via::Session(_)));
+        let status = status.map_or(StatusHook::None, StatusHook::Target);
         Self { base: parent.base.clone(), status, ..Self::new(&Application::default()) }
     }
 
@@ -259,6 +264,8 @@ impl State {
                 Ok(verbs) => self.load(verbs, turn),
                 Err(failure) => self.fail(&failure, turn),
             }
+        } else if session.adulting.take_if(|asked| *asked == id).is_some() {
+            self.on_introduced(result, turn);
         } else if let Some((_, target)) = session.redirect.take_if(|(asked, _)| *asked == id) {
             self.on_redirect_reply(id, &target, result, turn);
         } else if let Some(pending) = session.question.take_if(|pending| pending.id == id) {
@@ -338,10 +345,11 @@ impl State {
         turn: &mut Turn<'_>,
     ) {
         match next_verbs(result) {
-            Ok(verbs) => {
+            Ok(mut verbs) => {
                 if pending.kind == AskKind::Redirect {
                     self.follow(pending.id, &pending.target, turn);
                 }
+                self.restrict(&mut verbs);
                 self.run(turn, |runner, cx| runner.on_reply(pending.run, verbs, cx));
             }
             Err(failure) => self.fail(&failure, turn),

@@ -37,6 +37,17 @@ impl State {
         }
     }
 
+    /// Has the child that this call talks with run these verbs by itself; `false` if it talks with none.
+    pub fn let_child_go(
+        &mut self,
+        now: Instant,
+        wall: OffsetDateTime,
+        verbs: Vec<Verb>,
+        out: &mut Vec<Effect>,
+    ) -> bool {
+        self.release_child(verbs, &mut Turn { now, wall, out })
+    }
+
     /// Carries out a verb that ends where it starts, beside the list.
     pub fn run_aside(
         &mut self,
@@ -75,6 +86,9 @@ impl State {
                 self.session.socket = Socket::Open;
             }
             Via::Http => self.leave_socket_for(target, turn),
+        }
+        if !matches!(target.via, Via::Session(_)) {
+            self.session.adulting = None;
         }
         self.session.base.follow(target);
     }

@@ -1,5 +1,5 @@
-//! The stream of the call's audio while it is in a conference (contract verbs.md §3.5, D-34): it begins when the
-//! call joins, and ends when it leaves.
+//! The stream of the call's audio while it is in a conference (contract verbs.md §3.5, D-34) or talks with
+//! another (§3.4): it begins when the call joins, and ends when it leaves.
 
 use super::update::no_effect;
 use super::{State, Turn};
@@ -19,6 +19,12 @@ impl State {
     /// The call is about to enter a room.
     pub(super) fn stream_there(&mut self, run: RunId, listen: Option<Box<Listen>>) {
         self.stream.wanted = listen.map(|listen| (run, listen));
+    }
+
+    /// Of a bridge the call's media takes part in already.
+    pub(super) fn stream_now(&mut self, run: RunId, listen: Box<Listen>, turn: &mut Turn<'_>) {
+        self.stream_there(run, Some(listen));
+        self.start_stream(run, turn);
     }
 
     /// Follows the visit. Before the verb hears of the event.

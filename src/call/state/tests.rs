@@ -315,6 +315,7 @@ fn setup(direction: Direction) -> Setup {
         webhook_secret: Secret("wh_secret".into()),
         queue_event_hook: Some(Hook::post("http://events.example.com/queue")),
         invite: None,
+        has_offer: direction == Direction::Inbound,
         customer_data: None,
         limits: Limits::default(),
         service_url: None,

@@ -118,6 +118,7 @@ impl State {
             }
         };
         if self.direction() == Direction::Outbound && !self.is_answered() {
+            let Some(hook) = self.leave_with(hook) else { return };
             // Nothing has been fetched yet: the new hook is asked when the far end answers.
             self.leave_socket_for(&target, turn);
             self.session.open_with(hook, &target);

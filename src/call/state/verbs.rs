@@ -83,7 +83,9 @@ impl State {
         if self.on_child_exhausted(turn) {
             return;
         }
-        if self.session.redirect.is_some() || self.session.socket == Socket::Open {
+        let session = &self.session;
+        let is_asking = session.redirect.is_some() || session.adulting.is_some();
+        if is_asking || session.socket == Socket::Open {
             return;
         }
         match self.phase {
@@ -116,7 +118,8 @@ impl State {
             match effect {
                 verb::Effect::Answer => self.ask_answer(turn),
                 verb::Effect::Progress => self.ask_progress(turn),
-                verb::Effect::Ring => self.ring(turn),
+                verb::Effect::RingWithMedia if self.setup.has_offer => self.ask_progress(turn),
+                verb::Effect::Ring | verb::Effect::RingWithMedia => self.ring(turn),
                 verb::Effect::Hangup { headers } => verdict = Verdict::Bye(headers),
                 verb::Effect::Decline { status, reason, headers } => {
                     verdict = Verdict::Decline { status, reason, headers };
@@ -158,6 +161,8 @@ impl State {
                 verb::Effect::SendDigits { digits, duration } => {
                     turn.out.push(Effect::SendDigits { digits, duration });
                 }
+                verb::Effect::Listen { run, listen } => self.stream_now(run, listen, turn),
+                verb::Effect::StopListen { run } => self.stop_stream(run, turn),
                 verb::Effect::SetHoldMusic(url) => self.hold_music = Some(url),
                 verb::Effect::SetCustomerData(data) => {
                     self.base.customer_data = Some(data.into());

@@ -19,6 +19,7 @@ use crate::model::CallSid;
 pub enum MessageType {
     SessionNew,
     SessionRedirect,
+    SessionAdulting,
     VerbHook,
     DialConfirm,
     CallStatus,
@@ -128,6 +129,7 @@ struct Attempt {
 struct Pending {
     msgid: String,
     id: HookId,
+    kind: MessageType,
     until: Instant,
 }
 
@@ -178,7 +180,7 @@ impl Session {
     }
 
     /// Sends a message when its turn comes. After the application's end a question is answered with
-    /// nothing, so that the verbs there are go on.
+    /// nothing, so that the verbs there are go on; one that decides is not answered.
     pub(super) fn send(&mut self, message: Message, now: Instant) {
         if self.is_closing {
             return self.give_up(&message, None);
@@ -211,12 +213,13 @@ impl Session {
             self.reply(id, Ok(NOTHING));
         }
         for pending in std::mem::take(&mut self.pending) {
-            self.reply(pending.id, Ok(NOTHING));
+            self.reply(pending.id, self.unanswered(pending.kind));
         }
-        for message in &mut self.waiting {
-            if let Some(id) = message.reply_to.take() {
-                self.out.push_back(Output::Reply(Reply { id, result: Ok(NOTHING) }));
-            }
+        let asked = self.waiting.iter_mut();
+        let asked: Vec<_> =
+            asked.filter_map(|message| Some((message.reply_to.take()?, message.kind))).collect();
+        for (id, kind) in asked {
+            self.reply(id, self.unanswered(kind));
         }
         match self.link {
             Link::Connecting(Attempt { again: false, .. }) => {}
@@ -278,8 +281,11 @@ impl Session {
             self.reply(id, Err(error));
         }
         for pending in std::mem::take(&mut self.pending) {
-            let error = Some(self.abandoned()).filter(|_| unanswered == Some(pending.id));
-            self.reply(pending.id, error.map_or(Ok(NOTHING), Err));
+            let result = match unanswered == Some(pending.id) {
+                true => Err(self.abandoned()),
+                false => self.unanswered(pending.kind),
+            };
+            self.reply(pending.id, result);
         }
         self.drop_waiting(None);
         self.out.push_back(Output::Ended(Ending::Graceful));
@@ -346,7 +352,7 @@ impl Session {
                 self.reply(id, Ok(HookReply { body: data }));
             }
             self.open(now);
-        } else if let Some(id) = self.take_pending(msgid) {
+        } else if let Some(Pending { id, .. }) = self.take_pending(msgid) {
             self.reply(id, Ok(HookReply { body: data }));
         }
     }
@@ -355,9 +361,10 @@ impl Session {
         // D-14: a command that names a message answers it as well.
         if let Some(msgid) = &command.msgid {
             let opening = self.opener.as_ref().and_then(|opener| opener.unanswered);
-            if let Some(id) = self.take_pending(msgid) {
-                if opening == Some(id) && command.name == "redirect" && command.data.is_array() {
-                    // The first verbs: there is nothing yet that they could replace or follow.
+            if let Some(Pending { id, kind, .. }) = self.take_pending(msgid) {
+                let is_answer = opening == Some(id) || kind.decides();
+                if is_answer && command.name == "redirect" && command.data.is_array() {
+                    // The first verbs, or those for a child: not what these could replace or follow.
                     return self.reply(id, Ok(HookReply { body: Some(command.data) }));
                 }
                 self.reply(id, Ok(NOTHING));
@@ -411,7 +418,8 @@ impl Session {
         }
         let msgid = self.write(kind.name(), hook.as_deref(), data);
         if let Some(id) = reply_to {
-            self.pending.push(Pending { msgid, id, until: now + self.rules.ack_timeout });
+            let until = now + self.rules.ack_timeout;
+            self.pending.push(Pending { msgid, id, kind, until });
         }
     }
 
@@ -470,19 +478,19 @@ impl Session {
 
     fn give_up(&mut self, message: &Message, error: Option<HookError>) {
         if let Some(id) = message.reply_to {
-            self.reply(id, error.map_or(Ok(NOTHING), Err));
+            self.reply(id, error.map_or_else(|| self.unanswered(message.kind), Err));
         }
     }
 
-    fn take_pending(&mut self, msgid: &str) -> Option<HookId> {
+    fn take_pending(&mut self, msgid: &str) -> Option<Pending> {
         let at = self.pending.iter().position(|pending| pending.msgid == msgid)?;
-        let id = self.pending.remove(at).id;
+        let pending = self.pending.remove(at);
         if let Some(opener) = &mut self.opener
-            && opener.unanswered == Some(id)
+            && opener.unanswered == Some(pending.id)
         {
             opener.answered();
         }
-        Some(id)
+        Some(pending)
     }
 
     fn forget_opening(&mut self, id: HookId) {
@@ -495,6 +503,14 @@ impl Session {
         self.out.push_back(Output::Reply(Reply { id, result }));
     }
 
+    /// What a question is worth that nobody answers any more.
+    fn unanswered(&self, kind: MessageType) -> Result<HookReply, HookError> {
+        match kind.decides() {
+            true => Err(self.abandoned()),
+            false => Ok(NOTHING),
+        }
+    }
+
     fn abandoned(&self) -> HookError {
         HookError::Abandoned { url: self.rules.shown.clone() }
     }
@@ -505,6 +521,7 @@ impl MessageType {
         match self {
             Self::SessionNew => "session:new",
             Self::SessionRedirect => "session:redirect",
+            Self::SessionAdulting => "session:adulting",
             Self::VerbHook => "verb:hook",
             Self::DialConfirm => "dial:confirm",
             Self::CallStatus => "call:status",
@@ -514,7 +531,12 @@ impl MessageType {
 
     /// Whether it is what a session begins with.
     fn opens(self) -> bool {
-        matches!(self, Self::SessionNew | Self::SessionRedirect)
+        matches!(self, Self::SessionNew | Self::SessionRedirect | Self::SessionAdulting)
+    }
+
+    /// Whether even an answer without verbs says something: silence must not be taken for it.
+    fn decides(self) -> bool {
+        self == Self::DialConfirm
     }
 }
 

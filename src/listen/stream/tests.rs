@@ -55,6 +55,7 @@ fn listen(mix: MixType) -> Listen {
         metadata: json!({"room": 5}).as_object().cloned(),
         auth: Some(auth),
         pass_dtmf: true,
+        is_of_callee: false,
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::model::call::{CallStatus, SipHeaders, Target};
 use crate::model::{CallSid, Encryption, Hook};
-use crate::verb::Verb;
+use crate::verb::{Listen, Verb};
 
 /// A child of a dial: the place of its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -126,6 +126,11 @@ pub enum DialOrder {
     Adult {
         child: ChildId,
         verbs: Vec<Verb>,
+    },
+    /// The audio of the child goes to a WebSocket until it leaves.
+    Listen {
+        child: ChildId,
+        listen: Box<Listen>,
     },
     /// Asks a hook about keys that were pressed there; nobody waits for the answer.
     Tell {

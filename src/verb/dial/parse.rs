@@ -9,8 +9,8 @@ use super::keys::{Capture, Keys};
 use super::{ChildCall, Course, Dial};
 use crate::model::call::{BadCall, SipHeaders, Target, TargetKind};
 use crate::model::{Encryption, Hook, HookMethod};
-use crate::verb::VerbError;
 use crate::verb::props::Props;
+use crate::verb::{VerbError, listen};
 
 impl Dial {
     /// Calls one registered user and connects the two, as phones of one realm call each other.
@@ -29,14 +29,17 @@ impl Dial {
             time_limit: None,
             music: None,
             refer_hook: None,
+            listen: None,
             keys: Keys::default(),
             hold: Hold::default(),
+            held_early: Vec::new(),
             without_effect: Vec::new(),
             children: Vec::new(),
             course: Course::New,
             playing: None,
             has_rung: false,
             is_bridged: false,
+            is_heard: false,
             leaving: None,
             last: None,
         }
@@ -63,6 +66,7 @@ impl Dial {
             time_limit,
             music: props.text("dialMusic")?.filter(|url| !url.is_empty()),
             refer_hook: props.hook("referHook")?,
+            listen: listen::nested(props)?.map(Box::new),
             keys,
             hold,
             without_effect,
@@ -222,8 +226,7 @@ fn is_line(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_LINE && !text.chars().any(char::is_control)
 }
 
-const UNBUILT: [&str; 7] =
-    ["listen", "stream", "transcribe", "dub", "amd", "boostAudioSignal", "codecs"];
+const UNBUILT: [&str; 5] = ["transcribe", "dub", "amd", "boostAudioSignal", "codecs"];
 const RING_TIMEOUT: Duration = Duration::from_secs(60);
 /// A child waits a little longer than its parent, who is to decide.
 const GRACE: Duration = Duration::from_secs(5);

@@ -87,6 +87,7 @@ fn ordered(out: &[Effect]) -> Vec<String> {
             DialOrder::Drop { child, why } => format!("drop {} {why:?}", child.0),
             DialOrder::Bridge { child } => format!("bridge {}", child.0),
             DialOrder::Hold { to, flow } => format!("hold {to:?} {} {}", flow.sends, flow.receives),
+            DialOrder::Listen { child, .. } => format!("listen to {}", child.0),
             DialOrder::Tell { of, fields, .. } => format!("tell {of:?} {}", fields["dtmf"]),
             other => format!("{other:?}"),
         },
@@ -150,7 +151,7 @@ fn a_call_stays_unanswered_until_the_bridge() {
 #[test]
 fn early_media_of_a_single_target_is_heard() {
     let (mut scene, _) = Scene::new(Line::Unanswered, with(json!({"answerOnBridge": true})));
-    assert_eq!(ordered(&scene.child(ONE, ChildEvent::EarlyMedia).1), ["Progress", "bridge 0"]);
+    assert_eq!(ordered(&scene.child(ONE, ChildEvent::EarlyMedia).1), ["RingWithMedia", "bridge 0"]);
     scene.line = Line::EarlyMedia;
     assert_eq!(ordered(&scene.child(ONE, ChildEvent::Accepted).1), ["stop timer", "Answer"]);
     scene.line = Line::Answered;
@@ -182,7 +183,7 @@ fn early_media_stays_unheard_with_music_with_others_and_before_a_question() {
 fn music_plays_until_somebody_answers() {
     let music = json!({"dialMusic": "http://a/b.wav", "answerOnBridge": true});
     let (mut scene, out) = Scene::new(Line::Unanswered, music);
-    assert_eq!(ordered(&out), ["Progress", "play", "call 0", "timer 60"]);
+    assert_eq!(ordered(&out), ["RingWithMedia", "play", "call 0", "timer 60"]);
     scene.line = Line::EarlyMedia;
     let (_, out) = scene.child(ONE, ChildEvent::Accepted);
     assert_eq!(ordered(&out), ["stop timer", "stop play", "Answer"]);
@@ -236,6 +237,14 @@ fn who_is_asked_first_does_not_stop_the_others_from_ringing() {
     scene.child(ONE, ChildEvent::Answered);
     let (_, out) = scene.child(ONE, ChildEvent::Accepted);
     assert_eq!(ordered(&out), ["stop timer", "drop 1 Elsewhere", "bridge 0"]);
+}
+
+#[test]
+fn who_answers_and_is_declined_was_in_no_bridge() {
+    let (mut scene, _) = Scene::new(Line::Answered, with(json!({"confirmHook": "/confirm"})));
+    scene.child(ONE, ChildEvent::Answered);
+    let (step, _) = scene.ended(ONE, 200);
+    assert_eq!(results(step), ("failed".into(), 480));
 }
 
 #[test]
@@ -350,6 +359,23 @@ fn music_of_a_hold_is_not_stopped_by_a_hold_of_who_hears_it() {
 }
 
 #[test]
+fn hold_before_the_two_talk_holds_when_they_do() {
+    let (mut scene, _) = Scene::new(Line::Answered, with(json!({"target": two()})));
+    assert_eq!(ordered(&scene.event(Event::Held(held(true, false, None))).1), [""; 0]);
+    scene.child(TWO, ChildEvent::Held(held(false, false, None)));
+    let (_, out) = scene.child(ONE, ChildEvent::Accepted);
+    let word = "hold Child(ChildId(0)) true false";
+    assert_eq!(ordered(&out), ["stop timer", "drop 1 Elsewhere", "bridge 0", word]);
+
+    // Over before it mattered.
+    let (mut scene, _) = Scene::new(Line::Answered, json!({"confirmHook": "/confirm"}));
+    scene.child(ONE, ChildEvent::Held(held(false, false, None)));
+    scene.child(ONE, ChildEvent::Held(held(true, true, None)));
+    let (_, out) = scene.child(ONE, ChildEvent::Accepted);
+    assert_eq!(ordered(&out), ["stop timer", "bridge 0"]);
+}
+
+#[test]
 fn a_hold_hook_says_what_is_heard_meanwhile() {
     let (mut scene, _) = Scene::new(Line::Answered, json!({"onHoldHook": "/hold"}));
     scene.child(ONE, ChildEvent::Accepted);
@@ -424,11 +450,28 @@ fn a_target_has_what_is_said_for_all_unless_it_says_otherwise() {
 }
 
 #[test]
+fn one_side_is_listened_to_while_they_talk() {
+    for (listen, at_bridge, at_end) in [
+        (json!({"url": "/audio"}), "Listen", ["stop timer", "StopListen", "ExitBridge"].as_slice()),
+        (json!({"url": "/audio", "channel": 2}), "listen to 0", &["stop timer", "ExitBridge"]),
+    ] {
+        for name in ["listen", "stream"] {
+            let (mut scene, out) = Scene::new(Line::Answered, json!({ name: listen }));
+            assert_eq!(ordered(&out), ["call 0", "timer 60"]);
+            let (_, out) = scene.child(ONE, ChildEvent::Accepted);
+            assert_eq!(ordered(&out), ["stop timer", "bridge 0", at_bridge]);
+            assert_eq!(ordered(&scene.ended(ONE, 200).1), at_end);
+        }
+    }
+    assert!(read(json!({"listen": {"url": 5}})).is_err());
+}
+
+#[test]
 fn what_has_no_effect_yet_is_said() {
-    let nested = json!({"listen": {"url": "wss://a"}, "amd": {}, "srtpEncryption": "dtls"});
+    let nested = json!({"dub": [], "amd": {}, "srtpEncryption": "dtls"});
     let (_, out) = Scene::new(Line::Answered, nested);
     let Some(Effect::WithoutEffect { verb: "dial", names }) = out.first() else {
         panic!("{out:?}")
     };
-    assert_eq!(names, &["listen", "amd", "srtpEncryption"]);
+    assert_eq!(names, &["dub", "amd", "srtpEncryption"]);
 }

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::AccountSid;
-use crate::verb::{AskKind, ConferenceEvent, Ear, LeaveReason, PlayReport, Refusal, parse};
+use crate::model::{AccountSid, Hook};
+use crate::verb::{
+    AskKind, ConferenceEvent, Ear, LeaveReason, PlayReport, QueueEvent, Refusal, parse,
+};
 
 /// A runner with its surroundings; `step` returns progress and what the verbs wanted.
 struct Walk {
@@ -271,4 +273,17 @@ fn redirect_asks_with_its_kind_and_changes_the_status_hook_first() {
     ]));
     assert!(matches!(effects[0], Effect::SetStatusHook(_)));
     assert!(matches!(&effects[1], Effect::Ask(Ask { kind: AskKind::Redirect, .. })));
+}
+
+#[test]
+fn what_a_verb_tells_on_its_way_has_its_name() {
+    let mut walk = Walk::new(Line::Answered);
+    walk.start(json!([{"verb": "enqueue", "name": "support", "id": "q1", "actionHook": "/after"}]));
+    let elsewhere = QueueEvent::Redirected(Hook::post("/new"));
+    let (_, effects) = walk.event(1, Event::Queue(elsewhere));
+    let asks = effects.iter().filter_map(|effect| match effect {
+        Effect::Ask(ask) => Some((ask.hook.url.as_str(), ask.verb_id.as_deref())),
+        _ => None,
+    });
+    assert_eq!(asks.collect::<Vec<_>>(), [("/after", Some("q1")), ("/new", Some("q1"))]);
 }

@@ -87,7 +87,7 @@ server.on('upgrade', (req, socket) => {
   if (deaf) socket.destroy();
 });
 const makeService = libraries[library]()({ server, logger: quiet });
-for (const path of ['/call', '/other']) {
+for (const path of ['/call', '/call/adulting', '/other']) {
   const service = makeService({ path });
   for (const type of ['session:new', 'session:reconnect', 'session:redirect']) {
     service.on(type, (session, _, req) => serve(session, type, path, req));

@@ -36,7 +36,9 @@ fn dialled(confirm_hook: Option<Hook>) -> Story {
         caller_id: Some("1001".into()),
         ..facts(Direction::Outbound)
     };
-    let parent = Parent { facts: Arc::new(parent), base, status, confirm_hook, refer_hook };
+    let facts = Arc::new(parent);
+    let fields = BaseFields::new(facts.clone());
+    let parent = Parent { facts, fields, base, status, confirm_hook, refer_hook };
     Story::new(Setup {
         facts: Arc::new(own),
         application: Application::default(),
@@ -84,6 +86,25 @@ fn an_unanswered_caller_hears_the_ringing_then_the_answer_or_603() {
     let busy = ChildEvent::Ended { status: CallStatus::Busy, sip_status: 486 };
     let log = story.tell(of_child(busy));
     assert!(log[0].starts_with("603 Decline"), "{log:?}");
+}
+
+#[test]
+fn a_caller_who_offered_nothing_hears_180_and_is_answered_by_the_answer() {
+    for more in [json!({}), json!({"dialMusic": "/music.wav"})] {
+        let mut setup = setup(Direction::Inbound);
+        setup.has_offer = false;
+        let mut story = Story::new(setup);
+        story.tell(Input::Start);
+        let mut dial = json!({"verb": "dial", "answerOnBridge": true,
+            "target": [{"type": "user", "name": "bob"}]});
+        dial.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let mut log = story.reply(json!([dial]));
+        let early = child(ChildEvent::EarlyMedia);
+        let Input::Child { child, name, event, .. } = early else { panic!() };
+        log.extend(story.tell(Input::Child { run: RunId(1), child, name, event }));
+        assert!(log.contains(&"180".to_owned()), "{log:?}");
+        assert!(!log.iter().any(|line| line == "183" || line == "200"), "{log:?}");
+    }
 }
 
 #[test]
@@ -167,6 +188,13 @@ fn a_confirm_hook_decides_whether_a_child_is_accepted() {
     assert_eq!(log[0], "BYE");
     assert!(!log.contains(&"tell parent Accepted".to_owned()), "{log:?}");
 
+    // Later replies may bring less.
+    let mut story = asked();
+    story.reply(json!([{"verb": "redirect", "actionHook": "/more"}]));
+    let log = story.reply(json!([{"verb": "conference", "name": "lobby"},
+        {"verb": "play", "url": "/a.wav"}, {"verb": "enqueue", "name": "sales"}]));
+    assert_eq!(log, ["play http://app.example.com/a.wav"]);
+
     assert_eq!(asked().fail_hook(refused())[1], "BYE");
     assert_eq!(asked().reply(json!([{"verb": "sip:decline", "status": 486}]))[0], "BYE");
 }
@@ -198,6 +226,39 @@ fn a_child_goes_its_own_way_when_it_gets_an_application() {
     let verbs = parse(&json!([{"verb": "pause", "length": 1}])).unwrap();
     let log = story.tell(Input::Parent(Box::new(ParentWord::Adult(verbs))));
     assert_eq!(log, ["exit bridge", "tell parent Left"]);
+}
+
+#[test]
+fn an_application_for_a_child_that_rings_is_asked_when_it_answers() {
+    let ringing = |confirm: Option<&str>| {
+        let mut story = dialled(confirm.map(Hook::post));
+        story.tell(Input::Start);
+        let elsewhere = json!({"call_hook": "http://other.example.com/own"});
+        assert!(story.update(elsewhere).unwrap().is_empty());
+        let log = story.tell(Input::Answered);
+        let told = ["tell parent Answered", "SessionRedirect http://other.example.com/own"];
+        assert_eq!(log, [&["event in-progress 200"], &told[..]].concat());
+        story
+    };
+    let mut story = ringing(Some("/confirm"));
+    let log = story.reply(json!([{"verb": "pause", "length": 1}]));
+    assert_eq!(log, ["exit bridge", "tell parent Left"]);
+    assert_eq!(story.pass(1.0)[0], "BYE");
+
+    // It brings nothing: the child is connected, or asked about, as if nothing had been ordered.
+    assert_eq!(ringing(None).fail_hook(refused())[1..], ["tell parent Accepted"]);
+    let mut story = ringing(Some("/confirm"));
+    let log = story.fail_hook(refused());
+    assert_eq!(log[1..], ["DialConfirm http://app.example.com/confirm"], "the base is as before");
+
+    // Verbs wait for the answer as well.
+    let mut story = dialled(None);
+    story.tell(Input::Start);
+    let verbs = parse(&json!([{"verb": "pause", "length": 1}])).unwrap();
+    assert_eq!(story.tell(Input::Parent(Box::new(ParentWord::Adult(verbs)))), [""; 0]);
+    let log = story.tell(Input::Answered);
+    assert_eq!(log, ["event in-progress 200", "exit bridge", "tell parent Left"]);
+    assert_eq!(story.pass(1.0)[0], "BYE");
 }
 
 #[test]
@@ -242,6 +303,34 @@ fn a_mute_is_of_the_dial_it_was_ordered_in() {
 }
 
 #[test]
+fn each_leg_streams_what_is_said_there() {
+    let mut story = dialling(json!({"listen": {"url": "/audio"}}));
+    let log = story.tell(child(ChildEvent::Accepted));
+    assert_eq!(log, ["Bridge { child: ChildId(0) }", "stream to ws://app.example.com/audio"]);
+    assert_eq!(story.update(json!({"listen_status": "pause"})).unwrap(), ["stream Paused"]);
+    let log = story.tell(ended(CallStatus::Completed, 200));
+    assert_eq!(log[..2], ["stop stream", "exit bridge"]);
+
+    let mut story = dialled(None);
+    story.tell(Input::Start);
+    story.tell(Input::Answered);
+    let listen = Box::new(verb::Listen {
+        url: "/audio".into(),
+        mix: verb::MixType::Mono,
+        sample_rate: 8_000,
+        metadata: None,
+        auth: None,
+        pass_dtmf: false,
+        is_of_callee: true,
+    });
+    let log = story.tell(Input::Parent(Box::new(ParentWord::Listen(listen))));
+    assert_eq!(log, ["stream to ws://app.example.com/audio"]);
+    let verbs = parse(&json!([{"verb": "pause", "length": 1}])).unwrap();
+    let log = story.tell(Input::Parent(Box::new(ParentWord::Adult(verbs))));
+    assert_eq!(log, ["stop stream", "exit bridge", "tell parent Left"]);
+}
+
+#[test]
 fn verbs_for_a_refer_run_on_the_other_leg() {
     // REFER of the caller.
     let mut story = dialling(json!({"referHook": "/refer"}));
@@ -274,6 +363,30 @@ fn verbs_for_a_refer_run_on_the_other_leg() {
     );
     // Nobody waits for that.
     assert!(story.reply(json!([{"verb": "hangup"}])).is_empty());
+}
+
+#[test]
+fn verbs_for_a_refer_are_dropped_with_the_leg_they_were_for() {
+    let pause = || json!([{"verb": "pause", "length": 9}]);
+    let mut story = dialling(json!({"referHook": "/refer"}));
+    story.tell(child(ChildEvent::Accepted));
+    story.tell(in_dialog::refers(false));
+    let asked = story.hooks.last().unwrap().id;
+    story.tell(ended(CallStatus::Completed, 200));
+    story.reply(json!([]));
+    let log = story.reply_to(asked, Ok(HookReply { body: Some(pause()) }));
+    assert_eq!(log, ["answer 202 [Refer-Sub: false]"]);
+    assert_eq!(story.pass(5.0)[0], "BYE", "its own list goes on");
+
+    // The child has an application of its own meanwhile.
+    let mut story = dialled(None);
+    story.tell(Input::Start);
+    story.tell(Input::Answered);
+    story.tell(in_dialog::refers(false));
+    let verbs = parse(&json!([{"verb": "pause", "length": 1}])).unwrap();
+    story.tell(Input::Parent(Box::new(ParentWord::Adult(verbs))));
+    assert_eq!(story.reply(pause()), ["answer 202 [Refer-Sub: false]"]);
+    assert_eq!(story.pass(1.0)[0], "BYE", "its own list goes on");
 }
 
 #[test]

@@ -100,6 +100,75 @@ fn a_redirect_moves_the_session_when_it_was_answered() {
     assert_eq!(story.pass(1.0)[0], "BYE", "an HTTP application has nothing more to say");
 }
 
+/// A call that the call of a WebSocket application has dialled, and that talks with it.
+fn child_of_socket() -> Story {
+    let base = crate::hook::Base::of(&Hook::post(SOCKET));
+    let facts = Arc::new(facts(Direction::Inbound));
+    let parent = crate::call::child::Parent {
+        fields: BaseFields::new(facts.clone()),
+        facts,
+        status: base.session_socket(),
+        base,
+        confirm_hook: None,
+        refer_hook: None,
+    };
+    let (application, parent) = (Application::default(), Some(Box::new(parent)));
+    let mut story = Story::new(Setup { application, parent, ..setup(Direction::Outbound) });
+    assert_eq!(story.tell(Input::Start), ["event trying 100"]);
+    assert!(story.events[0].target.session_hook().is_some());
+    story.tell(Input::Answered);
+    story
+}
+
+#[test]
+fn a_child_that_moves_to_http_tells_nothing_to_the_socket_it_had() {
+    let mut story = child_of_socket();
+    let own = ParentWord::Redirect(Hook::post("http://other.example.com/own"));
+    story.tell(Input::Parent(Box::new(own)));
+    let log = story.reply(json!([{"verb": "hangup"}]));
+    assert!(log.contains(&"session moves to None".to_owned()), "{log:?}");
+    assert!(log.contains(&"BYE".to_owned()), "{log:?}");
+    assert!(!log.iter().any(|line| line.starts_with("event")), "{log:?}");
+}
+
+#[test]
+fn a_child_with_verbs_of_its_own_is_a_session_of_its_own() {
+    let adult = || {
+        let mut story = child_of_socket();
+        let verbs = verb::parse(&json!([{"verb": "pause", "length": 1}])).unwrap();
+        let log = story.tell(Input::Parent(Box::new(ParentWord::Adult(verbs))));
+        assert_eq!(log, ["exit bridge", "tell parent Left", "SessionAdulting "]);
+        story
+    };
+    let mut story = adult();
+    let asked = story.hooks.last().unwrap();
+    assert_eq!(asked.target.url.as_str(), format!("{SOCKET}/adulting"));
+    let told = story.last_hook();
+    assert_eq!(told["direction"], "outbound");
+    assert_eq!(told["parent_call_info"]["direction"], "inbound");
+    assert_eq!(told["parent_call_info"]["call_status"], "in-progress");
+    assert_eq!(story.pass(1.0), [""; 0], "it may still be told what to do");
+    assert_eq!(story.reply(json!([])), [""; 0]);
+    let log = story.order(json!([{"verb": "redirect", "actionHook": "next"}]), true);
+    assert_eq!(log, ["SessionRedirect next"], "it waits for commands");
+    let log = story.reply(json!([{"verb": "hangup"}]));
+    assert_eq!(log[..2], ["BYE", "event completed 200 by jambonz after 1"]);
+    let told = story.events.last().unwrap();
+    assert_eq!(told.target.url.as_str(), format!("{SOCKET}/adulting"));
+
+    let mut story = adult();
+    let log = story.reply(json!([{"verb": "play", "url": "/a.wav"}]));
+    assert_eq!(log, ["play http://app.example.com/a.wav"]);
+
+    // It is not reached: what the call came with is all there is.
+    let mut story = adult();
+    let log = story.fail_hook(refused());
+    assert!(log.len() == 1 && log[0].starts_with("alert webhook-connection-failure"), "{log:?}");
+    let log = story.pass(1.0);
+    assert_eq!(log.len(), 2, "no event is told to it: {log:?}");
+    assert_eq!(log[0], "BYE");
+}
+
 #[test]
 fn a_status_hook_that_is_a_socket_is_the_sessions_or_nobodys() {
     let mut own = over_socket(Direction::Outbound, Some("ws://app.example.com/status"));

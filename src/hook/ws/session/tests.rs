@@ -352,6 +352,43 @@ fn the_end_of_the_call_is_said_and_then_the_socket_closes() {
 }
 
 #[test]
+fn silence_is_never_taken_for_a_yes_to_a_child() {
+    let confirm = |id| message(MessageType::DialConfirm, Some("/take"), Some(id));
+    let mut gone = Story::open();
+    gone.send(confirm(2));
+    gone.told();
+    gone.session.closed(Some(1000), gone.now);
+    gone.send(confirm(3));
+    let told = ["fail 2 websocket closed", "ended Graceful", "fail 3 websocket closed"];
+    assert_eq!(gone.told(), told);
+
+    let mut over = Story::open();
+    over.send(confirm(2));
+    over.session.close();
+    over.send(confirm(3));
+    let told = over.told();
+    assert!(told.contains(&"fail 2 websocket closed".to_owned()), "{told:?}");
+    assert!(told.contains(&"fail 3 websocket closed".to_owned()), "{told:?}");
+
+    let mut lost = Story::open();
+    lost.session.lost(lost.now);
+    lost.send(confirm(2));
+    for _ in 0..5 {
+        lost.wait(8000);
+        lost.fail();
+    }
+    let told = lost.told();
+    assert!(told.contains(&"fail 2 websocket closed".to_owned()), "{told:?}");
+
+    // Verbs that come as a command are the child's, not the session's.
+    let mut late = Story::open();
+    late.send(confirm(2));
+    late.hear(json!({"type": "command", "command": "redirect", "queueCommand": true,
+        "msgid": "m-2", "data": [{"verb": "hangup"}]}));
+    assert_eq!(late.told(), ["dial:confirm m-2 /take", r#"reply 2 [{"verb":"hangup"}]"#]);
+}
+
+#[test]
 fn what_waits_is_bounded() {
     let mut story = Story::new();
     for id in 0..300 {
