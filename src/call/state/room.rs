@@ -16,7 +16,8 @@ use crate::verb::{Announcement, Conference, RunId, Verb, VerbKind};
 const OUTSIDE: &str = "the call is not in a conference";
 
 impl State {
-    /// Leaves what the call runs for a conference; nothing follows it but what its action hook says.
+    /// Leaves what the call runs for a conference; nothing follows it but what its action hook says. A
+    /// dialled leg leaves the call that dialled it.
     ///
     /// # Errors
     /// [`UpdateError`]: the call is not up, or in that conference.
@@ -30,8 +31,7 @@ impl State {
         if self.has_ended() {
             return Err(UpdateError::Gone(self.setup.facts.call_sid));
         }
-        // A dialled leg is its parent's until that lets it go.
-        if !self.is_answered() || self.is_child() {
+        if !self.is_answered() {
             return Err(UpdateError::Incompatible("conference"));
         }
         if self.runner.conference_name().is_some_and(|name| name == room.name) {
@@ -39,6 +39,7 @@ impl State {
         }
         let turn = &mut Turn { now, wall, out };
         self.session.forget_openings();
+        self.grow_up(turn);
         let verb = Verb { id: None, kind: VerbKind::Conference(Box::new(room)) };
         self.load(vec![verb], turn);
         Ok(())
