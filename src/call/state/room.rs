@@ -10,8 +10,8 @@ use super::update::no_effect;
 use super::{State, Turn, UpdateError};
 use crate::call::Effect;
 use crate::call::effect::Audience;
-use crate::model::call::MemberOrder;
-use crate::verb::{Announcement, Conference, RunId, Verb, VerbKind};
+use crate::model::call::{MemberOrder, SipHeaders};
+use crate::verb::{Announcement, Conference, Hangup, RunId, Verb, VerbKind};
 
 const OUTSIDE: &str = "the call is not in a conference";
 
@@ -40,8 +40,13 @@ impl State {
         let turn = &mut Turn { now, wall, out };
         self.session.forget_openings();
         self.grow_up(turn);
-        let verb = Verb { id: None, kind: VerbKind::Conference(Box::new(room)) };
-        self.load(vec![verb], turn);
+        let is_last = room.action_hook.is_none();
+        let mut kinds = vec![VerbKind::Conference(Box::new(room))];
+        if is_last {
+            // Nobody is asked what follows: an application with an open socket would never say.
+            kinds.push(VerbKind::Hangup(Hangup { headers: SipHeaders::default() }));
+        }
+        self.load(kinds.into_iter().map(|kind| Verb { id: None, kind }).collect(), turn);
         Ok(())
     }
 
