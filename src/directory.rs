@@ -36,7 +36,9 @@ use crate::store::Store;
 
 pub use self::balance::ConferenceMoved;
 pub use self::queues::{EnterQueue, LiveQueue, QueueDefined, QueueEmpty, QueueGone};
-pub use self::recording::{NotRecorded, RecordRoom, RecordingStanding, RoomRecording};
+pub use self::recording::{
+    ConferenceEnded, NotRecorded, RecordRoom, RecordingStanding, RoomRecording,
+};
 
 /// Ended calls kept readable at most, whatever the retention says.
 const MAX_ENDED: usize = 100_000;

@@ -28,7 +28,7 @@ use super::rules::{Rules, Starter, StatusRule};
 use super::snapshot::{ConferenceSnapshot, ParticipantSnapshot};
 use crate::call::ConferenceTarget;
 use crate::directory::{
-    ConferenceChanged, ConferenceEmpty, ConferenceGone, DirectoryActor, RecordRoom,
+    ConferenceChanged, ConferenceEmpty, ConferenceEnded, ConferenceGone, DirectoryActor, RecordRoom,
 };
 use crate::floor::message::RoomAddr;
 use crate::floor::pulse::Pulse;
@@ -232,6 +232,8 @@ impl ConferenceActor {
             target: target.clone(),
             base: inside.guest.base.clone(),
             event,
+            // Who is on the way here starts another conference, whose recording is its own.
+            self.directory.do_send(ConferenceEnded(self.identity.room));
             running_for,
             members,
             at: OffsetDateTime::now_utc(),
