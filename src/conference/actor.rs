@@ -33,6 +33,7 @@ use crate::directory::{
 use crate::floor::message::RoomAddr;
 use crate::floor::pulse::Pulse;
 use crate::floor::{Event, Floor};
+use crate::hook::ws::WeakSocket;
 use crate::media_io::hub::Place;
 use crate::media_io::line::Moment;
 use crate::media_io::settings::MediaSettings;
@@ -238,6 +239,7 @@ impl ConferenceActor {
             members,
             at: OffsetDateTime::now_utc(),
         });
+            sockets: self.sockets(target, about),
     }
 
     /// The member that starts the room may want it recorded.
@@ -246,6 +248,17 @@ impl ConferenceActor {
             return;
         };
         let (account, room) = (self.identity.account, self.identity.sid);
+    /// By which a hook is told that is told over a session's socket: the one of the session that started the
+    /// room, which keeps the order; once that is closed, another one of the same application.
+    fn sockets(&self, target: &ConferenceTarget, about: CallSid) -> Vec<WeakSocket> {
+        let Some(of_starter) = &target.socket else { return Vec::new() };
+        let joined = self.policy.joined().iter().map(|member| member.call);
+        let guests = std::iter::once(about).chain(joined).filter_map(|call| self.guests.get(&call));
+        let others = guests.filter_map(|inside| inside.guest.socket.as_ref());
+        let others = others.filter(|(url, _)| *url == target.hook.url).map(|(_, socket)| socket);
+        std::iter::once(of_starter).chain(others).cloned().collect()
+    }
+
         let order = RecordOrder::Start { path: Some(path) };
         // If it is being recorded already, that goes on.
         self.directory.do_send(RecordRoom { account, room, order });

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use actix::prelude::*;
 use media::sink::TapWriter;
 use media::source::Pcm;
+use url::Url;
 
 use super::policy::{Entry, Exit, Refusal};
 use super::rules::{Rules, Starter};
 pub use crate::floor::Told;
 use crate::hook::BaseFields;
+use crate::hook::ws::WeakSocket;
 use crate::media_io::hub::Place;
 use crate::model::{CallSid, Hook};
 use crate::participant::actor::ParticipantActor;
@@ -68,6 +70,8 @@ pub struct Mute {
     pub call: CallSid,
     pub muted: bool,
 }
+    /// The socket of its session, if it has one, and where it leads.
+    pub socket: Option<(Url, WeakSocket)>,
 
 /// Mutes or unmutes everybody but the moderators.
 #[derive(Message)]

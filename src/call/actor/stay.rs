@@ -62,6 +62,7 @@ impl CallActor {
         ctx.spawn(asked.into_actor(self).map(move |found, this, ctx| match found.ok().flatten() {
             Some(room) => {
                 this.room_found(run, room);
+            socket: self.sockets.of_session(),
                 this.stop_if_done(ctx);
             }
             None => {
