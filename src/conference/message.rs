@@ -18,14 +18,34 @@ use crate::participant::actor::ParticipantActor;
 use crate::participant::message::ParticipantEvent;
 use crate::verb::RunId;
 
-/// A call at the door. [`ConferenceEvent`]s answer it.
+/// A call at the door. [`ConferenceEvent`]s answer it; to one that nobody takes, because the room is gone, the
+/// room has ended.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Join {
     pub entry: Entry,
-    pub member: Guest,
+    member: Option<Guest>,
     /// Holds for the room when this member is the one that starts it.
     pub starter: Starter,
+}
+
+impl Join {
+    pub fn new(entry: Entry, member: Guest, starter: Starter) -> Self {
+        Self { entry, member: Some(member), starter }
+    }
+
+    /// The member, from now on to be told by whoever takes it.
+    pub fn take(&mut self) -> Option<Guest> {
+        self.member.take()
+    }
+}
+
+impl Drop for Join {
+    fn drop(&mut self) {
+        if let Some(member) = self.member.take() {
+            member.tell(Happened::Left(Exit::Ended));
+        }
+    }
 }
 
 /// Something else is laid down for the room now.
@@ -50,6 +70,8 @@ pub struct Guest {
     pub media: Recipient<ParticipantEvent>,
     /// Names this visit in what `stay` hears.
     pub run: RunId,
+    /// The socket of its session, if it has one, and where it leads.
+    pub socket: Option<(Url, WeakSocket)>,
 }
 
 /// A call leaves by itself, or is kicked.
@@ -70,8 +92,6 @@ pub struct Mute {
     pub call: CallSid,
     pub muted: bool,
 }
-    /// The socket of its session, if it has one, and where it leads.
-    pub socket: Option<(Url, WeakSocket)>,
 
 /// Mutes or unmutes everybody but the moderators.
 #[derive(Message)]
