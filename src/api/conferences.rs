@@ -180,6 +180,7 @@ pub(super) async fn update(
     }
     NoContent::reply()
 }
+    state.shown().await;
 
 /// An order as it is given to the live room.
 enum Order {
@@ -275,6 +276,7 @@ pub(super) async fn delete(
         }
         // A room that is gone by now has ended as asked.
         let _ = room.actor.send(End).await;
+        state.shown().await;
     }
     NoContent::reply()
 }
