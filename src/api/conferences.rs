@@ -168,6 +168,8 @@ pub(super) async fn update(
     state.admit_urls(update.urls()).await?;
     let ConferenceUpdate { settings, .. } = update;
     let room = find(&state, account, &path.1)?;
+    // All or nothing: what is wrong with the settings is known before the order is given.
+    settings.clone().apply(&mut room.record(account))?;
     if let Some(order) = order {
         // First: it may be refused, and then nothing is changed.
         let live = room.live.as_ref().filter(|live| live.snapshot.started_at.is_some());
@@ -233,9 +235,7 @@ async fn lay_down(
         conferences.update(scope, account, defined.sid, settings).await?;
         return Ok(());
     }
-    // A room that a verb opened: what is laid down for it now goes with it, unless it is to stay.
-    let mut record = Conference::new(account, &*room.name);
-    (record.sid, record.created_at, record.persistent) = (room.sid, room.created_at, false);
+    let mut record = room.record(account);
     settings.clone().apply(&mut record)?;
     match conferences.create(scope, record).await {
         // Another request was quicker with the same room.
@@ -318,6 +318,16 @@ impl Room {
             defined: None,
             live: Some(live),
         }
+    }
+
+    /// What is laid down for it. For a room that a verb opened it goes with it, unless it is to stay.
+    fn record(&self, account: AccountSid) -> Conference {
+        if let Some(defined) = &self.defined {
+            return Conference::clone(defined);
+        }
+        let mut record = Conference::new(account, &*self.name);
+        (record.sid, record.created_at, record.persistent) = (self.sid, self.created_at, false);
+        record
     }
 
     fn status(&self) -> &'static str {
