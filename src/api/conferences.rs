@@ -86,7 +86,7 @@ pub(super) async fn list(
         part.as_ref().is_none_or(|part| room.name.to_lowercase().contains(part))
             && status.is_none_or(|status| room.status() == status)
     });
-    if page.is_none() && !query.is_set("detail") {
+    if page.is_none() && query.get("page_size").is_none() && !query.is_set("detail") {
         let names: Vec<_> = rooms.into_iter().map(|room| room.name).collect();
         return Either::first(Array::reply(&names));
     }
@@ -180,9 +180,9 @@ pub(super) async fn update(
         lay_down(&principal, &state, account, &room, settings).await?;
         state.announce(Change::Conference { account, name: room.name.clone() });
     }
+    state.shown().await;
     NoContent::reply()
 }
-    state.shown().await;
 
 /// An order as it is given to the live room.
 enum Order {
