@@ -116,8 +116,7 @@ fn a_status_hook_that_is_a_socket_is_the_sessions_or_nobodys() {
 
 #[test]
 fn who_was_brought_into_a_conference_hangs_up_after_it_unless_a_hook_says_what_follows() {
-    for (action_hook, expected) in
-        [(None, "BYE"), (Some(Hook::post("/after")), "VerbHook /after")]
+    for (action_hook, expected) in [(None, "BYE"), (Some(Hook::post("/after")), "VerbHook /after")]
     {
         let mut story = waiting();
         let has_hook = action_hook.is_some();
