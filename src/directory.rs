@@ -21,7 +21,7 @@ use self::recording::RoomTake;
 use crate::call::CallSnapshot;
 use crate::call::actor::CallActor;
 use crate::conference::actor::{ConferenceActor, Identity, RoomId};
-use crate::conference::message::{self as room, Join};
+use crate::conference::message::{self as room, Join, Leave};
 use crate::conference::news::{News, NewsLine};
 use crate::conference::policy::Standing;
 use crate::conference::rules::Rules;
@@ -38,7 +38,9 @@ pub use self::balance::ConferenceMoved;
 pub use self::queues::{
     EnterQueue, KeepQueuePlace, LiveQueue, QueueDefined, QueueEmpty, QueueGone,
 };
-pub use self::recording::{NotRecorded, RecordRoom, RecordingStanding, RoomRecording};
+pub use self::recording::{
+    ConferenceEnded, NotRecorded, RecordRoom, RecordingStanding, RoomRecording,
+};
 
 /// Ended calls kept readable at most, whatever the retention says.
 const MAX_ENDED: usize = 100_000;
@@ -328,18 +330,50 @@ impl Handler<Enter> for DirectoryActor {
     type Result = Option<Addr<ConferenceActor>>;
 
     fn handle(&mut self, enter: Enter, ctx: &mut Context<Self>) -> Self::Result {
-        let Enter { account, name, join } = enter;
+        let Enter { account, name, mut join } = enter;
         let key = (account, name);
         let known = self.names.get(&key).copied();
-        let id = match known {
-            Some(id) => id,
-            None => self.open(account, &key.1, ctx.address())?,
+        let Some(id) = known.or_else(|| self.open(account, &key.1, ctx.address())) else {
+            // The answer says so.
+            join.take();
+            return None;
         };
         let room = self.rooms.get_mut(&id)?;
         room.joins += 1;
         room.actor.do_send(join);
         Some(room.actor.clone())
     }
+}
+
+/// A call leaves the room of that name that was asked for, and whose address it never heard.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct LeaveNamed {
+    pub account: AccountSid,
+    pub name: String,
+    pub leave: Leave,
+}
+
+impl Handler<LeaveNamed> for DirectoryActor {
+    type Result = ();
+
+    fn handle(&mut self, left: LeaveNamed, _: &mut Context<Self>) {
+        let LeaveNamed { account, name, leave } = left;
+        if let Some(room) = self.names.get(&(account, name)).and_then(|id| self.rooms.get(id)) {
+            room.actor.do_send(leave);
+        }
+    }
+}
+
+/// Answered when what actors sent here before is shown.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Shown;
+
+impl Handler<Shown> for DirectoryActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Shown, _: &mut Context<Self>) {}
 }
 
 /// A room changed.

@@ -84,7 +84,7 @@ pub(super) async fn list(
         part.as_ref().is_none_or(|part| room.name.to_lowercase().contains(part))
             && status.is_none_or(|status| room.status() == status)
     });
-    if page.is_none() && !query.is_set("detail") {
+    if page.is_none() && query.get("page_size").is_none() && !query.is_set("detail") {
         let names: Vec<_> = rooms.into_iter().map(|room| room.name).collect();
         return Either::first(Array::reply(&names));
     }
@@ -158,6 +158,8 @@ pub(super) async fn update(
     state.admit_urls(update.urls()).await?;
     let ConferenceUpdate { settings, .. } = update;
     let room = find(&state, account, &path.1)?;
+    // All or nothing: what is wrong with the settings is known before the order is given.
+    settings.clone().apply(&mut room.record(account))?;
     if let Some(order) = order {
         // First: it may be refused, and then nothing is changed.
         let live = room.live.as_ref().filter(|live| live.snapshot.started_at.is_some());
@@ -168,6 +170,7 @@ pub(super) async fn update(
         lay_down(&principal, &state, account, &room, settings).await?;
         state.announce(Change::Conference { account, name: room.name.clone() });
     }
+    state.shown().await;
     NoContent::reply()
 }
 
@@ -222,12 +225,8 @@ async fn lay_down(
         conferences.update(scope, account, defined.sid, settings).await?;
         return Ok(());
     }
-    // What is laid down for it now goes with it, unless it is to stay.
-    let &Room { sid, created_at, .. } = room;
-    let new = Conference::new(account, &*room.name);
-    let opened = Conference { sid, created_at, persistent: false, ..new };
-    let is_live = || state.live().is_some_and(|live| live.conference(account, sid).is_some());
-    adopt(&conferences, scope, opened, settings, is_live).await
+    let is_live = || state.live().is_some_and(|live| live.conference(account, room.sid).is_some());
+    adopt(&conferences, scope, room.record(account), settings, is_live).await
 }
 
 /// Ends the room: its calls go on with their next verb, or hang up. What was laid down is gone.
@@ -250,6 +249,7 @@ pub(super) async fn delete(
         }
         // A room that is gone by now has ended as asked.
         let _ = room.actor.send(End).await;
+        state.shown().await;
     }
     NoContent::reply()
 }
@@ -291,6 +291,16 @@ impl Room {
             defined: None,
             live: Some(live),
         }
+    }
+
+    /// What is laid down for it. For a room that a verb opened it goes with it, unless it is to stay.
+    fn record(&self, account: AccountSid) -> Conference {
+        if let Some(defined) = &self.defined {
+            return Conference::clone(defined);
+        }
+        let mut record = Conference::new(account, &*self.name);
+        (record.sid, record.created_at, record.persistent) = (self.sid, self.created_at, false);
+        record
     }
 
     fn status(&self) -> &'static str {

@@ -110,7 +110,7 @@ impl IdempotencyKey {
             let kept = match &outcome {
                 Ok(answer) => {
                     let text = serde_json::to_string(answer).unwrap_or_default();
-                    store.answer(account, &key, &text).await
+                    store.answer(account, &key, (&asked, &text), Timestamp::now()).await
                 }
                 Err(_) => store.forget(account, &key).await,
             };

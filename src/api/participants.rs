@@ -207,6 +207,7 @@ pub(super) async fn update(
         let tag = change.speak_only_to.value();
         room.actor.send(SpeakOnlyTo { call, tag }).await.map_err(gone)?;
     }
+    state.shown().await;
     NoContent::reply()
 }
 
@@ -225,6 +226,7 @@ pub(super) async fn delete(
     }
     let leave = Leave { call, exit: Exit::Kicked, run: None, base: None };
     room.actor.send(leave).await.map_err(|_| ApiError::NotFound)?;
+    state.shown().await;
     NoContent::reply()
 }
 

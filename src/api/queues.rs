@@ -79,7 +79,7 @@ pub(super) async fn list(
     if let Some(pattern) = search.map(Glob::new) {
         queues.retain(|queue| pattern.matches(&queue.name));
     }
-    if page.is_none() && !query.is_set("detail") {
+    if page.is_none() && query.get("page_size").is_none() && !query.is_set("detail") {
         let lengths: Vec<_> = queues
             .into_iter()
             .map(|queue| QueueLength { length: queue.length(), name: queue.name })

@@ -133,7 +133,7 @@ async fn find_of_call(
 ) -> Result<Recording, ApiError> {
     // Records outlive their account.
     let account_sid = principal.reach_account(state, a).await?;
-    let call_sid = CallSid::parse(call).ok_or(ApiError::NotFound)?;
+    let call_sid = CallSid::parse(call).ok_or(ApiError::MalformedSid)?;
     let day = Timestamp::parse(&format!("{yyyy}-{mm}-{dd}")).ok_or(ApiError::NotFound)?;
     let format = SoundFormat::parse(format).ok_or(ApiError::NotFound)?;
     let of = RecordOfCall { account_sid, call_sid, day, format };

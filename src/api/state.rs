@@ -19,7 +19,7 @@ use super::throttle::Throttle;
 use crate::call::actor::Hangup;
 use crate::call::desk::Desk;
 use crate::config::Config;
-use crate::directory::Live;
+use crate::directory::{Live, Shown};
 use crate::hook::HookClient;
 use crate::model::account::random_text;
 use crate::model::application::VerbCheck;
@@ -155,6 +155,14 @@ impl AppState {
     }
 
     /// What is live; nothing is where no calls can be placed.
+    /// Waits until reads show what actors were ordered before.
+    pub(super) async fn shown(&self) {
+        if let Some(doors) = &self.doors {
+            // A directory that is gone shows nothing any more.
+            let _ = doors.desk.directory.send(Shown).await;
+        }
+    }
+
     pub(super) fn live(&self) -> Option<&Live> {
         Some(&self.doors.as_deref()?.live)
     }

@@ -17,8 +17,8 @@ use crate::bridge::message::Exit as ExitBridge;
 use crate::conference::actor::ConferenceActor;
 use crate::conference::message::Leave;
 use crate::conference::policy::Exit;
-use crate::directory::Live;
-use crate::model::CallSid;
+use crate::directory::{DirectoryActor, LeaveNamed, Live};
+use crate::model::{AccountSid, CallSid};
 use crate::participant::actor::ParticipantActor;
 use crate::participant::message::Close;
 use crate::queue::actor::QueueActor;
@@ -26,7 +26,15 @@ use crate::queue::line::Departure;
 use crate::queue::message::Leave as LeaveQueue;
 use crate::sip_io::message::{Action, Order};
 use crate::sip_io::stack::StackActor;
-use crate::verb::Farewell;
+use crate::verb::{Farewell, RunId};
+
+/// A visit whose room the directory knows.
+pub struct Entering {
+    pub directory: Addr<DirectoryActor>,
+    pub account: AccountSid,
+    pub name: String,
+    pub run: RunId,
+}
 
 pub struct Guard {
     call: CallSid,
@@ -38,6 +46,8 @@ pub struct Guard {
     pub attempts: Vec<DialogId>,
     pub participant: Option<Addr<ParticipantActor>>,
     pub room: Option<Addr<ConferenceActor>>,
+    /// The room it asked for, and whose address it does not know yet.
+    pub entering: Option<Entering>,
     pub queue: Option<Addr<QueueActor>>,
     /// Where it talks with another call.
     pub bridge: Option<Addr<BridgeActor>>,
@@ -59,6 +69,7 @@ impl Guard {
             attempts: Vec::new(),
             participant: None,
             room: None,
+            entering: None,
             queue: None,
             bridge: None,
             children: Vec::new(),
@@ -105,6 +116,12 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        // Also of a call that has ended and still waited to hear where to say so.
+        if let Some(Entering { directory, account, name, run }) = self.entering.take() {
+            let (call, exit, run) = (self.call, Exit::Left, Some(run));
+            let leave = Leave { call, exit, run, base: None };
+            directory.do_send(LeaveNamed { account, name, leave });
+        }
         if self.finished {
             return;
         }

@@ -28,11 +28,12 @@ use super::rules::{Rules, Starter, StatusRule};
 use super::snapshot::{ConferenceSnapshot, ParticipantSnapshot};
 use crate::call::ConferenceTarget;
 use crate::directory::{
-    ConferenceChanged, ConferenceEmpty, ConferenceGone, DirectoryActor, RecordRoom,
+    ConferenceChanged, ConferenceEmpty, ConferenceEnded, ConferenceGone, DirectoryActor, RecordRoom,
 };
 use crate::floor::message::RoomAddr;
 use crate::floor::pulse::Pulse;
 use crate::floor::{Event, Floor};
+use crate::hook::ws::WeakSocket;
 use crate::media_io::hub::Place;
 use crate::media_io::line::Moment;
 use crate::media_io::settings::MediaSettings;
@@ -131,7 +132,13 @@ impl ConferenceActor {
         let mut gone = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Seat { call, .. } => self.fetch_line(call, ctx),
+                Effect::Seat { call, .. } => {
+                    // Who waited for the start joins only now.
+                    if let Some(inside) = self.guests.get_mut(&call) {
+                        inside.joined_at = OffsetDateTime::now_utc();
+                    }
+                    self.fetch_line(call, ctx);
+                }
                 Effect::Wait(call) => {
                     let wait_hook = self.wait_hook.clone();
                     self.tell(call, Happened::Waiting { wait_hook });
@@ -225,17 +232,31 @@ impl ConferenceActor {
         let running_for = self.started.map_or(Duration::ZERO, |(at, _)| at.elapsed());
         if event == StatusEvent::End {
             self.started = None;
+            // Who is on the way here starts another conference, whose recording is its own.
+            self.directory.do_send(ConferenceEnded(self.identity.room));
         }
         let (Some(target), Some(inside)) = (&self.status, self.guests.get(&about)) else { return };
         self.directory.do_send(News {
             identity: self.identity.clone(),
             target: target.clone(),
+            sockets: self.sockets(target, about),
             base: inside.guest.base.clone(),
             event,
             running_for,
             members,
             at: OffsetDateTime::now_utc(),
         });
+    }
+
+    /// By which a hook is told that is told over a session's socket: the one of the session that started the
+    /// room, which keeps the order; once that is closed, another one of the same application.
+    fn sockets(&self, target: &ConferenceTarget, about: CallSid) -> Vec<WeakSocket> {
+        let Some(of_starter) = &target.socket else { return Vec::new() };
+        let joined = self.policy.joined().iter().map(|member| member.call);
+        let guests = std::iter::once(about).chain(joined).filter_map(|call| self.guests.get(&call));
+        let others = guests.filter_map(|inside| inside.guest.socket.as_ref());
+        let others = others.filter(|(url, _)| *url == target.hook.url).map(|(_, socket)| socket);
+        std::iter::once(of_starter).chain(others).cloned().collect()
     }
 
     /// The member that starts the room may want it recorded.
@@ -364,12 +385,13 @@ impl Handler<Join> for ConferenceActor {
     type Result = ();
 
     fn handle(&mut self, join: Join, ctx: &mut Context<Self>) {
-        let Some(join) = self.here(join) else { return };
+        let Some(mut join) = self.here(join) else { return };
+        let Some(guest) = join.take() else { return };
         let call = join.entry.call;
         if let Some(inside) = self.guests.get(&call) {
-            if inside.guest.run == join.member.run {
+            if inside.guest.run == guest.run {
                 self.joins += 1;
-                join.member.tell(Happened::Refused(Refusal::AlreadyIn));
+                guest.tell(Happened::Refused(Refusal::AlreadyIn));
                 return;
             }
             // A call leaves before it comes again; after a move its word may take the longer way.
@@ -382,10 +404,10 @@ impl Handler<Join> for ConferenceActor {
         // The hook and event list of the member that starts the room apply to all of it.
         if join.entry.moderator && !self.policy.is_started() {
             self.status = self.status_rule.target(&join.starter);
-            self.starter = Some(join.starter);
+            self.starter = Some(join.starter.clone());
         }
         let joined_at = OffsetDateTime::now_utc();
-        self.guests.insert(call, Inside { guest: join.member, joined_at });
+        self.guests.insert(call, Inside { guest, joined_at });
         let mut effects = Vec::new();
         self.policy.on_entry(&join.entry, &mut effects);
         self.carry_out(effects, ctx);

@@ -5,25 +5,47 @@ use std::sync::Arc;
 use actix::prelude::*;
 use media::sink::TapWriter;
 use media::source::Pcm;
+use url::Url;
 
 use super::policy::{Entry, Exit, Refusal};
 use super::rules::{Rules, Starter};
 pub use crate::floor::Told;
 use crate::hook::BaseFields;
+use crate::hook::ws::WeakSocket;
 use crate::media_io::hub::Place;
 use crate::model::{CallSid, Hook};
 use crate::participant::actor::ParticipantActor;
 use crate::participant::message::ParticipantEvent;
 use crate::verb::RunId;
 
-/// A call at the door. [`ConferenceEvent`]s answer it.
+/// A call at the door. [`ConferenceEvent`]s answer it; to one that nobody takes, because the room is gone, the
+/// room has ended.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Join {
     pub entry: Entry,
-    pub member: Guest,
+    member: Option<Guest>,
     /// Holds for the room when this member is the one that starts it.
     pub starter: Starter,
+}
+
+impl Join {
+    pub fn new(entry: Entry, member: Guest, starter: Starter) -> Self {
+        Self { entry, member: Some(member), starter }
+    }
+
+    /// The member, from now on to be told by whoever takes it.
+    pub fn take(&mut self) -> Option<Guest> {
+        self.member.take()
+    }
+}
+
+impl Drop for Join {
+    fn drop(&mut self) {
+        if let Some(member) = self.member.take() {
+            member.tell(Happened::Left(Exit::Ended));
+        }
+    }
 }
 
 /// Something else is laid down for the room now.
@@ -48,6 +70,8 @@ pub struct Guest {
     pub media: Recipient<ParticipantEvent>,
     /// Names this visit in what `stay` hears.
     pub run: RunId,
+    /// The socket of its session, if it has one, and where it leads.
+    pub socket: Option<(Url, WeakSocket)>,
 }
 
 /// A call leaves by itself, or is kicked.

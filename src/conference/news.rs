@@ -14,7 +14,7 @@ use super::policy::StatusEvent;
 use crate::call::ConferenceTarget;
 use crate::hook::payload::ConferenceStatus;
 use crate::hook::queue::StatusPayload;
-use crate::hook::ws::{Message, MessageType};
+use crate::hook::ws::{Message, MessageType, WeakSocket};
 use crate::hook::{BaseFields, HookClient, HookError, StatusHook};
 
 /// A status event of a room.
@@ -23,6 +23,8 @@ use crate::hook::{BaseFields, HookClient, HookError, StatusHook};
 pub struct News {
     pub identity: Identity,
     pub target: Arc<ConferenceTarget>,
+    /// Of a hook that is told over a session's socket: the first that is open is taken.
+    pub sockets: Vec<WeakSocket>,
     /// The member concerned.
     pub base: Arc<BaseFields>,
     pub event: StatusEvent,
@@ -67,16 +69,21 @@ impl NewsLine {
         client: &HookClient,
         on_failure: impl FnMut(HookError) + Send + 'static,
     ) {
-        if let Some(socket) = &news.target.socket {
-            let socket = socket.clone();
+        if news.target.socket.is_some() {
             let hook = news.target.hook.session_hook().map(Into::into);
+            let (sockets, event) = (news.sockets.clone(), news.event);
             let data = Box::new(news).into_body();
-            let kind = MessageType::VerbHook;
-            // Lost with the session of the member that started the room.
-            let _ = socket.send(Message { kind, hook, data, reply_to: None });
+            let message = Message { kind: MessageType::VerbHook, hook, data, reply_to: None };
+            if send_by(&sockets, message).is_err() {
+                tracing::warn!(?event, "a conference's event is lost: no session's socket is open");
+            }
             return;
         }
-        let known = self.0.take().filter(|(target, _)| Arc::ptr_eq(target, &news.target));
+        // Whatever else is settled anew: news to the same place keep their order.
+        let is_same = |known: &ConferenceTarget| {
+            known.hook == news.target.hook && known.secret == news.target.secret
+        };
+        let known = self.0.take().filter(|(target, _)| is_same(target));
         let (target, hook) = known.unwrap_or_else(|| {
             let target = news.target.clone();
             let (to, secret) = (target.hook.clone(), target.secret.clone());
@@ -85,5 +92,43 @@ impl NewsLine {
         });
         hook.send(news);
         self.0 = Some((target, hook));
+    }
+}
+
+/// By the first socket that takes it.
+fn send_by(sockets: &[WeakSocket], mut message: Message) -> Result<(), Message> {
+    for socket in sockets {
+        match socket.send(message) {
+            Ok(()) => return Ok(()),
+            Err(back) => message = back,
+        }
+    }
+    Err(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hook::ws::SocketSender;
+
+    #[test]
+    fn news_go_by_the_first_socket_that_is_open() {
+        let message = || Message {
+            kind: MessageType::VerbHook,
+            hook: None,
+            data: Map::new(),
+            reply_to: None,
+        };
+        let ((first, mut by_first), (second, mut by_second)) =
+            (SocketSender::loose(), SocketSender::loose());
+        let sockets = [first.weak(), second.weak()];
+        send_by(&sockets, message()).unwrap();
+        assert!(by_first.try_recv().is_ok() && by_second.try_recv().is_err());
+        drop(first);
+        send_by(&sockets, message()).unwrap();
+        assert!(by_second.try_recv().is_ok());
+        drop(second);
+        assert!(send_by(&sockets, message()).is_err());
+        assert!(send_by(&[], message()).is_err());
     }
 }

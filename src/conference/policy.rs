@@ -384,10 +384,14 @@ impl Policy {
         }
     }
 
-    fn close_if_empty(&self, out: &mut Vec<Effect>) {
+    fn close_if_empty(&mut self, out: &mut Vec<Effect>) {
         let closed = matches!(out.last(), Some(Effect::Empty));
-        if self.joined.is_empty() && self.waiting.is_empty() && !closed {
-            out.push(Effect::Empty);
+        if self.joined.is_empty() && self.waiting.is_empty() {
+            // Whoever is on the way here comes to another conference.
+            self.wished_max = None;
+            if !closed {
+                out.push(Effect::Empty);
+            }
         }
     }
 

@@ -135,6 +135,21 @@ impl DirectoryActor {
     }
 }
 
+/// A conference ended; its room may be entered again.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ConferenceEnded(pub RoomId);
+
+impl Handler<ConferenceEnded> for DirectoryActor {
+    type Result = ();
+
+    fn handle(&mut self, ConferenceEnded(id): ConferenceEnded, _: &mut Context<Self>) {
+        if self.rooms.get_mut(&id).is_some_and(|room| room.recording.take().is_some()) {
+            self.show_recording(id);
+        }
+    }
+}
+
 fn wanted(identity: &Identity, path: Option<RecordingPath>) -> Wanted {
     Wanted {
         account_sid: identity.account,

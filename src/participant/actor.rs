@@ -41,6 +41,8 @@ pub struct ParticipantActor {
     /// What to play once the line is here and speaks a codec: at most one that is no announcement.
     pending: VecDeque<Play>,
     pulse: Pulse,
+    /// The call wants no more of it, or knows that there is no more: nothing is left to be told.
+    is_over: bool,
 }
 
 enum Whereabouts {
@@ -73,6 +75,7 @@ impl ParticipantActor {
             passed_on: None,
             pending: VecDeque::new(),
             pulse: Pulse::default(),
+            is_over: false,
         })
     }
 
@@ -153,6 +156,16 @@ impl ParticipantActor {
 
 impl Actor for ParticipantActor {
     type Context = Context<Self>;
+}
+
+/// A participant that is dropped with a call (a panic in it) says so: nobody serves the line any more.
+impl Drop for ParticipantActor {
+    fn drop(&mut self) {
+        if !self.is_over {
+            tracing::error!(call_sid = %self.call, "media of a call failed inside the server");
+            self.events.do_send(ParticipantEvent::Failed);
+        }
+    }
 }
 
 impl StreamHandler<Tick> for ParticipantActor {
@@ -328,7 +341,7 @@ impl Handler<LineLost> for ParticipantActor {
     type Result = ();
 
     fn handle(&mut self, _: LineLost, ctx: &mut Context<Self>) {
-        self.line = Whereabouts::Gone;
+        (self.line, self.is_over) = (Whereabouts::Gone, true);
         self.events.do_send(ParticipantEvent::Failed);
         ctx.stop();
     }
@@ -338,6 +351,7 @@ impl Handler<Close> for ParticipantActor {
     type Result = ();
 
     fn handle(&mut self, _: Close, ctx: &mut Context<Self>) {
+        self.is_over = true;
         match std::mem::replace(&mut self.line, Whereabouts::Awaited) {
             Whereabouts::New(line) => self.finish(line, ctx),
             Whereabouts::Here(mut floor) => match floor.unseat(self.call) {

@@ -90,16 +90,26 @@ impl Idempotency<'_> {
         Ok(tx.commit().await?)
     }
 
-    /// Keeps what the request was answered.
-    pub async fn answer(&self, account: AccountSid, key: &str, answer: &str) -> Result<(), Error> {
+    /// Keeps what the request was answered, also when its beginning was not noted.
+    pub async fn answer(
+        &self,
+        account: AccountSid,
+        key: &str,
+        (request_hash, answer): (&str, &str),
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
         sqlx::query(
-            "UPDATE idempotency_keys SET answer = $3 \
-             WHERE account_sid = $1 AND idempotency_key = $2",
+            "INSERT INTO idempotency_keys \
+             (account_sid, idempotency_key, request_hash, answer, created_at) \
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (account_sid, idempotency_key) DO UPDATE \
+             SET answer = excluded.answer",
         )
         .bind(account)
         .bind(key)
+        .bind(request_hash)
         .bind(answer)
+        .bind(now)
         .execute(&mut *tx)
         .await?;
         Ok(tx.commit().await?)

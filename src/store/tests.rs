@@ -328,13 +328,16 @@ async fn first_answers_are_kept_for_a_day_and_for_so_many_keys() {
     for n in 0..5 {
         fixture.store.idempotency().begin(account, &n.to_string(), "h", at(n)).await.unwrap();
     }
-    fixture.store.idempotency().answer(account, "1", "{}").await.unwrap();
+    fixture.store.idempotency().answer(account, "1", ("other", "{}"), at(2)).await.unwrap();
+    // Its beginning could not be noted.
+    fixture.store.idempotency().answer(account, "5", ("h", "[]"), at(5)).await.unwrap();
     fixture.store.idempotency().forget(account, "2").await.unwrap();
     fixture.reopen().await;
     let store = fixture.store.idempotency();
     assert_eq!(store.find(account, "0", at(9)).await.unwrap(), answered(None));
     assert_eq!(store.find(account, "1", at(9)).await.unwrap(), answered(Some("{}")));
     assert_eq!(store.find(account, "2", at(9)).await.unwrap(), None);
+    assert_eq!(store.find(account, "5", at(9)).await.unwrap(), answered(Some("[]")));
     let stranger = crate::model::AccountSid::random();
     assert_eq!(store.find(stranger, "1", at(9)).await.unwrap(), None);
     let tomorrow = at(24 * 3600 + 1);

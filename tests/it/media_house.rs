@@ -2,7 +2,7 @@
 //! with.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant};
 
 use ::support::rtp_peer::Voice;
@@ -30,7 +30,9 @@ use trunkline::media_io::port_pool::PortPool;
 use trunkline::media_io::quality::QualityCell;
 use trunkline::media_io::settings::MediaSettings;
 use trunkline::model::call::Direction;
-use trunkline::model::{AccountSid, AddressPolicy, CallSid, Secret, ServiceProviderSid};
+use trunkline::model::{
+    AccountSid, AddressPolicy, CallSid, RecordingPath, Secret, ServiceProviderSid,
+};
 use trunkline::participant::actor::ParticipantActor;
 use trunkline::participant::message::{Negotiate, ParticipantEvent, Play, StopPlay};
 use trunkline::recording::{self, Archive, Recorder};
@@ -159,6 +161,13 @@ impl House {
         }
     }
 
+    /// Keeps the directory and the calls from what they are told, until that is dropped.
+    pub(crate) fn pause(&self) -> mpsc::Sender<()> {
+        let (resume, paused) = mpsc::channel::<()>();
+        self.control.spawn_fn(move || _ = paused.recv());
+        resume
+    }
+
     /// A call that is up and sends a tone.
     pub(crate) fn member(&self, hz: f64) -> Member {
         self.member_at(self.plane.place().unwrap(), hz)
@@ -194,6 +203,26 @@ impl House {
         self.enter_as("room", member.entry(), member, run).await
     }
 
+    /// What a call says at the door, with where the mix is to be recorded.
+    pub(crate) fn join(
+        &self,
+        entry: Entry,
+        member: &Member,
+        run: u32,
+        record: Option<RecordingPath>,
+    ) -> Join {
+        let guest = Guest {
+            base: Arc::new(BaseFields::new(Arc::new(facts(member.call, self.account)))),
+            participant: member.participant.clone(),
+            stay: member.guest.clone().recipient(),
+            media: member.guest.clone().recipient(),
+            run: RunId(run),
+            socket: None,
+        };
+        let (status, secret) = (self.status.clone(), Secret(String::new()));
+        Join::new(entry, guest, Starter { status, secret, record })
+    }
+
     pub(crate) async fn enter_as(
         &self,
         name: &str,
@@ -201,21 +230,7 @@ impl House {
         member: &Member,
         run: u32,
     ) -> Addr<ConferenceActor> {
-        let join = Join {
-            entry,
-            member: Guest {
-                base: Arc::new(BaseFields::new(Arc::new(facts(member.call, self.account)))),
-                participant: member.participant.clone(),
-                stay: member.guest.clone().recipient(),
-                media: member.guest.clone().recipient(),
-                run: RunId(run),
-            },
-            starter: Starter {
-                status: self.status.clone(),
-                secret: Secret(String::new()),
-                record: None,
-            },
-        };
+        let join = self.join(entry, member, run, None);
         let enter = Enter { account: self.account, name: name.to_owned(), join };
         self.directory.send(enter).await.unwrap().unwrap()
     }

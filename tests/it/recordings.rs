@@ -8,51 +8,24 @@ use ::support::wait;
 use actix::prelude::*;
 use media::mixer::SeatTap;
 use trunkline::conference::actor::ConferenceActor;
-use trunkline::conference::message::{Guest, Join, Leave, Relocate};
-use trunkline::conference::policy::{Entry, Exit};
-use trunkline::conference::rules::Starter;
+use trunkline::conference::message::{End, Leave, Relocate, Settle};
+use trunkline::conference::policy::{Exit, Settings};
+use trunkline::conference::rules::Rules;
 use trunkline::directory::{Enter, NotRecorded, RecordRoom, RecordingStanding};
-use trunkline::hook::BaseFields;
-use trunkline::model::{
-    ConferenceSid, RecordOrder, Recording, RecordingPath, RecordingState, Secret,
-};
+use trunkline::model::{ConferenceSid, RecordOrder, Recording, RecordingPath, RecordingState};
 use trunkline::participant::message::Tap;
 use trunkline::recording::{Subject, Wanted};
 use trunkline::store::{Page, RecordingQuery};
 use trunkline::verb::RunId;
 
-use crate::media_house::{House, LEVEL_DB, Member, SOON, facts, wait_until_all_hear_all};
+use crate::media_house::{House, LEVEL_DB, Member, SOON, wait_until_all_hear_all};
 
 const RATE: u32 = 16_000;
 
 impl House {
     async fn enter_recorded(&self, member: &Member, path: Option<&str>) -> Addr<ConferenceActor> {
-        let join = Join {
-            entry: Entry {
-                call: member.call,
-                moderator: true,
-                end_on_exit: false,
-                join_muted: None,
-                beep: None,
-                tag: None,
-                speak_only_to: None,
-                distribute_dtmf: false,
-                grace: Duration::ZERO,
-                max_participants: None,
-            },
-            member: Guest {
-                base: Arc::new(BaseFields::new(Arc::new(facts(member.call, self.account)))),
-                participant: member.participant.clone(),
-                stay: member.guest.clone().recipient(),
-                media: member.guest.clone().recipient(),
-                run: RunId(1),
-            },
-            starter: Starter {
-                status: None,
-                secret: Secret(String::new()),
-                record: path.map(|path| RecordingPath::parse(path).unwrap()),
-            },
-        };
+        let record = path.map(|path| RecordingPath::parse(path).unwrap());
+        let join = self.join(member.entry(), member, 1, record);
         let enter = Enter { account: self.account, name: "room".to_owned(), join };
         self.directory.send(enter).await.unwrap().unwrap()
     }
@@ -170,6 +143,28 @@ async fn the_one_who_starts_a_room_has_it_recorded() {
     wait::expect("it is recorded", SOON, || house.standing() == expected);
     assert_eq!(house.order(house.room(), RecordOrder::Stop).await, Ok(()));
     assert_eq!(house.over(1).await[0].path, "first.wav");
+}
+
+#[actix_web::test]
+async fn who_comes_while_a_conference_ends_starts_another_that_has_nothing_of_the_first() {
+    let house = House::new().await;
+    let [a, b] = [450.0, 800.0].map(|hz| house.member(hz));
+    let room = house.enter_recorded(&a, Some("first")).await;
+    let recorded = |path: &str| (RecordingStanding::On, Some(format!("{path}.wav")));
+    wait::expect("it is recorded", SOON, || house.standing() == recorded("first"));
+    let settings = Settings { locked: true, ..Settings::default() };
+    room.send(Settle(Rules { settings, ..Rules::default() })).await.unwrap();
+    let resume = house.pause();
+    let path = RecordingPath::parse("second").unwrap();
+    let join = house.join(b.entry(), &b, 1, Some(path));
+    house.directory.do_send(Enter { account: house.account, name: "room".to_owned(), join });
+    room.send(End).await.unwrap();
+    drop(resume);
+    wait::expect("so is the second", SOON, || house.standing() == recorded("second"));
+    let leave = Leave { call: b.call, exit: Exit::Left, run: None, base: None };
+    room.do_send(leave);
+    let both = house.over(2).await;
+    assert_eq!([&both[0].path, &both[1].path], ["first.wav", "second.wav"]);
 }
 
 #[actix_web::test]

@@ -6,9 +6,12 @@ use ::support::Heard;
 use ::support::heard::Frame;
 use ::support::wait;
 use actix::prelude::*;
+use time::OffsetDateTime;
 use trunkline::conference::actor::ConferenceActor;
 use trunkline::conference::message::{Happened, Leave, Mute, Relocate};
-use trunkline::conference::policy::{Exit, Refusal};
+use trunkline::conference::policy::{Entry, Exit, Refusal};
+use trunkline::directory::LeaveNamed;
+use trunkline::participant::message::Close;
 use trunkline::verb::RunId;
 
 use crate::media_house::{House, LEVEL_DB, SOON, wait_until_all_hear_all};
@@ -171,4 +174,55 @@ async fn a_call_that_comes_again_before_its_leave_arrived_is_let_in() {
     wait::expect("one visit is not had twice", SOON, || {
         b.has(&Happened::Refused(Refusal::AlreadyIn))
     });
+}
+
+#[actix_web::test]
+async fn a_call_whose_room_is_gone_when_it_comes_hears_that_it_has_ended() {
+    let house = House::new().await;
+    let a = house.member(450.0);
+    drop(house.join(a.entry(), &a, 1, None));
+    wait::expect("a has heard", SOON, || a.has(&Happened::Left(Exit::Ended)));
+}
+
+#[actix_web::test]
+async fn a_call_that_never_heard_of_its_room_leaves_by_the_name() {
+    let house = House::new().await;
+    let a = house.member(450.0);
+    house.enter(&a, 1).await;
+    let leave = |run| {
+        let leave = Leave { call: a.call, exit: Exit::Left, run: Some(RunId(run)), base: None };
+        LeaveNamed { account: house.account, name: "room".to_owned(), leave }
+    };
+    house.directory.do_send(leave(7));
+    house.directory.do_send(leave(1));
+    wait::expect("a has left", SOON, || a.has(&Happened::Left(Exit::Left)));
+    assert_eq!(
+        a.told().stays.iter().filter(|e| e.happened == Happened::Left(Exit::Left)).count(),
+        1
+    );
+}
+
+#[actix_web::test]
+async fn who_waited_for_the_start_joined_when_it_came() {
+    let house = House::new().await;
+    let [a, b] = [450.0, 800.0].map(|hz| house.member(hz));
+    house.enter_as("room", Entry { moderator: false, ..a.entry() }, &a, 1).await;
+    wait::expect("a waits", SOON, || a.has(&Happened::Waiting { wait_hook: None }));
+    let began = OffsetDateTime::now_utc();
+    house.enter(&b, 1).await;
+    wait::expect("it joined then", SOON, || {
+        let shown = house.live.conference_named(house.account, "room").unwrap();
+        shown.snapshot.participant(a.call).is_some_and(|a| a.joined_at > began)
+    });
+}
+
+#[actix_web::test]
+async fn a_participant_that_is_lost_says_so_and_one_that_is_closed_does_not() {
+    let house = House::new().await;
+    let [lost, closed] = [450.0, 800.0].map(|hz| house.member(hz));
+    closed.participant.do_send(Close);
+    wait::expect("that one is gone", SOON, || !closed.participant.connected());
+    house.plane.stop();
+    wait::expect("the call has heard", SOON, || lost.told().failed == 1);
+    assert_eq!(closed.told().failed, 0);
 }

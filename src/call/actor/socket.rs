@@ -76,6 +76,11 @@ impl Sockets {
         Self { session, ..Self::default() }
     }
 
+    /// That of the session, for who tells of other things by it, and where it leads.
+    pub(super) fn of_session(&self) -> Option<(Url, WeakSocket)> {
+        self.session.as_ref().map(|open| (open.url.clone(), open.sender.weak()))
+    }
+
     pub(super) fn lend(&mut self, owner: Addr<CallActor>) -> Option<Lent> {
         let open = self.session.as_ref()?;
         let owner = open.owner.clone().unwrap_or(owner);

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 
 use super::CallActor;
 use crate::call::desk::Announcement;
+use crate::call::guard::Entering;
 use crate::call::{Audience, Input, JoinConference, UpdateError};
 use crate::conference::actor::ConferenceActor;
 use crate::conference::message::{
@@ -26,7 +27,15 @@ pub(super) struct Stay {
     room: Option<Addr<ConferenceActor>>,
     /// The call left before it knew the room's address.
     left: Option<Arc<BaseFields>>,
+    /// Orders that came before the address.
+    kept: Vec<Order>,
 }
+
+type Order = Box<dyn FnOnce(&CallActor, Addr<ConferenceActor>)>;
+
+/// The address is there within moments.
+const MAX_KEPT: usize = 32;
+
 impl CallActor {
     pub(super) fn join(&mut self, mut join: JoinConference, ctx: &mut Context<Self>) {
         if let Some(status) = &mut join.status {
@@ -34,7 +43,7 @@ impl CallActor {
         }
         let Some(participant) = self.participant().cloned() else { return };
         let run = join.id;
-        self.stay = Some(Stay { run, room: None, left: None });
+        self.stay = Some(Stay { run, room: None, left: None, kept: Vec::new() });
         let entry = Entry {
             call: self.sid,
             moderator: join.start_on_enter,
@@ -53,12 +62,15 @@ impl CallActor {
             stay: ctx.address().recipient(),
             media: ctx.address().recipient(),
             run,
+            socket: self.sockets.of_session(),
         };
         let account = self.state.base_fields().facts.account_sid;
         let (status, record) = (join.status.map(Arc::new), join.record_path);
         let starter = Starter { status, secret: join.webhook_secret, record };
-        let join_room = Join { entry, member: guest, starter };
-        let asked = self.desk.directory.send(Enter { account, name: join.name, join: join_room });
+        let (directory, name) = (self.desk.directory.clone(), join.name);
+        let join = Join::new(entry, guest, starter);
+        let asked = directory.send(Enter { account, name: name.clone(), join });
+        self.guard.entering = Some(Entering { directory, account, name, run });
         ctx.spawn(asked.into_actor(self).map(move |found, this, ctx| match found.ok().flatten() {
             Some(room) => {
                 this.room_found(run, room);
@@ -66,6 +78,7 @@ impl CallActor {
             }
             None => {
                 this.stay = None;
+                this.guard.entering.take_if(|entering| entering.run == run);
                 this.media_failed(480, "no media thread", ctx);
                 this.stop_if_done(ctx);
             }
@@ -74,10 +87,14 @@ impl CallActor {
 
     pub(super) fn room_found(&mut self, run: RunId, room: Addr<ConferenceActor>) {
         let call = self.sid;
+        self.guard.entering.take_if(|entering| entering.run == run);
         match &mut self.stay {
             Some(stay) if stay.run == run && stay.left.is_none() => {
                 stay.room = Some(room.clone());
-                self.guard.room = Some(room);
+                self.guard.room = Some(room.clone());
+                for order in std::mem::take(&mut stay.kept) {
+                    order(self, room.clone());
+                }
             }
             // Gone in the meantime: the room learns it right after it learned of the arrival.
             Some(stay) if stay.run == run => {
@@ -107,7 +124,7 @@ impl CallActor {
     }
 
     /// Carries an order about this call to its room.
-    pub(super) fn order_member(&self, run: RunId, order: MemberOrder) {
+    pub(super) fn order_member(&mut self, run: RunId, order: MemberOrder) {
         let call = self.sid;
         match order {
             MemberOrder::Mute(muted) => self.tell_room(run, Mute { call, muted }),
@@ -125,27 +142,42 @@ impl CallActor {
     }
 
     /// Has something heard in this call's room, by all or by this call alone.
-    pub(super) fn announce(&self, run: RunId, clips: Vec<Clip>, audience: Audience) {
-        let stay = self.stay.as_ref().filter(|stay| stay.run == run);
-        let Some(room) = stay.and_then(|stay| stay.room.clone()) else { return };
-        let account = self.state.base_fields().facts.account_sid;
-        let call = Some(self.sid);
-        let announcement = Announcement { account, room, call, clips, audience };
-        if let Err(too_many) = self.desk.announce(announcement) {
-            let alert = Alert::new(AlertKind::ErrorUpdatingCall, too_many.to_string());
-            self.desk.alert(self.state.base_fields(), alert);
-        }
+    pub(super) fn announce(&mut self, run: RunId, clips: Vec<Clip>, audience: Audience) {
+        self.with_room(run, move |this, room| {
+            let account = this.state.base_fields().facts.account_sid;
+            let call = Some(this.sid);
+            let announcement = Announcement { account, room, call, clips, audience };
+            if let Err(too_many) = this.desk.announce(announcement) {
+                this.not_obeyed(too_many.to_string());
+            }
+        });
     }
 
-    pub(super) fn tell_room<M>(&self, run: RunId, message: M)
+    pub(super) fn tell_room<M>(&mut self, run: RunId, message: M)
     where
         M: Message<Result = ()> + Send + 'static,
         ConferenceActor: Handler<M>,
     {
-        let stay = self.stay.as_ref().filter(|stay| stay.run == run);
-        if let Some(room) = stay.and_then(|stay| stay.room.as_ref()) {
-            room.do_send(message);
+        self.with_room(run, |_, room| room.do_send(message));
+    }
+
+    /// Obeys an order at once, or when the room's address is there.
+    fn with_room(
+        &mut self,
+        run: RunId,
+        order: impl FnOnce(&Self, Addr<ConferenceActor>) + 'static,
+    ) {
+        let Some(stay) = self.stay.as_mut().filter(|stay| stay.run == run) else { return };
+        match stay.room.clone() {
+            Some(room) => order(self, room),
+            None if stay.kept.len() < MAX_KEPT => stay.kept.push(Box::new(order)),
+            None => self.not_obeyed("too many orders before the conference was entered".into()),
         }
+    }
+
+    fn not_obeyed(&self, why: String) {
+        let alert = Alert::new(AlertKind::ErrorUpdatingCall, why);
+        self.desk.alert(self.state.base_fields(), alert);
     }
 }
 

@@ -46,7 +46,7 @@ impl State {
         if !self.is_answered() || self.runner.is_bridged() || self.is_child() {
             return Err(UpdateError::Incompatible(action));
         }
-        self.run_instead(kind, &mut Turn { now, wall, out });
+        self.run_instead([kind], &mut Turn { now, wall, out });
         Ok(())
     }
 

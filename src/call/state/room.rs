@@ -10,13 +10,14 @@ use super::update::no_effect;
 use super::{State, Turn, UpdateError};
 use crate::call::Effect;
 use crate::call::effect::Audience;
-use crate::model::call::MemberOrder;
-use crate::verb::{Announcement, Conference, RunId, VerbKind};
+use crate::model::call::{MemberOrder, SipHeaders};
+use crate::verb::{Announcement, Conference, Hangup, RunId, VerbKind};
 
 const OUTSIDE: &str = "the call is not in a conference";
 
 impl State {
-    /// Leaves what the call runs for a conference; nothing follows it but what its action hook says.
+    /// Leaves what the call runs for a conference; nothing follows it but what its action hook says. A
+    /// dialled leg leaves the call that dialled it.
     ///
     /// # Errors
     /// [`UpdateError`]: the call is not up, or in that conference.
@@ -30,15 +31,18 @@ impl State {
         if self.has_ended() {
             return Err(UpdateError::Gone(self.setup.facts.call_sid));
         }
-        // A dialled leg is its parent's until that lets it go.
-        if !self.is_answered() || self.is_child() {
+        if !self.is_answered() {
             return Err(UpdateError::Incompatible("conference"));
         }
         if self.runner.conference_name().is_some_and(|name| name == room.name) {
             return Err(UpdateError::AlreadyIn);
         }
-        let kind = VerbKind::Conference(Box::new(room));
-        self.run_instead(kind, &mut Turn { now, wall, out });
+        let turn = &mut Turn { now, wall, out };
+        self.grow_up(turn);
+        // Without a hook nobody is asked what follows: an application with an open socket would never say.
+        let hangup = || VerbKind::Hangup(Hangup { headers: SipHeaders::default() });
+        let last = room.action_hook.is_none().then(hangup);
+        self.run_instead([VerbKind::Conference(Box::new(room))].into_iter().chain(last), turn);
         Ok(())
     }
 

@@ -227,9 +227,13 @@ impl State {
 
     /// Does as the API orders instead of what the application wants; what was asked of that before is of
     /// no interest any more.
-    pub(super) fn run_instead(&mut self, kind: VerbKind, turn: &mut Turn<'_>) {
+    pub(super) fn run_instead(
+        &mut self,
+        kinds: impl IntoIterator<Item = VerbKind>,
+        turn: &mut Turn<'_>,
+    ) {
         self.session.forget_openings();
-        self.load(vec![Verb { id: None, kind }], turn);
+        self.load(kinds.into_iter().map(|kind| Verb { id: None, kind }).collect(), turn);
     }
 
     /// The application cannot go on, and neither can the call (contract verbs.md §1.6, D-10).

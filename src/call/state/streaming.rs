@@ -53,11 +53,11 @@ impl State {
         self.stream.on.take_if(|on| *on == run);
     }
 
-    pub(super) fn set_stream_flow(&mut self, flow: StreamFlow, turn: &mut Turn<'_>) {
+    pub(super) fn set_stream_flow(&mut self, name: &str, flow: StreamFlow, turn: &mut Turn<'_>) {
         if let Some(id) = self.stream.on {
             turn.out.push(Effect::SetStreamFlow { id, flow });
         } else {
-            no_effect("listen_status", "nothing is streamed", turn);
+            no_effect(name, "nothing is streamed", turn);
         }
     }
 

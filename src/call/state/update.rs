@@ -90,7 +90,7 @@ impl State {
                 turn.out.push(Effect::Publish);
             }
             Command::Record(order) => self.record(order, turn),
-            Command::Stream(flow) => self.set_stream_flow(flow, turn),
+            Command::Stream(name, flow) => self.set_stream_flow(name, flow, turn),
             Command::SipRequest(_) if !self.is_answered() => {
                 return Err(UpdateError::Incompatible("sip_request"));
             }

@@ -6,6 +6,7 @@ use super::ConferenceActor;
 use crate::conference::message::{
     Close, End, Hold, HoldAll, Mute, MuteAll, Settle, SpeakOnlyTo, Tag,
 };
+use crate::conference::rules::Rules;
 
 impl Handler<Mute> for ConferenceActor {
     type Result = ();
@@ -73,16 +74,23 @@ impl Handler<Tag> for ConferenceActor {
     }
 }
 
-impl Handler<Settle> for ConferenceActor {
-    type Result = ();
-
-    fn handle(&mut self, settle: Settle, _: &mut Context<Self>) {
-        let Some(Settle(rules)) = self.here(settle) else { return };
+impl ConferenceActor {
+    fn settle(&mut self, rules: Rules) {
         self.policy.settle(rules.settings);
         self.status_rule = rules.status;
         self.wait_hook = rules.wait_hook;
         self.status = self.starter.as_ref().and_then(|starter| self.status_rule.target(starter));
         self.publish();
+    }
+}
+
+impl Handler<Settle> for ConferenceActor {
+    type Result = ();
+
+    fn handle(&mut self, settle: Settle, _: &mut Context<Self>) {
+        if let Some(Settle(rules)) = self.here(settle) {
+            self.settle(rules);
+        }
     }
 }
 
@@ -106,5 +114,7 @@ impl Handler<End> for ConferenceActor {
         let mut effects = Vec::new();
         self.policy.on_end(&mut effects);
         self.carry_out(effects, ctx);
+        // What was laid down is gone too, also for those who are on their way here.
+        self.settle(Rules::default());
     }
 }

@@ -122,6 +122,9 @@ impl Model {
             Step::GraceOver if self.ending => self.close(),
             Step::GraceOver => {}
         }
+        if self.people.is_empty() {
+            self.wished_max = None;
+        }
     }
 
     fn each(&mut self, whom: impl Fn(&Person) -> bool, act: impl Fn(&mut Person)) {

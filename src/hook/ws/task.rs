@@ -78,6 +78,13 @@ impl SocketSender {
         put(&self.messages, message)
     }
 
+    /// Without a task: its messages are for who has the other end.
+    #[cfg(test)]
+    pub(crate) fn loose() -> (Self, mpsc::Receiver<Message>) {
+        let (messages, waiting) = mpsc::channel(QUEUE_LENGTH);
+        (Self { messages, is_closing: watch::channel(false).0 }, waiting)
+    }
+
     /// For somebody whose messages may come too late.
     pub fn weak(&self) -> WeakSocket {
         WeakSocket(self.messages.downgrade())

@@ -44,8 +44,8 @@ pub enum Command {
     /// In-dialog request; needs an answered call.
     SipRequest(Box<SipRequest>),
     Record(RecordCall),
-    /// What the stream of its audio is given.
-    Stream(StreamFlow),
+    /// What the stream of its audio is given; the property that had it.
+    Stream(&'static str, StreamFlow),
     /// A command of the contract that needs a verb which does not exist yet; its property name.
     Unbuilt(&'static str),
     /// An application of its own for the call that this one dialled.
@@ -123,7 +123,7 @@ fn command(body: Body<'_>, name: &'static str) -> Result<Command, BadCall> {
         "record" => Command::Record(record(body, name)?),
         "listen_status" | "stream_status" => {
             let flow = StreamFlow::parse(word(body, name)?);
-            Command::Stream(flow.ok_or(BadCall::Invalid(name))?)
+            Command::Stream(name, flow.ok_or(BadCall::Invalid(name))?)
         }
         "child_call_hook" => {
             Command::ChildHook(body.hook("child_call_hook")?.ok_or(BadCall::NoOption)?)
@@ -350,7 +350,7 @@ mod tests {
                     }),
                 })),
             ),
-            (json!({"stream_status": "resume"}), Command::Stream(StreamFlow::On)),
+            (json!({"stream_status": "resume"}), Command::Stream("stream_status", StreamFlow::On)),
             (
                 json!({"record": {"action": "startCallRecording", "type": "cloud"}}),
                 Command::Record(RecordCall::Start),

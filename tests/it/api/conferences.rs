@@ -246,6 +246,7 @@ async fn names_are_unique_in_an_account_and_lists_find_them() {
         (&json!(3), &json!(2), &json!(2))
     );
     assert_eq!(names(&page["data"]), ["lobby"]);
+    assert_eq!(names(&get("?page_size=2").await).len(), 3, "whole objects, and no page of them");
     for query in ["?page=x", "?page=1&page_size=0", "?status=asleep"] {
         api.get(&own.key, &format!("{}{query}", rooms(own))).await.expect(400);
     }

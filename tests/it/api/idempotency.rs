@@ -65,7 +65,7 @@ async fn a_key_that_was_used_is_for_no_other_request_and_no_other_account() {
     let sid = AccountSid::parse(&account.sid).unwrap();
     let first = api.state.store.idempotency();
     first.begin(sid, "k", "another request", Timestamp::now()).await.unwrap();
-    first.answer(sid, "k", "{}").await.unwrap();
+    first.answer(sid, "k", ("another request", "{}"), Timestamp::now()).await.unwrap();
     let refused = call(&api, &account, &["k"], &order()).await.expect(422);
     assert!(refused.msg().contains("another request"), "{}", refused.msg());
     let sibling = api.new_account(&provider, "b").await;
@@ -88,7 +88,8 @@ async fn what_was_done_is_answered_again_although_it_could_not_be_done_now() {
     let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     first.begin(sid, "k", &hash, Timestamp::now()).await.unwrap();
     let placed = json!({"sid": "8e03978e-40d5-43e8-bc93-6894a57f9324", "callId": "a"});
-    first.answer(sid, "k", &placed.to_string()).await.unwrap();
+    let answer = placed.to_string();
+    first.answer(sid, "k", (&hash, &answer), Timestamp::now()).await.unwrap();
     let again = call(&api, &account, &["k"], &order()).await.expect(201);
     assert_eq!(again.json(), placed);
     api.stop().await;

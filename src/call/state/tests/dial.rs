@@ -262,6 +262,33 @@ fn an_application_for_a_child_that_rings_is_asked_when_it_answers() {
 }
 
 #[test]
+fn a_child_is_brought_into_a_conference_and_leaves_its_parent_for_it() {
+    for confirm in [None, Some(Hook::post("/confirm"))] {
+        let is_asking = confirm.is_some();
+        let mut story = dialled(confirm);
+        let enter = |story: &mut Story| {
+            let (room, mut out) = (verb::Conference::named("hall").unwrap(), Vec::new());
+            story.state.enter_room(story.now, story.wall, room, &mut out)?;
+            Ok::<_, UpdateError>(story.take(out))
+        };
+        story.tell(Input::Start);
+        assert_eq!(enter(&mut story), Err(UpdateError::Incompatible("conference")));
+        story.tell(Input::Answered);
+        let log = enter(&mut story).unwrap();
+        assert_eq!(log, ["exit bridge", "tell parent Left", "join hall"]);
+        if is_asking {
+            // Too late: nobody waits for it any more.
+            assert_eq!(story.reply(json!([{"verb": "hangup"}])), [""; 0]);
+        }
+        let id = RunId(story.state.runs);
+        let left = verb::ConferenceEvent::Left(verb::LeaveReason::Kicked);
+        let log = story.tell(Input::Conference { id, event: left });
+        assert_eq!(log[0], "BYE");
+        assert!(!log.iter().any(|line| line.starts_with("tell parent")), "{log:?}");
+    }
+}
+
+#[test]
 fn live_control_reaches_the_child_and_the_bridge() {
     let mut story = dialling(json!({}));
     assert_eq!(story.update(json!({"mute_status": "mute"})).unwrap(), ["mute tie 2 true"]);

@@ -182,3 +182,24 @@ fn a_status_hook_that_is_a_socket_is_the_sessions_or_nobodys() {
                  ws://app.example.com/status";
     assert_eq!(log, [alert]);
 }
+
+#[test]
+fn who_was_brought_into_a_conference_hangs_up_after_it_unless_a_hook_says_what_follows() {
+    for (action_hook, expected) in [(None, "BYE"), (Some(Hook::post("/after")), "VerbHook /after")]
+    {
+        let mut story = waiting();
+        let has_hook = action_hook.is_some();
+        let mut room = verb::Conference::named("hall").unwrap();
+        room.action_hook = action_hook;
+        let mut out = Vec::new();
+        story.state.enter_room(story.now, story.wall, room, &mut out).unwrap();
+        story.take(out);
+        let id = verb::RunId(story.state.runs);
+        let event = verb::ConferenceEvent::Left(verb::LeaveReason::Kicked);
+        assert_eq!(story.tell(Input::Conference { id, event })[0], expected);
+        if has_hook {
+            assert_eq!(story.reply(json!([])), [""; 0], "the application may still say something");
+            assert!(story.state.is_answered());
+        }
+    }
+}

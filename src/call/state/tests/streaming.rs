@@ -24,6 +24,8 @@ fn it_goes_with_the_stay() {
         let mut story = listening(url);
         let alert = "alert error-updating-call: listen_status has no effect: nothing is streamed";
         assert_eq!(story.update(json!({"listen_status": "pause"})).unwrap(), [alert]);
+        let alias = alert.replace("listen", "stream");
+        assert_eq!(story.update(json!({"stream_status": "pause"})).unwrap(), [alias]);
         let log = told(&mut story, ConferenceEvent::Joined);
         assert!(log.contains(&format!("stream to {there}")), "{log:?}");
         for (word, flow) in [("pause", "Paused"), ("silence", "Silent"), ("resume", "On")] {
