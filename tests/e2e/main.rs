@@ -20,6 +20,7 @@ mod conference_members;
 mod crash;
 mod dial;
 mod dial_rows;
+mod dial_talk;
 mod encryption;
 mod every_method;
 mod flood;
