@@ -18,7 +18,8 @@
 //! | `onHoldHook` | [`held`]: a hold hook |
 //! | `anchorMedia`, `exitMediaPath` | accepted: [`offer`]: what a dial cannot do yet |
 //! | `srtpEncryption` | [`offer`]: the callee's leg; `dtls`: an alert, no effect: what a dial cannot do yet |
-//! | `listen`, `stream`, `transcribe`, `dub`, `amd`, `boostAudioSignal`, `codecs` | an alert, no effect: [`offer`]: what a dial cannot do yet |
+//! | `listen`, `stream` | [`streamed`]: the voice of one side |
+//! | `transcribe`, `dub`, `amd`, `boostAudioSignal`, `codecs` | an alert, no effect: [`offer`]: what a dial cannot do yet |
 //!
 //! | target | scenario |
 //! |---|---|
@@ -64,6 +65,7 @@ mod held;
 mod offer;
 mod refer;
 mod ringing;
+mod streamed;
 mod talk;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};

@@ -17,9 +17,13 @@
 // PUT /order: has a public REST client do something (orders.js).
 //
 // GET /tone/HZ/MS.wav: a tone of that frequency and length at -16 dB.
+//
+// WebSocket /stream/NAME: keeps the sound that is streamed there; GET /stream/NAME gives {"metadata": {…}, "audio":
+// the last two seconds at 8 kHz in base64, "closed": code or null}.
 'use strict';
 
 const express = require('express');
+const { WebSocketServer } = require('ws');
 const { WebhookResponse } = require('@jambonz/node-client');
 const { WebhookResponse: SdkResponse } = require('@jambonz/sdk/webhook');
 
@@ -88,6 +92,17 @@ app.get('/tone/:hz/:ms.wav', (req, res) => {
   res.type('audio/wav').send(wav(Number(req.params.hz), Number(req.params.ms)));
 });
 
+// Sound that came over sockets, by path.
+const streams = new Map();
+const KEPT_BYTES = 2 * 16000;
+
+app.get('/stream/:name', (req, res) => {
+  const stream = streams.get(req.path);
+  if (!stream) return res.sendStatus(404);
+  const { metadata, audio, closed } = stream;
+  return res.json({ metadata, audio: audio.toString('base64'), closed });
+});
+
 app.use(express.json({ limit: '1mb' }));
 
 app.put('/script', (req, res) => {
@@ -131,6 +146,17 @@ app.use((error, req, res, next) => {
 
 const server = app.listen(port, '127.0.0.1', () => {
   print({ event: 'listening', port: server.address().port });
+});
+new WebSocketServer({ server }).on('connection', (socket, req) => {
+  const stream = { metadata: null, audio: Buffer.alloc(0), closed: null };
+  streams.set(req.url, stream);
+  socket.on('message', (data, isBinary) => {
+    if (isBinary) stream.audio = Buffer.concat([stream.audio, data]).subarray(-KEPT_BYTES);
+    else if (!stream.metadata) stream.metadata = JSON.parse(data);
+  });
+  socket.on('close', (code) => {
+    stream.closed = code;
+  });
 });
 server.on('error', (error) => {
   console.error(error.message);
