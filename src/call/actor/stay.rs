@@ -73,7 +73,7 @@ impl CallActor {
         self.guard.entering = Some(Entering { directory, account, name, run });
         ctx.spawn(asked.into_actor(self).map(move |found, this, ctx| match found.ok().flatten() {
             Some(room) => {
-                this.room_found(run, room);
+                this.room_found(run, &room);
                 this.stop_if_done(ctx);
             }
             None => {
@@ -85,7 +85,7 @@ impl CallActor {
         }));
     }
 
-    pub(super) fn room_found(&mut self, run: RunId, room: Addr<ConferenceActor>) {
+    pub(super) fn room_found(&mut self, run: RunId, room: &Addr<ConferenceActor>) {
         let call = self.sid;
         self.guard.entering.take_if(|entering| entering.run == run);
         match &mut self.stay {
