@@ -162,7 +162,10 @@ impl Actor for ParticipantActor {
 impl Drop for ParticipantActor {
     fn drop(&mut self) {
         if !self.is_over {
-            tracing::error!(call_sid = %self.call, "media of a call failed inside the server");
+            // Not when the server stops.
+            if std::thread::panicking() {
+                tracing::error!(call_sid = %self.call, "media of a call failed inside the server");
+            }
             self.events.do_send(ParticipantEvent::Failed);
         }
     }

@@ -401,7 +401,7 @@ fn verbs(data: &Value) -> Result<Vec<Verb>, String> {
 
 /// `redirect` with verbs for one leg of a bridge, or for each.
 fn is_for_legs(data: &Value) -> bool {
-    data.get(CHILD).or(data.get(PARENT)).is_some()
+    [CHILD, PARENT].iter().any(|leg| data.get(leg).is_some())
 }
 
 /// `redirect` with hooks: the words of REST.

@@ -197,13 +197,16 @@ impl State {
                 self.send_notify(&headers, content, turn);
             }
         }
-        let now = self.referred().map(|(_, other)| other);
-        match verbs.is_empty() {
-            true => {}
-            false if other.is_none() => self.load(verbs, turn),
-            false if other == now => self.run_referred(verbs, turn),
-            // They are for a leg that this call talks with no more.
-            false => {}
+        if verbs.is_empty() {
+            return Ok(());
+        }
+        // Those for a leg that this call talks with no more are dropped.
+        match other {
+            None => self.load(verbs, turn),
+            Some(_) if other == self.referred().map(|(_, now)| now) => {
+                self.run_referred(verbs, turn);
+            }
+            Some(_) => {}
         }
         Ok(())
     }
