@@ -57,8 +57,8 @@ test: cargo build-tools test-tools
 	$(call say,tests)
 	cargo test --workspace
 	$(call say,the store and the REST API on PostgreSQL)
-	TRUNKLINE_TEST_STORE=postgres cargo test --lib store::
-	TRUNKLINE_TEST_STORE=postgres cargo test --test it -- api:: store:: postgres::
+	TRUNKLINE_TEST_STORE=postgres cargo test --workspace --lib store::
+	TRUNKLINE_TEST_STORE=postgres cargo test --workspace --test it -- api:: store:: postgres::
 	$(call say,a small load run: 12 calls for 3 seconds)
 	cargo run --quiet -p trunkline-load -- --spawn target/debug/trunkline -n 12 --seconds 3 --json
 	$(call say,all passed)

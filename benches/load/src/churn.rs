@@ -149,7 +149,7 @@ pub(crate) fn run(args: &Args, rate: u32, pins: Option<Pins>) -> Result<ChurnRep
     let own_gaps = || {
         measured.windows.iter().map(|window| {
             let long = window.long_gaps.iter().map(|gap| stalls.without(gap)).max();
-            long.unwrap_or(window.longest_gap)
+            long.unwrap_or_default().max(window.longest_short_gap)
         })
     };
     let longest =

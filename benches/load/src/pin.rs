@@ -63,10 +63,19 @@ pub(crate) fn process(pid: u32, cpu: usize) -> Result<()> {
 /// Puts this thread before all ordinary ones of its processor (sched(7), `SCHED_FIFO`); what it starts
 /// is ordinary again. Needs root or `CAP_SYS_NICE`; whether it was granted.
 pub(crate) fn before_others() -> bool {
-    let lowest = libc::sched_param { sched_priority: 1 };
-    // SAFETY: the pointer is to `lowest`, which outlives the call; 0 is this thread.
+    first_in_first_out(1)
+}
+
+/// Puts this thread before everything that runs on its processor, real-time threads of the server included.
+pub(crate) fn before_all() -> bool {
+    first_in_first_out(99)
+}
+
+fn first_in_first_out(sched_priority: i32) -> bool {
+    let param = libc::sched_param { sched_priority };
+    // SAFETY: the pointer is to `param`, which outlives the call; 0 is this thread.
     let done = unsafe {
-        libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const lowest)
+        libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &raw const param)
     };
     done == 0
 }

@@ -35,6 +35,8 @@ pub(crate) struct Window {
     last_at: SystemTime,
     pub(crate) packets: u64,
     pub(crate) longest_gap: Duration,
+    /// Of those that are not over [`LONG_GAP`].
+    pub(crate) longest_short_gap: Duration,
     /// Gaps over [`LONG_GAP`], from packet to packet; a few thousand at most.
     pub(crate) long_gaps: Vec<(SystemTime, SystemTime)>,
     stream: Option<Stream>,
@@ -72,6 +74,7 @@ impl Reception {
             last_at: start,
             packets: 0,
             longest_gap: Duration::ZERO,
+            longest_short_gap: Duration::ZERO,
             long_gaps: Vec::new(),
             stream: None,
             fast_ppm: None,
@@ -160,7 +163,9 @@ impl Window {
         // Stamps of two sockets' queues may run backwards by microseconds: no gap then.
         let gap = at.duration_since(self.last_at).unwrap_or_default();
         self.longest_gap = self.longest_gap.max(gap);
-        if gap > LONG_GAP && self.long_gaps.len() < LONG_GAPS {
+        if gap <= LONG_GAP {
+            self.longest_short_gap = self.longest_short_gap.max(gap);
+        } else if self.long_gaps.len() < LONG_GAPS {
             self.long_gaps.push((self.last_at, at));
         }
         self.last_at = self.last_at.max(at);
@@ -223,6 +228,7 @@ mod tests {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
         let at = |ms| start + Duration::from_millis(ms);
         assert_eq!(window.long_gaps, [(at(30), at(71)), (at(111), at(980))]);
+        assert_eq!(window.longest_short_gap, Duration::from_millis(40));
     }
 
     #[test]

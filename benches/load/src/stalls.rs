@@ -1,8 +1,8 @@
 //! When the machine itself stood still: a virtual machine loses its processors to others for tens of
 //! milliseconds at times, and no program on it can send meanwhile.
 //!
-//! One thread per processor, pinned there and before all others, looks at the clock every
-//! millisecond. What it misses nothing on this machine could have used.
+//! One thread per processor, pinned there and before all others (those of the server that are real-time
+//! included), looks at the clock every millisecond. What it misses nothing on this machine could have used.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,7 +53,7 @@ impl Watch {
 
 fn look(cpu: usize, over: &AtomicBool) -> Option<Vec<Stall>> {
     pin::this_thread(cpu).ok()?;
-    pin::before_others().then_some(())?;
+    pin::before_all().then_some(())?;
     let mut stalls = Vec::new();
     let mut last = SystemTime::now();
     while !over.load(Ordering::Relaxed) {
