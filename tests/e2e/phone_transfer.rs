@@ -3,33 +3,15 @@
 
 use std::time::Duration;
 
-use support::Baresip;
-use support::baresip::{Codec, Phone};
 use support::wait;
 
-use crate::stage::{Caller, LEVEL_DB, PASSWORD, SOON, Stage};
+use crate::stage::{Caller, LEVEL_DB, SOON, Stage};
 
 const PEER_HZ: f64 = 450.0;
 const ALICE_HZ: f64 = 750.0;
 const BOB_HZ: f64 = 1_150.0;
 /// Quieter than this is not heard.
 const QUIET_DB: f64 = LEVEL_DB - 40.0;
-
-fn phone(stage: &Stage, user: &str, hz: f64) -> Baresip {
-    stage.tenant.client(user, PASSWORD).expect("a SIP client");
-    let phone = Phone {
-        user,
-        password: PASSWORD,
-        realm: &stage.tenant.realm,
-        server: stage.server.sip(),
-        transport: "udp",
-        tones: &[(hz, LEVEL_DB)],
-        codec: Codec::Pcmu,
-    };
-    let mut phone = Baresip::start(&phone).expect("baresip runs");
-    phone.wait_registered(SOON).expect("registered");
-    phone
-}
 
 /// The peer hears exactly that one of the two phones.
 fn wait_heard(peer: &Caller, heard: f64, silent: f64) {
@@ -44,8 +26,8 @@ fn a_phone_transfers_its_call_blindly_and_the_other_takes_its_place() {
     let stage = Stage::with_env(&[("TRUNKLINE__SIP__TRANSFERS", "clients")]);
     stage.answer_with_conference("transfer");
     let mut peer = stage.caller("peer", PEER_HZ);
-    let mut alice = phone(&stage, "alice", ALICE_HZ);
-    let mut bob = phone(&stage, "bob", BOB_HZ);
+    let mut alice = stage.baresip("alice", ALICE_HZ);
+    let mut bob = stage.baresip("bob", BOB_HZ);
     alice.dial(&stage.uri("1000"), SOON).expect("answered");
     wait_heard(&peer, ALICE_HZ, BOB_HZ);
     let call_sid = stage.call_sid_from("alice");
@@ -68,7 +50,7 @@ fn a_transfer_to_nobody_is_told_to_have_failed() {
     let stage = Stage::with_env(&[("TRUNKLINE__SIP__TRANSFERS", "clients")]);
     stage.answer_with_conference("transfer");
     let mut peer = stage.caller("peer", PEER_HZ);
-    let mut alice = phone(&stage, "alice", ALICE_HZ);
+    let mut alice = stage.baresip("alice", ALICE_HZ);
     alice.dial(&stage.uri("1000"), SOON).expect("answered");
     wait_heard(&peer, ALICE_HZ, BOB_HZ);
     alice.transfer(&stage.uri("nobody")).expect("asked for");

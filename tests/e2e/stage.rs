@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use support::baresip::{Codec, Phone};
 use support::rtp_peer::Voice;
 use support::sip_peer::SipCall;
-use support::{HookServer, Reply, RtpFormat, RtpPeer, Server, SipPeer, Tenant};
+use support::{Baresip, HookServer, Reply, RtpFormat, RtpPeer, Server, SipPeer, Tenant};
 
 /// Longest wait for anything that should happen at once, generous for a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -74,6 +75,23 @@ impl Stage {
     pub(crate) fn phone(&self, user: &str) -> SipPeer {
         self.tenant.client(user, PASSWORD).expect("a SIP client");
         SipPeer::udp(self.server.sip()).as_client(user, PASSWORD, &self.tenant.realm)
+    }
+
+    /// A registered foreign phone (G.711, UDP) that is a new SIP client of the account and sends a tone.
+    pub(crate) fn baresip(&self, user: &str, hz: f64) -> Baresip {
+        self.tenant.client(user, PASSWORD).expect("a SIP client");
+        let phone = Phone {
+            user,
+            password: PASSWORD,
+            realm: &self.tenant.realm,
+            server: self.server.sip(),
+            transport: "udp",
+            tones: &[(hz, LEVEL_DB)],
+            codec: Codec::Pcmu,
+        };
+        let mut phone = Baresip::start(&phone).expect("baresip runs");
+        phone.wait_registered(SOON).expect("registered");
+        phone
     }
 
     /// A new client that has called and been answered, sending a tone.

@@ -140,7 +140,7 @@ fn rest_puts_a_live_call_into_a_queue_and_takes_it_out_again() {
 fn a_call_that_talks_in_a_dial_is_not_put_into_a_queue() {
     let queues = Queues::new();
     queues.post("/Queues", &json!({ "name": "support" })).sid().expect("201");
-    let bob = queues.phone("bob", OTHER_HZ);
+    let bob = queues.stage.baresip("bob", OTHER_HZ);
     let name = format!("bob@{}", queues.stage.tenant.realm);
     let dial = json!({ "verb": "dial", "target": [{ "type": "user", "name": name }] });
     queues.script(&json!({ "/call#carl": [dial] }));

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use support::baresip::{Codec, Phone as Setting};
 use support::rtp_peer::Voice;
 use support::sipp::Sipp;
 use support::{Baresip, RtpPeer};
@@ -26,27 +25,9 @@ pub(super) struct Line {
 }
 
 impl Queues {
-    /// A registered phone of a new user.
-    pub(super) fn phone(&self, user: &str, hz: f64) -> Baresip {
-        let stage = &self.stage;
-        stage.tenant.client(user, PASSWORD).expect("a SIP client");
-        let setting = Setting {
-            user,
-            password: PASSWORD,
-            realm: &stage.tenant.realm,
-            server: stage.server.sip(),
-            transport: "udp",
-            tones: &[(hz, LEVEL_DB)],
-            codec: Codec::Pcmu,
-        };
-        let mut phone = Baresip::start(&setting).expect("baresip runs");
-        phone.wait_registered(SOON).expect("registered");
-        phone
-    }
-
     /// A phone of a new user calls and is answered.
     pub(super) fn dial(&self, user: &str, hz: f64) -> Phone {
-        let mut baresip = self.phone(user, hz);
+        let mut baresip = self.stage.baresip(user, hz);
         baresip.dial(&self.stage.uri("1000"), SOON).expect("answered");
         Phone { baresip, call_sid: self.call_sid(user) }
     }

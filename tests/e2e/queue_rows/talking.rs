@@ -87,7 +87,7 @@ fn an_agent_who_is_sent_elsewhere_leaves_a_caller_whose_hook_decides() {
     ] }));
     let caller = queues.caller("carl", CALLER_HZ);
     // The agent is called, as an application does it.
-    let mut phone = queues.phone("anna", AGENT_HZ);
+    let mut phone = queues.stage.baresip("anna", AGENT_HZ);
     let dequeue = json!([{ "verb": "dequeue", "name": "support", "actionHook": "/served" }]);
     queues.script(&json!({ "/agent": dequeue }));
     let create = json!([{
@@ -224,7 +224,7 @@ fn two_who_are_both_there_are_together_within_the_limit() {
 fn a_registered_phone_takes_the_next_caller_by_dialling_the_queue() {
     let queues = Queues::new();
     let caller = queues.caller("carl", CALLER_HZ);
-    let mut phone = queues.phone("anna", AGENT_HZ);
+    let mut phone = queues.stage.baresip("anna", AGENT_HZ);
     phone.dial(&queues.stage.uri("queue-support"), SOON).expect("answered");
     caller.expect("carl", &[AGENT_HZ]);
     queues.expect_gone(&queued(&caller.call_sid));

@@ -206,7 +206,7 @@ fn enqueue_answers_a_call_and_names_its_queue_in_any_letters() {
 fn a_call_that_is_to_wait_under_no_possible_name_is_not_answered() {
     let queues = Queues::new();
     queues.waits("carl", &json!({ "name": "a/b" }));
-    let mut phone = queues.phone("carl", CALLER_HZ);
+    let mut phone = queues.stage.baresip("carl", CALLER_HZ);
     phone.command("dial", &queues.stage.uri("1000")).expect("taken");
     phone.wait_event("CALL_CLOSED", SOON).expect("refused");
     assert!(phone.events("CALL_ESTABLISHED").is_empty());

@@ -1,27 +1,15 @@
 //! The coach of the contract (verbs.md §3.5) with foreign phones: agent A, caller C, supervisor S.
 
 use serde_json::json;
-use support::baresip::{Codec, Phone};
 use support::heard::median_level_db;
 use support::{Baresip, wait};
 
 use super::{A_HZ, C_HZ, GONE_DB, Rooms, S_HZ, WAIT_HZ};
-use crate::stage::{LEVEL_DB, PASSWORD, SOON};
+use crate::stage::{LEVEL_DB, SOON};
 
 fn dial(rooms: &Rooms, user: &str, hz: f64) -> Baresip {
     let stage = &rooms.stage;
-    stage.tenant.client(user, PASSWORD).expect("a SIP client");
-    let phone = Phone {
-        user,
-        password: PASSWORD,
-        realm: &stage.tenant.realm,
-        server: stage.server.sip(),
-        transport: "udp",
-        tones: &[(hz, LEVEL_DB)],
-        codec: Codec::Pcmu,
-    };
-    let mut phone = Baresip::start(&phone).expect("baresip runs");
-    phone.wait_registered(SOON).expect("registered");
+    let mut phone = stage.baresip(user, hz);
     phone.dial(&stage.uri("1000"), SOON).expect("answered");
     phone
 }
